@@ -1,0 +1,35 @@
+"""Structured logs, one JSON object a line, without addresses: ids say who.
+
+Every process calls `start_logging` once; modules use `logging.getLogger(__name__)` and pass facts as `extra={"facts": {...}}`.
+"""
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+ADDRESS = re.compile(r"[^\s<>\"'=,;:]+@[\w.-]+")
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON; whatever looks like an address is replaced, exceptions included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "from": record.name,
+            "said": record.getMessage(),
+        }
+        line.update(getattr(record, "facts", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return ADDRESS.sub("<address>", json.dumps(line, default=str, ensure_ascii=False))
+
+
+def start_logging(*, level: str = "INFO") -> None:
+    """Send the logs of this process to standard error. Safe to repeat."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)

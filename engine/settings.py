@@ -1,0 +1,194 @@
+"""What an operator may set: read once from the environment and the workspace's `.env`, the only reader of `os.environ`.
+
+With nothing set, the product runs on SQLite in the workspace with an in-process broker, and mail is captured in a local
+outbox: nothing is sent to anyone.
+"""
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from engine.errors import SettingsError
+
+PREFIX = "HANDRAISER_"
+KNOWN = (
+    "DATABASE_URL", "BROKER_URL", "SMTP_URL", "PUBLIC_URL", "SECRET_KEY", "WEBHOOK_KEY", "REPLY_DOMAIN",
+    "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "QUEUE_LEASE_SECONDS", "WORKER_LEASE_SECONDS", "LOG_LEVEL", "CRASH_AT",
+)  # fmt: skip
+SHORTEST_SECRET = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process.
+
+    `secret_keys` are newest first: the first signs, all verify, and the last (the oldest) makes address keys, so put a
+    new key in front and never drop the last. Empty means none is set.
+    """
+
+    workspace: Path
+    database_url: str
+    broker_url: str
+    smtp_url: str | None
+    public_url: str
+    secret_keys: tuple[str, ...]
+    webhook_key: str | None
+    reply_domain: str
+    reply_listen: str
+    web_listen: str
+    outbox_listen: str
+    queue_lease: timedelta
+    worker_lease: timedelta
+    log_level: str
+    crash_at: str | None
+
+    @property
+    def sends_for_real(self) -> bool:
+        """Whether mail leaves for a mail server instead of the local outbox."""
+        return self.smtp_url is not None
+
+    def require_secret(self) -> tuple[str, ...]:
+        """The secret keys. Raises SettingsError when there is none or one is too short to be a secret."""
+        if not self.secret_keys:
+            raise SettingsError(
+                "HANDRAISER_SECRET_KEY is not set, and links in mail cannot be signed without it. "
+                "`handraiser init DIR` writes one into DIR/.env; or set it to 32 random characters or more."
+            )
+        if any(len(key) < SHORTEST_SECRET for key in self.secret_keys):
+            raise SettingsError(
+                f"HANDRAISER_SECRET_KEY is shorter than {SHORTEST_SECRET} characters. "
+                "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        return self.secret_keys
+
+    def require_safe_delivery(self) -> None:
+        """Refuse to send for real without a key and an https public address. A relay on loopback is not for real."""
+        self.require_secret()
+        if self.smtp_url is None or is_loopback(urlsplit(self.smtp_url).hostname or ""):
+            return
+        if urlsplit(self.public_url).scheme != "https":
+            raise SettingsError(
+                f"HANDRAISER_SMTP_URL is set, so mail would go out with links to {self.public_url}, which recipients "
+                "cannot reach safely. Set HANDRAISER_PUBLIC_URL to the https address of `handraiser web`."
+            )
+
+
+def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings for a workspace: the environment first, then `.env` there, then the defaults.
+
+    Raises SettingsError for an unknown HANDRAISER_ name or a value that cannot be used.
+    """
+    values = {**read_env_file(workspace / ".env"), **(os.environ if environ is None else environ)}
+    given = {name: value for name, value in values.items() if name.startswith(PREFIX) and value != ""}
+    for name in given:
+        if name.removeprefix(PREFIX) not in KNOWN:
+            raise SettingsError(f"unknown setting {name}. Known: {', '.join(PREFIX + known for known in KNOWN)}")
+
+    def value(name: str, default: str) -> str:
+        return given.get(PREFIX + name, default)
+
+    public_url = value("PUBLIC_URL", "http://127.0.0.1:8025").rstrip("/")
+    settings = Settings(
+        workspace=workspace,
+        database_url=with_driver(value("DATABASE_URL", f"sqlite:///{(workspace / 'handraiser.db').absolute()}")),
+        broker_url=value("BROKER_URL", "memory:"),
+        smtp_url=given.get(PREFIX + "SMTP_URL"),
+        public_url=public_url,
+        secret_keys=tuple(key.strip() for key in value("SECRET_KEY", "").split(",") if key.strip()),
+        webhook_key=given.get(PREFIX + "WEBHOOK_KEY"),
+        reply_domain=value("REPLY_DOMAIN", reply_domain_of(public_url)),
+        reply_listen=value("REPLY_LISTEN", "127.0.0.1:8026"),
+        web_listen=value("WEB_LISTEN", "127.0.0.1:8025"),
+        outbox_listen=value("OUTBOX_LISTEN", "127.0.0.1:8027"),
+        queue_lease=seconds(value("QUEUE_LEASE_SECONDS", "30"), "QUEUE_LEASE_SECONDS"),
+        worker_lease=seconds(value("WORKER_LEASE_SECONDS", "60"), "WORKER_LEASE_SECONDS"),
+        log_level=value("LOG_LEVEL", "INFO").upper(),
+        crash_at=given.get(PREFIX + "CRASH_AT"),
+    )
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError for a value that no process could run with."""
+    if urlsplit(settings.broker_url).scheme not in ("memory", "redis", "rediss"):
+        raise SettingsError(f"HANDRAISER_BROKER_URL is {settings.broker_url!r}; use memory: or redis://host:port/0")
+    if urlsplit(settings.public_url).scheme not in ("http", "https"):
+        raise SettingsError(f"HANDRAISER_PUBLIC_URL is {settings.public_url!r}; it must start with https:// (or http://)")
+    if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
+        raise SettingsError("HANDRAISER_SMTP_URL must look like smtp://user:password@host:587 or smtps://host:465")
+    host = settings.outbox_listen.rpartition(":")[0]
+    if not is_loopback(host):
+        raise SettingsError(f"HANDRAISER_OUTBOX_LISTEN is {host}: the outbox shows every mail and listens on loopback only")
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """NAME=value lines of a `.env` file; blank lines and lines that begin with # are left out; no file is no settings."""
+    if not path.is_file():
+        return {}
+    values = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise SettingsError(f"{path}:{number}: expected NAME=value, found {name.strip()!r}")
+        values[name.strip()] = value.strip().strip("'\"")
+    return values
+
+
+def write_env_file(path: Path) -> None:
+    """A new `.env` with random keys, readable by its owner only. Leaves a file that is there as it is."""
+    if path.exists():
+        return
+    text = (
+        "# Made by handraiser. Keep it secret and keep it safe: links in mail already sent are signed with this key.\n"
+        f"{PREFIX}SECRET_KEY={secrets.token_urlsafe(48)}\n"
+        "# Shops and sites sign what they post with this one.\n"
+        f"{PREFIX}WEBHOOK_KEY={secrets.token_urlsafe(32)}\n"
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def with_driver(url: str) -> str:
+    """PostgreSQL URLs as operators write them, with the driver that we ship named."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def seconds(text: str, name: str) -> timedelta:
+    try:
+        span = timedelta(seconds=float(text))
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name} is {text!r}; it must be a number of seconds") from error
+    if span <= timedelta(0):
+        raise SettingsError(f"{PREFIX}{name} is {text!r}; it must be more than 0")
+    return span
+
+
+def reply_domain_of(public_url: str) -> str:
+    """The host of the public address; `localhost` stands for a bare IP, which cannot follow an @ unbracketed."""
+    host = urlsplit(public_url).hostname or "localhost"
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return "localhost"
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,111 @@
+"""Tokens in links and reply addresses, and the key under which an address is suppressed.
+
+A token is one key-id byte and an AES-SIV (RFC 5297) box of 16 bytes: the send's id and its link table's. It is the same
+for every link of a send, cannot be forged or read, and carries no personal data. Made by `engine.render`; opened by
+`webhooks`. Needs nothing but `cryptography`.
+"""
+
+import hmac
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass
+from hashlib import sha256
+from struct import pack, unpack
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from engine.errors import TokenError
+
+BOX_LENGTH = 33  # key id, 16 bytes of tag, 16 bytes of payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendToken:
+    """What a token says: which send, and which table its links point into."""
+
+    send_id: int
+    link_table_id: int
+
+
+class Tokens:
+    """Makes and opens tokens with the operator's secret keys, newest first."""
+
+    def __init__(self, secret_keys: tuple[str, ...]) -> None:
+        self._boxes = tuple((key_id(secret), AESSIV(derive(secret, b"token"))) for secret in secret_keys)
+        self._pepper = derive(secret_keys[-1], b"address")
+        self.fingerprint = hmac.new(self._pepper, b"fingerprint", sha256).hexdigest()
+
+    def seal(self, token: SendToken) -> bytes:
+        """The 33 bytes of a token, to be spelt by `in_url` or `in_address`."""
+        kid, box = self._boxes[0]
+        return kid + box.encrypt(pack(">qq", token.send_id, token.link_table_id), [b"send"])
+
+    def open(self, sealed: bytes) -> SendToken:
+        """Raises TokenError for anything `seal` did not make under one of these keys."""
+        if len(sealed) != BOX_LENGTH:
+            raise TokenError("this link is not one of ours, or part of it is missing")
+        send_id, link_table_id = unpack(">qq", self._decrypt(sealed, b"send"))
+        return SendToken(send_id=send_id, link_table_id=link_table_id)
+
+    def seal_target(self, url: str) -> str:
+        """A link's personal target, spelt for a URL: it travels in the link and is readable by us alone."""
+        kid, box = self._boxes[0]
+        return in_url(kid + box.encrypt(url.encode(), [b"target"]))
+
+    def open_target(self, text: str) -> str:
+        """Raises TokenError."""
+        return self._decrypt(from_url(text), b"target").decode()
+
+    def address_key(self, address: str) -> str:
+        """What stands for an address wherever the address itself must not stand: HMAC-SHA256 of its folded form."""
+        return hmac.new(self._pepper, fold_address(address).encode(), sha256).hexdigest()[:32]
+
+    def _decrypt(self, sealed: bytes, purpose: bytes) -> bytes:
+        for kid, box in self._boxes:
+            if kid == sealed[:1]:
+                try:
+                    return box.decrypt(sealed[1:], [purpose])
+                except InvalidTag:
+                    continue
+        raise TokenError("this link is not one of ours, or was signed with a key that is no longer used")
+
+
+def fold_address(address: str) -> str:
+    """Two spellings of a mailbox as one: providers ignore case, and a stop must reach every spelling."""
+    return address.strip().casefold()
+
+
+def in_url(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def from_url(text: str) -> bytes:
+    """Raises TokenError for text that is not base64url."""
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (Base64Error, ValueError) as error:
+        raise TokenError("this link is not one of ours") from error
+
+
+def in_address(sealed: bytes) -> str:
+    """Lower-case base32, because mail servers may change the case of a local part; 53 characters of the 64 allowed."""
+    return b32encode(sealed).decode().rstrip("=").lower()
+
+
+def from_address(text: str) -> bytes:
+    """Raises TokenError for text that is not base32."""
+    try:
+        return b32decode(text.upper() + "=" * (-len(text) % 8))
+    except (Base64Error, ValueError) as error:
+        raise TokenError("this reply address is not one of ours") from error
+
+
+def key_id(secret: str) -> bytes:
+    return sha256(b"key id" + secret.encode()).digest()[:1]
+
+
+def derive(secret: str, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA512(), length=64, salt=None, info=b"handraiser " + purpose).derive(secret.encode())

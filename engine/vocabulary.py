@@ -1,0 +1,187 @@
+"""Every closed choice of the product and the moves between its states, on one page.
+
+Nothing comes before this module; the schema, the YAML and the reports all use these words and no others.
+"""
+
+from enum import StrEnum
+
+
+class Stream(StrEnum):
+    """Why a mail goes out, which decides what may stop it."""
+
+    MARKETING = "marketing"  # asked for by a cadence: needs consent, obeys caps and every suppression
+    TRANSACTIONAL = "transactional"  # asked for by the recipient's own act: only a suppression of everything stops it
+    INTERNAL = "internal"  # to a rep, about a lead
+
+
+class StepKind(StrEnum):
+    """What an instruction of a cadence does."""
+
+    EMAIL = "email"  # send one email
+    TASK = "task"  # ask a rep to do something
+    WAIT = "wait"  # let time pass, or wait for an event until a timeout
+    BRANCH = "branch"  # go one of two ways by a condition
+    GOAL = "goal"  # leave as a success
+
+
+class EnrolmentState(StrEnum):
+    """One lead's passage through a cadence. active ⇄ suspended; both → finished | left."""
+
+    ACTIVE = "active"  # has one open touch
+    SUSPENDED = "suspended"  # sales has the lead: its open touch has no due time
+    FINISHED = "finished"  # reached the end or a goal
+    LEFT = "left"  # an exit, an opt-out or a person took the lead out; `reason` says which
+
+
+LIVE_ENROLMENT = (EnrolmentState.ACTIVE, EnrolmentState.SUSPENDED)
+
+
+class TouchState(StrEnum):
+    """The row that decides. waiting → claimed → sending → done; waiting | claimed | sending → skipped | left."""
+
+    WAITING = "waiting"  # due at `due_at`; NULL while the enrolment is suspended
+    CLAIMED = "claimed"  # a process holds it under a lease
+    SENDING = "sending"  # its send is not yet terminal
+    DONE = "done"  # it did what the step says
+    SKIPPED = "skipped"  # it did not, and `reason` says why; the passage goes on
+    LEFT = "left"  # the passage ended before it
+
+
+OPEN_TOUCH = (TouchState.WAITING, TouchState.CLAIMED, TouchState.SENDING)
+
+
+class SendState(StrEnum):
+    """The row that delivers. ready → claimed → attempting → accepted | refused | unknown; a 4xx → ready again."""
+
+    READY = "ready"  # may be attempted from `due_at` on
+    CLAIMED = "claimed"  # a process holds it; nothing has been said to a mail server
+    ATTEMPTING = "attempting"  # committed before the final dot: from here a crash means unknown
+    ACCEPTED = "accepted"  # a 2xx after the final dot
+    REFUSED = "refused"  # a permanent refusal, or temporary ones for too long
+    UNKNOWN = "unknown"  # the dot was perhaps written and no answer read; never sent again by itself
+    CANCELLED = "cancelled"  # stopped before the wire; `reason` says why
+
+
+TERMINAL_SEND = (SendState.ACCEPTED, SendState.REFUSED, SendState.UNKNOWN, SendState.CANCELLED)
+CAP_HOLDING_SEND = (SendState.ATTEMPTING, SendState.ACCEPTED, SendState.UNKNOWN)
+
+
+class ReactionState(StrEnum):
+    """That an event has yet to be reacted to. waiting → claimed → done."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    DONE = "done"
+
+
+class HandoffState(StrEnum):
+    """A raised hand. raised → accepted | declined; accepted → closed | declined."""
+
+    RAISED = "raised"  # sales was told and has not answered
+    ACCEPTED = "accepted"  # a rep has taken the lead
+    DECLINED = "declined"  # back to nurture
+    CLOSED = "closed"  # sales is through with it, won or lost
+
+
+OPEN_HANDOFF = (HandoffState.RAISED, HandoffState.ACCEPTED)
+
+
+class TaskState(StrEnum):
+    """Something a cadence asks of a rep. open → done | dropped."""
+
+    OPEN = "open"
+    DONE = "done"
+    DROPPED = "dropped"  # the passage ended first
+
+
+class Consent(StrEnum):
+    """What a lead said about being written to on a topic."""
+
+    GRANTED = "granted"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+class Scope(StrEnum):
+    """How much a suppression stops. A topic's scope is written `topic:<name>`, see `topic_scope`."""
+
+    MARKETING = "marketing"
+    EVERYTHING = "everything"
+
+
+def topic_scope(topic: str) -> str:
+    """The scope of a suppression of one topic."""
+    return f"topic:{topic}"
+
+
+class Origin(StrEnum):
+    """Who caused an event, as far as we can tell. Machines are labelled, never dropped and never trusted."""
+
+    HUMAN = "human"
+    MACHINE = "machine"  # a scanner, a proxy, an auto-reply
+    UNSURE = "unsure"  # held until later events decide
+
+
+class EventType(StrEnum):
+    """What may be observed. `events.yaml` adds the workspace's own types, which sites and shops post."""
+
+    ACCEPTED = "accepted"  # a mail server took a mail
+    REFUSED = "refused"  # a mail server permanently refused it
+    OPENED = "opened"  # the pixel was fetched
+    CLICKED = "clicked"  # a link was followed
+    REPLIED = "replied"  # a person answered
+    AUTO_REPLIED = "auto_replied"  # a machine answered (RFC 3834)
+    BOUNCED = "bounced"  # a hard bounce came back later (RFC 3464)
+    SOFT_BOUNCED = "soft_bounced"  # a bounce that may heal
+    COMPLAINED = "complained"  # marked as spam (RFC 5965)
+    UNSUBSCRIBED = "unsubscribed"  # opted out; `data.scope` says of what
+    VISITED = "visited"  # a page of the site was seen
+    FORM_SUBMITTED = "form_submitted"  # a form was sent
+    PURCHASED = "purchased"  # something was bought
+    IMPORTED = "imported"  # the lead came in by a file
+    HANDOFF_ACCEPTED = "handoff_accepted"  # sales took the lead
+    HANDOFF_DECLINED = "handoff_declined"  # sales gave it back
+    HANDOFF_CLOSED = "handoff_closed"  # sales is through with it
+
+
+class Reason(StrEnum):
+    """Why a touch or a send did not happen, or why a lead left. Every non-send has one."""
+
+    # a touch was skipped
+    SENT_BEFORE = "sent_before"  # this lead got this step in an earlier passage
+    BRANCH = "branch"  # the other way was taken
+    LATE = "late"  # past what the step bears
+    CONSENT = "consent"  # not granted for the topic
+    SUPPRESSED = "suppressed"  # the address must not be written to
+    NO_ADDRESS = "no_address"  # the lead has none that can be written to
+    TIMEOUT = "timeout"  # a wait ended without its event
+    SHADOW = "shadow"
+    HOLDOUT = "holdout"
+    REMOVED = "removed"  # the step is not in the version the lead moved to
+    # a touch or a send was moved
+    WINDOW = "window"
+    CAP = "cap"
+    TEMPORARY = "temporary"  # a 4xx; `smtp_reply` has the text
+    PAUSED = "paused"
+    UNKNOWN_ONCE = "unknown_once"  # a transactional mail without an answer: sent once more, identical
+    # a lead left a cadence
+    REPLIED = "replied"
+    PURCHASED = "purchased"
+    GOAL = "goal"
+    END = "end"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    EXIT = "exit"  # a condition under `exits:` held
+    HANDOFF = "handoff"
+    BY_HAND = "by_hand"
+    ERASED = "erased"
+    # a send ended badly
+    PERMANENT = "permanent"  # a 5xx; `smtp_reply` has the text
+    TOO_OLD = "too_old"  # temporary refusals for longer than we try
+    NO_ANSWER = "no_answer"  # nothing was read after the final dot
+    WORKER_DIED = "worker_died"  # the process stopped between the mark and the record
+    TEMPLATE_ERROR = "template_error"
+    ADDRESS_CHANGED = "address_changed"
+    ENROLMENT_ENDED = "enrolment_ended"
+    QUARANTINED = "quarantined"  # claimed three times and never finished
