@@ -1,0 +1,107 @@
+"""The claim: how a process takes due rows so that no other process takes them too. The only place that does.
+
+Life of a claimed row: a dispatcher takes it (`take_due`: state, epoch + 1, `lease_until`) and enqueues (id, epoch); a
+worker begins it (`begin`: `worker_id`, whose row in `workers` from then on carries the lease); the verbs then move it by
+compare-and-set on (id, epoch). When a queue loses a job or a worker dies, `sweep` opens the row again under a new epoch, which
+fences the late writer off. There is no leader: any number of dispatchers may run this at once.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.schema import reactions, sends, touches, workers
+
+CLAIMED = "claimed"
+QUARANTINE_AFTER = 3  # a row that was claimed so often and never finished harms others; a person must look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noun:
+    """A table whose rows are claimed, and the state in which they are free to take."""
+
+    name: str
+    table: sa.Table
+    open_state: str
+
+
+TOUCH = Noun(name="touch", table=touches, open_state="waiting")
+SEND = Noun(name="send", table=sends, open_state="ready")
+REACTION = Noun(name="reaction", table=reactions, open_state="waiting")
+NOUNS = {noun.name: noun for noun in (TOUCH, SEND, REACTION)}
+
+Claim = tuple[int, int]  # (id, epoch)
+
+
+def take_due(tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.ColumnElement[bool] | None = None) -> list[Claim]:
+    """Claim up to `limit` due rows, the longest due first; `only` narrows them (a stream of sends, say).
+
+    SKIP LOCKED keeps claimers on PostgreSQL out of each other's way; SQLite has no such clause (SQLAlchemy drops it in
+    silence) and needs none, since `Database.write` holds the only write lock.
+    """
+    table = noun.table
+    due = (
+        sa.select(table.c.id)
+        .where(in_state(table, noun.open_state), table.c.due_at <= tx.now, *([] if only is None else [only]))
+        .order_by(table.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = (
+        sa.update(table)
+        .where(table.c.id.in_(due.scalar_subquery() if tx.is_sqlite else due))
+        .values(
+            state=CLAIMED,
+            epoch=table.c.epoch + 1,
+            claims=table.c.claims + 1,
+            worker_id=None,
+            lease_until=tx.now + lease,
+        )
+        .returning(table.c.id, table.c.epoch)
+    )
+    return [(row.id, row.epoch) for row in tx.run(taken)]
+
+
+def begin(tx: Tx, noun: Noun, claims: Sequence[Claim], *, worker_id: str) -> set[int]:
+    """Take over claimed rows for this worker; the ids that are still ours to work on. A stale job gets an empty set."""
+    table = noun.table
+    begun = (
+        sa.update(table)
+        .where(held(table, claims), in_state(table, CLAIMED), table.c.worker_id.is_(None))
+        .values(worker_id=worker_id, lease_until=None)
+        .returning(table.c.id)
+    )
+    return {row.id for row in tx.run(begun)}
+
+
+def sweep(tx: Tx, noun: Noun) -> int:
+    """Open again what was claimed and then lost; returns how many rows. The epoch moves on, so the loser cannot write."""
+    table = noun.table
+    lost_in_queue = sa.and_(table.c.worker_id.is_(None), table.c.lease_until < tx.now)
+    reopened = (
+        sa.update(table)
+        .where(in_state(table, CLAIMED), sa.or_(lost_in_queue, held_by_dead(tx, table)))
+        .values(state=noun.open_state, epoch=table.c.epoch + 1, worker_id=None, lease_until=None)
+    )
+    return tx.run(reopened).rowcount
+
+
+def held_by_dead(tx: Tx, table: sa.Table) -> sa.ColumnElement[bool]:
+    """A condition: the row was begun by a worker whose lease has run out or whose row is gone."""
+    alive = sa.select(workers.c.id).where(workers.c.lease_until >= tx.now)
+    return sa.and_(table.c.worker_id.is_not(None), table.c.worker_id.not_in(alive))
+
+
+def held(table: sa.Table, claims: Collection[Claim]) -> sa.ColumnElement[bool]:
+    """A condition: the row is one of these, and nobody has claimed it since (the epoch fences)."""
+    ids = [row_id for row_id, _epoch in claims]
+    return sa.and_(table.c.id.in_(ids), sa.tuple_(table.c.id, table.c.epoch).in_(list(claims)))
+
+
+def in_state(table: sa.Table, state: str) -> sa.ColumnElement[bool]:
+    """State as a literal in the SQL: a partial index serves only a query that spells its condition out."""
+    column: sa.ColumnElement[bool] = table.c.state == sa.bindparam(None, state, literal_execute=True, type_=sa.String)
+    return column

@@ -1,0 +1,255 @@
+"""The plan: what a workspace means, frozen and hashed; the only form in which the rest of the engine meets a cadence.
+
+Before: `engine.compiler.check` builds it from what was written. After: `engine.schedule.apply` writes it to SQL, and the
+schedule walks its steps. `to_json` / `from_json` are exact inverses, and equal plans have equal text.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import time
+from hashlib import sha256
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, TypeAdapter
+
+from engine.expressions.fields import EventSchema, LeadSchema
+from engine.spans import Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """When a step is planned: `at` counts from the enrolment's anchor, `after` from the previous step's planned date.
+
+    `clock` is a local time of day; None: the opening of the window, or for a span of nothing as soon as it is open.
+    """
+
+    base: Literal["at", "after"]
+    span: Span
+    clock: time | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """When marketing mail may go out, in the lead's zone. `weekdays`: 0 is Monday. `opens` < `closes`."""
+
+    weekdays: tuple[int, ...]
+    opens: time
+    closes: time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailStep:
+    kind: Literal["email"] = "email"
+    id: str
+    timing: Timing
+    email: str
+    artifact: str  # hash
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStep:
+    kind: Literal["task"] = "task"
+    id: str
+    timing: Timing
+    title: str  # Jinja over `lead`
+    note: str
+    due: Span
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitStep:
+    """Waits until `condition` holds over events since the previous step ended, at most `timeout`; no condition: a pause."""
+
+    kind: Literal["wait"] = "wait"
+    id: str
+    timing: Timing
+    condition: str | None
+    timeout: Span
+    next: str | None  # when it held
+    otherwise: str | None  # when the timeout came first; the same as `next` for a pause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchStep:
+    kind: Literal["branch"] = "branch"
+    id: str
+    timing: Timing
+    condition: str
+    next: str | None  # when it holds
+    otherwise: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoalStep:
+    """Leaves as a success where `condition` holds (None: always); else goes on."""
+
+    kind: Literal["goal"] = "goal"
+    id: str
+    timing: Timing
+    condition: str | None
+    next: str | None
+
+
+Step = Annotated[EmailStep | TaskStep | WaitStep | BranchStep | GoalStep, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """Leaves the cadence when an event of `event` comes, or when `condition` holds. Exactly one of the two is set."""
+
+    event: str | None
+    condition: str | None
+    because: str  # a Reason, or the marketer's words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CadencePlan:
+    """One version of a cadence. `steps` are in the order written; the first is where a passage begins."""
+
+    name: str
+    title: str
+    owner: str
+    topic: str
+    brand: str
+    on_change: Literal["pin", "migrate"]
+    repeat: bool
+    window: Window
+    gap: Span
+    goal: str | None
+    exits: tuple[Exit, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """Marketing mails to one person; None: no limit."""
+
+    per_day: int | None
+    per_week: int | None
+    per_month: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is live for everyone, whatever version they are on."""
+
+    name: str
+    zone: str
+    brand: str
+    topics: dict[str, Topic]
+    unknown_consent: Literal["nurture", "hold"]
+    caps: Caps
+    lead_schema: LeadSchema
+    event_schema: EventSchema
+    segments: dict[str, str]  # name → condition
+    brands: dict[str, Any]  # name → what templates/brands/<name>.yaml says, as templates see it
+    event_emails: dict[str, str]  # event type → transactional email
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointRule:
+    on: str
+    condition: str | None
+    points: float
+    at_most: float | None
+    fades: Span | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRule:
+    condition: str
+    points: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringModel:
+    threshold: float
+    respond_within: Span
+    points: tuple[PointRule, ...]
+    profile: tuple[ProfileRule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rep:
+    key: str
+    name: str
+    email: str
+    phone: str | None
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentRule:
+    condition: str | None
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    reps: dict[str, Rep]
+    rules: tuple[AssignmentRule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    key: str
+    priority: int
+    emails: tuple[str, ...]
+    condition: str | None
+    title: str
+    text: str
+    link: str
+    button: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspacePlan:
+    """A whole workspace, compiled. `emails`: every email's artifact hash, by name (in its default brand)."""
+
+    policy: Policy
+    scoring: ScoringModel
+    assignment: Assignment
+    offers: tuple[Offer, ...]
+    cadences: tuple[CadencePlan, ...]
+    emails: dict[str, str]
+
+
+Planned = TypeVar("Planned")
+
+
+def to_json(value: object) -> str:
+    """Canonical JSON: sorted keys, no spaces, so that equal values are equal text."""
+    plain = TypeAdapter(type(value)).dump_python(value, mode="json")
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_json(kind: type[Planned], text: str) -> Planned:
+    """The value of that type that `to_json` wrote."""
+    return TypeAdapter(kind).validate_json(text)
+
+
+def hash_of(value: object) -> str:
+    return sha256(to_json(value).encode()).hexdigest()
+
+
+def structure_hash_of(cadence: CadencePlan) -> str:
+    """Of the steps, their times and conditions, without the copy: two versions that differ in words alone share it."""
+    plain = json.loads(to_json(cadence))
+    for step in plain["steps"]:
+        step.pop("artifact", None)
+        if step["kind"] == "task":
+            step["title"] = step["note"] = ""
+    for words in ("title", "owner", "on_change"):
+        plain.pop(words)
+    return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+

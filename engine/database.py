@@ -1,0 +1,115 @@
+"""The door to SQL: one `Database` a process, short transactions that know their own `now`.
+
+After `engine.schema`, before everything that reads or writes rows. `read()` and `write()` both yield a `Tx`; `write()`
+commits at the end and rolls back on any exception. On SQLite a write takes the lock at once (`BEGIN IMMEDIATE`), because
+upgrading a read later fails without waiting (SQLITE_BUSY); writers of one process queue on a lock of ours, which is
+fairer and faster than SQLite's polling. On PostgreSQL `now` is the database's, so that hosts with skewed clocks agree.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from engine.clock import Clock, HostClock
+
+BUSY_MILLISECONDS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """A transaction: its connection and the one instant that counts as now within it."""
+
+    connection: sa.Connection
+    now: datetime
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.connection.dialect.name == "sqlite"
+
+    def run(self, statement: sa.Executable, parameters: object = None) -> sa.CursorResult[tuple[object, ...]]:
+        """Execute one statement, or one for each of a list of parameters."""
+        return self.connection.execute(statement, parameters)  # type: ignore[arg-type, return-value]
+
+
+class Database:
+    """Where the rows are. `clock` overrides the time source (the simulator's virtual time, tests)."""
+
+    def __init__(self, engine: sa.Engine, clock: Clock | None) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._clock: Clock | None = clock or (HostClock() if self.is_sqlite else None)
+        self._writer = threading.RLock()
+
+    @classmethod
+    def open(cls, url: str, *, clock: Clock | None = None, durable: bool = True, connections: int = 16) -> "Database":
+        """Connect lazily. `durable=False` (SQLite's synchronous=OFF) is for the simulator's throw-away file only."""
+        if url.startswith("sqlite"):
+            return cls(sqlite_engine(url, durable=durable), clock)
+        return cls(sa.create_engine(url, pool_size=connections, max_overflow=4, pool_pre_ping=True), clock)
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A consistent view. Nothing it does is kept."""
+        with self.engine.connect() as connection:
+            connection.execute(sa.text("BEGIN")) if self.is_sqlite else None
+            try:
+                yield Tx(connection, self.now(connection))
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """All or nothing."""
+        if not self.is_sqlite:
+            with self.engine.begin() as connection:
+                yield Tx(connection, self.now(connection))
+            return
+        with self._writer, self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield Tx(connection, self.now(connection))
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def now(self, connection: sa.Connection) -> datetime:
+        if self._clock is not None:
+            return self._clock.now()
+        instant: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return instant
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def sqlite_engine(url: str, *, durable: bool) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        for pragma in pragmas(durable=durable):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+def pragmas(*, durable: bool) -> tuple[str, ...]:
+    """synchronous=FULL: with NORMAL a power cut may take back commits, and a mail sent would be sent again."""
+    synchronous = "FULL" if durable else "OFF"
+    return (
+        f"busy_timeout={BUSY_MILLISECONDS}",
+        "journal_mode=WAL",
+        f"synchronous={synchronous}",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-32000",
+    )

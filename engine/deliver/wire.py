@@ -1,0 +1,79 @@
+"""The wire: what carries finished messages to a mail server, and what it may answer.
+
+Before: `engine.deliver.send` marks sends as attempting and hands their messages over. After: it records the outcomes. Outcomes
+are returned, never raised. `engine.deliver.smtp` is the real wire; the simulator's recipients are the other.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """One message to one recipient, ready to go: `message` is complete, CRLF line ends, not dot-stuffed."""
+
+    send_id: int
+    envelope_from: str
+    recipient: str
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A 2xx after the final dot."""
+
+    code: int
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred:
+    """A temporary refusal, or no connection: certainly not delivered, try later."""
+
+    code: int | None
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A permanent refusal of this message or recipient."""
+
+    code: int
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """The final dot was perhaps written and no reply was read: nobody can know (RFC 1047)."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotBegun:
+    """Nothing was said to the server about this one: the mark may be taken back."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """The second look before the wire found a suppression that came after the mark."""
+
+
+Outcome = Accepted | Deferred | Refused | NoAnswer | NotBegun | Stopped
+Recheck = Callable[[Sequence[int]], set[int]]
+
+
+class Wire(Protocol):
+    """Carries a micro-batch over one connection."""
+
+    def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
+        """One outcome for each flight, in order. Called from worker threads; blocks until all outcomes are known.
+
+        `recheck(send_ids)` returns those that must stop now; the wire asks when its mark is older than a second.
+        """
+        ...
+
+    def close(self) -> None: ...

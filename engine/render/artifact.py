@@ -1,0 +1,56 @@
+"""The artifact: one compiled email for one brand, with everything that does not depend on the recipient already done.
+
+Before: `engine.render.library` makes it from MJML and Jinja. After: `engine.render.wire` turns it and one person's values into
+bytes; `webhooks` reads its link table to answer a click. Content-addressed: the hash names its JSON.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One tracked link. `target` is None when it is personal: then it travels sealed in the mail's own URL."""
+
+    name: str
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A compiled email.
+
+    `html`, `text`, `subject` and `preheader` are Jinja over the recipient's values, nothing else is left to do in them: markup is
+    compiled, CSS inlined, links point to `{{ track }}/c/{{ token }}/<n>` and the pixel to `{{ track }}/o/{{ token }}`.
+    """
+
+    email: str
+    brand: str
+    stream: Literal["marketing", "transactional"]
+    sender_name: str
+    sender_address: str
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    links: tuple[Link, ...]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Artifact":
+        plain = json.loads(text)
+        plain["links"] = tuple(Link(**link) for link in plain["links"])
+        return cls(**plain)
+
+    @property
+    def hash(self) -> str:
+        return sha256(self.to_json().encode()).hexdigest()
+
+
+def link_table_id(artifact_hash: str) -> int:
+    """The signed 64-bit number under which tokens name an artifact's links."""
+    return int.from_bytes(bytes.fromhex(artifact_hash[:16]), "big", signed=True)

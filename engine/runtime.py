@@ -1,0 +1,28 @@
+"""What a verb needs beside its transaction: the workplace of one process, put together once at its start.
+
+Before: settings, database, wire. After: every verb that renders, sends or signs takes it as its first argument.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.claim import Claim
+from engine.database import Database
+from engine.deliver.wire import Wire
+from engine.settings import Settings
+from engine.tokens import Tokens
+
+Publish = Callable[[str, list[Claim]], None]  # (noun, claims) → a Dramatiq job, or at once in the simulator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """One process's workplace. `worker_id` is its row in `workers`; `has_lease()` says whether a new flight may start."""
+
+    settings: Settings
+    database: Database
+    tokens: Tokens
+    wire: Wire
+    worker_id: str
+    has_lease: Callable[[], bool]
+    publish: Publish

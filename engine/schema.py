@@ -1,0 +1,358 @@
+"""Every table, on one page. SQL is the only truth: what is not here did not happen.
+
+Columns that any claimed row has (`state, due_at, epoch, worker_id, lease_until, claims`) come from `claim_columns`;
+`engine.claim` reads and writes them. A person's data stands in `leads` and `bodies` alone. Alembic's migrations make these
+tables; a test proves that they make exactly them.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant. SQLite keeps no zone, so there it is written as naive UTC and read back as aware."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no zone; instants are aware")
+        return value.astimezone(UTC).replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER PRIMARY KEY
+Json = JSON().with_variant(JSONB, "postgresql")
+Hash = String(64)
+Name = String(120)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def claim_columns(open_state: str) -> tuple[Column[object], ...]:
+    """What a row needs to be claimed: when it is due, who holds it and until when, and the counter that fences."""
+    return (
+        Column("state", String(20), nullable=False, default=open_state),
+        Column("due_at", Instant),  # NULL: not due until somebody sets it
+        Column("epoch", Integer, nullable=False, default=0),  # grows at each claim and each sweep
+        Column("worker_id", String(40)),  # whose lease in `workers` covers the row once it was begun
+        Column("lease_until", Instant),  # until when a claimed row may lie in a queue
+        Column("claims", Integer, nullable=False, default=0),  # how often it was claimed since it last moved
+    )
+
+
+def claim_indexes(table: str, open_state: str) -> tuple[Index, ...]:
+    """Small indexes over the few rows that are due or held, so that a claim costs the same over millions."""
+    columns = metadata.tables[table].c
+    is_open, is_claimed = text(f"state = '{open_state}'"), text("state = 'claimed'")
+    return (
+        Index(f"ix_{table}_due", columns.due_at, sqlite_where=is_open, postgresql_where=is_open),
+        Index(f"ix_{table}_held", columns.worker_id, sqlite_where=is_claimed, postgresql_where=is_claimed),
+    )
+
+
+installation = Table(
+    "installation",  # facts about this database: which secret key it belongs to
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+workers = Table(
+    "workers",  # one row a live process; its lease carries every row that it holds
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("host", Name, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("lease_until", Instant, nullable=False),
+)
+
+plans = Table(
+    "plans",  # each workspace that was applied, whole
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("hash", Hash, nullable=False),
+    Column("body", Text, nullable=False),  # canonical JSON, see engine.compiler.plan
+    Column("applied_at", Instant, nullable=False),
+)
+
+rules = Table(
+    "rules",  # what is live: scoring, assignment, offers, policy; the newest row of a kind holds
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("hash", Hash, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("applied_at", Instant, nullable=False),
+    Index("ix_rules_kind", "kind", "id"),
+)
+
+artifacts = Table(
+    "artifacts",  # compiled emails, content-addressed
+    metadata,
+    Column("hash", Hash, primary_key=True),
+    Column("link_table_id", BigInteger, nullable=False, unique=True),  # named by tokens
+    Column("email", Name, nullable=False),
+    Column("brand", Name, nullable=False),
+    Column("body", Text, nullable=False),  # see engine.render.artifact
+    Column("created_at", Instant, nullable=False),
+)
+
+cadence_versions = Table(
+    "cadence_versions",  # immutable
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("cadence", Name, nullable=False),
+    Column("hash", Hash, nullable=False),  # of everything
+    Column("structure_hash", Hash, nullable=False),  # of the steps and their times, without the copy
+    Column("body", Text, nullable=False),  # a CadencePlan
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("cadence", "hash"),
+)
+
+cadences = Table(
+    "cadences",  # which version a new enrolment gets; NULL when the cadence was removed from the workspace
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("version_id", Id, ForeignKey("cadence_versions.id")),
+)
+
+emails = Table(
+    "emails",  # which artifact a transactional email uses now
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("artifact_hash", Hash, ForeignKey("artifacts.hash"), nullable=False),
+)
+
+leads = Table(
+    "leads",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(200), nullable=False, unique=True),  # the email unless the import says otherwise
+    Column("email", String(320)),
+    Column("address_key", String(32), index=True),  # Tokens.address_key(email)
+    Column("zone", String(64)),  # IANA name; NULL: the brand's, then the workspace's
+    Column("fields", Json, nullable=False),  # by leads.yaml
+    Column("rep", Name),  # who was assigned; NULL: nobody yet
+    Column("do_not_call", Boolean, nullable=False, default=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+consents = Table(
+    "consents",  # the last word of a lead on a topic; no row is unknown
+    metadata,
+    Column("lead_id", Id, ForeignKey("leads.id"), primary_key=True),
+    Column("topic", Name, primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("source", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+enrolments = Table(
+    "enrolments",  # one passage of one lead through one cadence
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
+    Column("cadence", Name, nullable=False),
+    Column("version_id", Id, ForeignKey("cadence_versions.id"), nullable=False),  # only `apply` changes it
+    Column("passage", Integer, nullable=False),  # 1, 2, …
+    Column("state", String(20), nullable=False),
+    Column("reason", String(40)),
+    Column("anchor_at", Instant, nullable=False),  # months and days count from here, in the lead's zone
+    Column("shift_days", Integer, nullable=False, default=0),  # grown by suspensions
+    Column("suspended_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    UniqueConstraint("lead_id", "cadence", "passage"),
+)
+LIVE = text("state IN ('active', 'suspended')")
+Index("uq_enrolments_live", enrolments.c.lead_id, enrolments.c.cadence, unique=True,
+      sqlite_where=LIVE, postgresql_where=LIVE)  # fmt: skip
+Index("ix_enrolments_cadence", enrolments.c.cadence, enrolments.c.state)
+
+touches = Table(
+    "touches",  # one step of one enrolment: the row that decides
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("enrolment_id", Id, ForeignKey("enrolments.id"), nullable=False),
+    Column("step_id", Name, nullable=False),
+    *claim_columns("waiting"),
+    Column("reason", String(40)),
+    Column("planned_on", Date, nullable=False),  # local date by the cadence alone, before windows and shifts
+    Column("created_at", Instant, nullable=False),  # when the previous step ended
+    Column("ended_at", Instant),
+    UniqueConstraint("enrolment_id", "step_id"),  # for ever: a step is never taken twice in a passage
+)
+claim_indexes("touches", "waiting")
+OPEN = text("state IN ('waiting', 'claimed', 'sending')")
+Index("uq_touches_open", touches.c.enrolment_id, unique=True, sqlite_where=OPEN, postgresql_where=OPEN)
+
+sends = Table(
+    "sends",  # one email to one address: the row that delivers; all of them are the ledger
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", String(120), nullable=False, unique=True),  # touch:12 | event:7 | handoff:3:raised
+    Column("stream", String(20), nullable=False),
+    Column("topic", Name),  # marketing only
+    Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
+    Column("rep", Name),  # internal only: whom it goes to
+    Column("address_key", String(32), nullable=False),
+    Column("touch_id", Id, ForeignKey("touches.id")),
+    Column("event_id", Id, ForeignKey("events.id")),  # transactional: what asked for it
+    Column("handoff_id", Id, ForeignKey("handoffs.id")),
+    Column("email", Name, nullable=False),
+    Column("artifact_hash", Hash),  # NULL for internal mail, which is not compiled
+    Column("offer", Name),
+    *claim_columns("ready"),
+    Column("reason", String(40)),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("unknowns", Integer, nullable=False, default=0),  # attempts that ended without an answer
+    Column("cap_on", Date),  # the lead's local date on which it counts towards caps; NULL: it does not
+    Column("attempting_at", Instant),
+    Column("ended_at", Instant),
+    Column("smtp_code", Integer),
+    Column("smtp_reply", String(500)),
+    Column("created_at", Instant, nullable=False),  # the mail's Date header, the same at every attempt
+)
+claim_indexes("sends", "ready")
+ATTEMPTING = text("state = 'attempting'")
+Index("ix_sends_attempting", sends.c.worker_id, sqlite_where=ATTEMPTING, postgresql_where=ATTEMPTING)
+Index("ix_sends_lead", sends.c.lead_id)
+Index("ix_sends_cap", sends.c.address_key, sends.c.cap_on)
+Index("ix_sends_touch", sends.c.touch_id, unique=True)
+
+bodies = Table(
+    "bodies",  # what people wrote or were written: a transactional mail's bytes, a reply, an order's personal data
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("send_id", Id, ForeignKey("sends.id"), unique=True),
+    Column("event_id", Id, ForeignKey("events.id"), unique=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("delete_after", Instant),
+)
+
+suppressions = Table(
+    "suppressions",  # addresses we must not write to
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address_key", String(32), nullable=False),
+    Column("scope", String(140), nullable=False),  # everything | marketing | topic:<name>
+    Column("reason", String(40), nullable=False),
+    Column("source", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("address_key", "scope"),
+)
+
+events = Table(
+    "events",  # what was observed; append-only
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source_key", String(200), nullable=False, unique=True),  # the same observation told twice is one row
+    Column("type", Name, nullable=False),
+    Column("origin", String(20), nullable=False),
+    Column("lead_id", Id, ForeignKey("leads.id")),
+    Column("send_id", Id),  # no foreign key: events and sends would name each other
+    Column("data", Json, nullable=False),  # nothing personal: email, link, page, form, and fields so declared
+    Column("occurred_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+)
+Index("ix_events_lead", events.c.lead_id, events.c.id)
+Index("ix_events_send", events.c.send_id)
+
+reactions = Table(
+    "reactions",  # an event that has yet to be reacted to
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("event_id", Id, ForeignKey("events.id"), nullable=False, unique=True),
+    *claim_columns("waiting"),
+    Column("ended_at", Instant),
+)
+claim_indexes("reactions", "waiting")
+
+scores = Table(
+    "scores",  # a lead's points as of an instant, derived from events alone
+    metadata,
+    Column("lead_id", Id, ForeignKey("leads.id"), primary_key=True),
+    Column("points", Float, nullable=False),
+    Column("reasons", Json, nullable=False),  # [{points, because, at}], most points first
+    Column("as_of", Instant, nullable=False),
+    Column("next_change_at", Instant),  # when points fade by themselves
+    Column("above", Boolean, nullable=False, default=False),  # at or over the threshold
+    Column("crossings", Integer, nullable=False, default=0),  # how often it rose over it
+    Column("rules_id", Id, ForeignKey("rules.id")),
+)
+Index("ix_scores_next_change_at", scores.c.next_change_at)
+
+handoffs = Table(
+    "handoffs",  # a raised hand
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
+    Column("crossing", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("rep", Name, nullable=False),
+    Column("points", Float, nullable=False),
+    Column("reasons", Json, nullable=False),
+    Column("raised_at", Instant, nullable=False),
+    Column("answer_by", Instant, nullable=False),
+    Column("answered_at", Instant),
+    Column("note", String(500)),
+    UniqueConstraint("lead_id", "crossing"),
+)
+OPEN_HAND = text("state IN ('raised', 'accepted')")
+Index("uq_handoffs_open", handoffs.c.lead_id, unique=True, sqlite_where=OPEN_HAND, postgresql_where=OPEN_HAND)
+
+tasks = Table(
+    "tasks",  # what a cadence asks of a rep
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("touch_id", Id, ForeignKey("touches.id"), nullable=False, unique=True),
+    Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
+    Column("rep", Name, nullable=False),
+    Column("title", String(300), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+Index("ix_tasks_lead", tasks.c.lead_id)
