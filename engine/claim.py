@@ -36,7 +36,9 @@ NOUNS = {noun.name: noun for noun in (TOUCH, SEND, REACTION)}
 Claim = tuple[int, int]  # (id, epoch)
 
 
-def take_due(tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.ColumnElement[bool] | None = None) -> list[Claim]:
+def take_due(
+    tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.ColumnElement[bool] | None = None
+) -> list[Claim]:
     """Claim up to `limit` due rows, the longest due first; `only` narrows them (a stream of sends, say).
 
     SKIP LOCKED keeps claimers on PostgreSQL out of each other's way; SQLite has no such clause (SQLAlchemy drops it in

@@ -7,8 +7,9 @@ schedule walks its steps. `to_json` / `from_json` are exact inverses, and equal 
 import json
 from dataclasses import dataclass
 from datetime import time
+from functools import cache
 from hashlib import sha256
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, TypeAdapter
 
@@ -228,13 +229,19 @@ Planned = TypeVar("Planned")
 
 def to_json(value: object) -> str:
     """Canonical JSON: sorted keys, no spaces, so that equal values are equal text."""
-    plain = TypeAdapter(type(value)).dump_python(value, mode="json")
+    plain = adapter(type(value)).dump_python(value, mode="json")
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def from_json(kind: type[Planned], text: str) -> Planned:
     """The value of that type that `to_json` wrote."""
-    return TypeAdapter(kind).validate_json(text)
+    return cast(Planned, adapter(kind).validate_json(text))
+
+
+@cache
+def adapter(kind: type) -> TypeAdapter[Any]:
+    """Building one takes milliseconds, so each type has one."""
+    return TypeAdapter(kind)
 
 
 def hash_of(value: object) -> str:
@@ -251,5 +258,3 @@ def structure_hash_of(cadence: CadencePlan) -> str:
     for words in ("title", "owner", "on_change"):
         plain.pop(words)
     return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
-
-

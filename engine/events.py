@@ -1,0 +1,146 @@
+"""Events: what was observed, append-only, each told at most once, and the stops that some of them carry.
+
+Before: the receiver, the wire and the imports observe something. After: the reactions (`engine.reactions`). An event that
+means stop writes its suppression in the same transaction, so that no mail can begin in between.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.expressions.facts import EventFact
+from engine.schema import bodies, events, leads, reactions
+from engine.sql import insert, rows_at_once
+from engine.suppression import Suppression, suppress
+from engine.vocabulary import EventType, Origin, Scope
+
+# Nothing follows from these by itself: they are kept for reports and conditions.
+WITHOUT_REACTION = {EventType.ACCEPTED, EventType.AUTO_REPLIED, EventType.IMPORTED}
+# What each of these stops, unless `data.scope` says otherwise.
+STOPPING = {
+    EventType.UNSUBSCRIBED: Scope.MARKETING,
+    EventType.BOUNCED: Scope.EVERYTHING,
+    EventType.COMPLAINED: Scope.EVERYTHING,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """Something observed. `source_key` makes the same observation, told twice, one row.
+
+    `data` has nothing personal in it; `body` (a reply's text, an order) has, and is kept apart until `body_until`.
+    `hold` delays the reaction, for clicks that may turn out to be a scanner's.
+    """
+
+    source_key: str
+    type: str
+    origin: Origin
+    lead_id: int | None
+    send_id: int | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+    occurred_at: datetime
+    body: bytes | None = None
+    body_until: datetime | None = None
+    hold: timedelta = timedelta(0)
+
+
+def record_events(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
+    """Append events; returns {source key: id} of those that were new. Stops take effect with this transaction."""
+    fresh: dict[str, int] = {}
+    for some in rows_at_once(observed):
+        fresh.update(append(tx, some))
+    new = [event for event in observed if event.source_key in fresh]
+    keep_bodies(tx, new, fresh)
+    plan_reactions(tx, new, fresh)
+    stop_mail(tx, new, fresh)
+    return fresh
+
+
+def append(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
+    rows = [
+        {
+            "source_key": event.source_key,
+            "type": event.type,
+            "origin": event.origin,
+            "lead_id": event.lead_id,
+            "send_id": event.send_id,
+            "data": dict(event.data),
+            "occurred_at": event.occurred_at,
+            "received_at": tx.now,
+        }
+        for event in {event.source_key: event for event in observed}.values()
+    ]
+    told_before = insert(tx, events).on_conflict_do_nothing(index_elements=["source_key"])
+    added = tx.run(told_before.returning(events.c.source_key, events.c.id), rows)
+    return {row.source_key: row.id for row in added}
+
+
+def keep_bodies(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
+    rows = [
+        {"event_id": ids[event.source_key], "content": event.body, "delete_after": event.body_until}
+        for event in new
+        if event.body is not None
+    ]
+    if rows:
+        tx.run(sa.insert(bodies), rows)
+
+
+def plan_reactions(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
+    """A machine's event is kept and labelled; nothing follows from it, unless it stops mail."""
+    rows = [
+        {"event_id": ids[event.source_key], "due_at": tx.now + event.hold, "state": "waiting"}
+        for event in new
+        if event.lead_id is not None
+        and event.type not in WITHOUT_REACTION
+        and (event.origin != Origin.MACHINE or event.type in STOPPING)
+    ]
+    if rows:
+        tx.run(sa.insert(reactions), rows)
+
+
+def stop_mail(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
+    stopping = [event for event in new if event.type in STOPPING and event.lead_id is not None]
+    if not stopping:
+        return
+    chosen = sa.select(leads.c.id, leads.c.address_key).where(leads.c.id.in_({event.lead_id for event in stopping}))
+    address_keys = {row.id: row.address_key for row in tx.run(chosen)}
+    suppress(
+        tx,
+        [
+            Suppression(
+                address_key=address_keys[event.lead_id],
+                scope=str(event.data.get("scope") or STOPPING[EventType(event.type)]),
+                reason=event.type,
+                source=f"event:{ids[event.source_key]}",
+            )
+            for event in stopping
+            if address_keys.get(event.lead_id)
+        ],
+    )
+
+
+def facts_of(tx: Tx, lead_ids: Collection[int]) -> dict[int, list[EventFact]]:
+    """Every event of these leads as conditions and scores see it, oldest first. A lead without events has an empty list."""
+    found: dict[int, list[EventFact]] = {lead_id: [] for lead_id in lead_ids}
+    for some in rows_at_once(lead_ids):
+        chosen = sa.select(events).where(events.c.lead_id.in_(some)).order_by(events.c.occurred_at, events.c.id)
+        for row in tx.run(chosen):
+            found[row.lead_id].append(as_fact(row))
+    return found
+
+
+def as_fact(row: sa.Row[tuple[object, ...]]) -> EventFact:
+    data = row.data
+    return EventFact(
+        type=row.type,
+        at=row.occurred_at,
+        origin=Origin(row.origin),
+        email=data.get("email"),
+        link=data.get("link"),
+        page=data.get("page"),
+        form=data.get("form"),
+        data=data,
+    )

@@ -1,0 +1,156 @@
+"""Leads and their consents: the people we may write to. The one place that reads and writes those rows.
+
+After `engine.database`, before every verb. A lead's own values stand here alone (and in `bodies`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.schema import consents, leads
+from engine.sql import insert, rows_at_once
+from engine.tokens import Tokens
+from engine.vocabulary import Consent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """A person we may write to. `fields` are typed by leads.yaml; a missing one is absent or None."""
+
+    id: int
+    key: str
+    email: str | None
+    address_key: str | None
+    zone: str | None
+    fields: Mapping[str, object]
+    rep: str | None
+    do_not_call: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLead:
+    """What an import or a form knows of a lead. `consent`: topic → state."""
+
+    key: str
+    email: str | None
+    zone: str | None
+    fields: Mapping[str, object]
+    do_not_call: bool = False
+    consent: Mapping[str, Consent]
+    consent_source: str
+
+
+def load_leads(tx: Tx, lead_ids: Collection[int]) -> dict[int, Lead]:
+    """The leads with these ids; a missing id is missing in the answer."""
+    found: dict[int, Lead] = {}
+    for some in rows_at_once(lead_ids):
+        for row in tx.run(sa.select(leads).where(leads.c.id.in_(some))):
+            found[row.id] = as_lead(row)
+    return found
+
+
+def find_lead(tx: Tx, key_or_email: str) -> Lead | None:
+    """The lead with this key, else the oldest with this email."""
+    wanted = key_or_email.strip()
+    by_key = tx.run(sa.select(leads).where(leads.c.key == wanted)).first()
+    if by_key is None:
+        same_email = sa.func.lower(leads.c.email) == wanted.lower()
+        by_key = tx.run(sa.select(leads).where(same_email).order_by(leads.c.id).limit(1)).first()
+    return None if by_key is None else as_lead(by_key)
+
+
+def as_lead(row: sa.Row[tuple[object, ...]]) -> Lead:
+    return Lead(
+        id=row.id, key=row.key, email=row.email, address_key=row.address_key, zone=row.zone, fields=row.fields,
+        rep=row.rep, do_not_call=row.do_not_call, created_at=row.created_at,
+    )  # fmt: skip
+
+
+def save_leads(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, int]:
+    """Add leads or bring them up to date by key; returns {key: id}. Safe to repeat. A refusal is never overwritten.
+
+    Fields that the newcomer does not name keep their value.
+    """
+    for some in rows_at_once(people):
+        known = {row.key: row for row in tx.run(sa.select(leads).where(leads.c.key.in_([p.key for p in some])))}
+        fresh = [lead_row(tx, tokens, person) for person in some if person.key not in known]
+        if fresh:
+            tx.run(sa.insert(leads), fresh)
+        for person in some:
+            if person.key in known:
+                update_lead(tx, tokens, known[person.key], person)
+    ids = ids_by_key(tx, [person.key for person in people])
+    for topic in sorted({topic for person in people for topic in person.consent}):
+        save_consents(
+            tx,
+            topic,
+            [(ids[p.key], p.consent[topic], p.consent_source) for p in people if topic in p.consent],
+        )
+    return ids
+
+
+def lead_row(tx: Tx, tokens: Tokens, person: NewLead) -> dict[str, object]:
+    return {
+        "key": person.key,
+        "email": person.email,
+        "address_key": tokens.address_key(person.email) if person.email else None,
+        "zone": person.zone,
+        "fields": dict(person.fields),
+        "do_not_call": person.do_not_call,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
+
+
+def update_lead(tx: Tx, tokens: Tokens, row: sa.Row[tuple[object, ...]], person: NewLead) -> None:
+    """Writes only where something changed, so that a repeated import touches nothing."""
+    email = person.email or row.email
+    changed: dict[str, object] = {
+        "email": email,
+        "address_key": tokens.address_key(email) if email else None,
+        "zone": person.zone or row.zone,
+        "fields": {**row.fields, **person.fields},
+        "do_not_call": row.do_not_call or person.do_not_call,
+    }
+    if any(getattr(row, name) != value for name, value in changed.items()):
+        tx.run(sa.update(leads).where(leads.c.id == row.id).values(**changed, updated_at=tx.now))
+
+
+def ids_by_key(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
+    ids: dict[str, int] = {}
+    for some in rows_at_once(keys):
+        ids.update({row.key: row.id for row in tx.run(sa.select(leads.c.key, leads.c.id).where(leads.c.key.in_(some)))})
+    return ids
+
+
+def save_consents(tx: Tx, topic: str, said: Sequence[tuple[int, Consent, str]]) -> None:
+    """Keep (lead id, state, source) for a topic. What a lead refused stays refused until the lead itself grants it."""
+    for some in rows_at_once(said):
+        rows = [
+            {"lead_id": lead_id, "topic": topic, "state": state, "source": source, "at": tx.now}
+            for lead_id, state, source in some
+        ]
+        new = insert(tx, consents)
+        tx.run(
+            new.on_conflict_do_update(
+                index_elements=["lead_id", "topic"],
+                set_={"state": new.excluded.state, "source": new.excluded.source, "at": new.excluded.at},
+                where=sa.and_(consents.c.state != new.excluded.state, consents.c.state != Consent.REFUSED),
+            ),
+            rows,
+        )
+
+
+def consents_of(tx: Tx, lead_ids: Collection[int], topic: str) -> dict[int, Consent]:
+    """{lead id: state} for a topic; a lead that never said anything is missing, which means unknown."""
+    said: dict[int, Consent] = {}
+    for some in rows_at_once(lead_ids):
+        chosen = sa.select(consents.c.lead_id, consents.c.state).where(
+            consents.c.topic == topic, consents.c.lead_id.in_(some)
+        )
+        said.update({row.lead_id: Consent(row.state) for row in tx.run(chosen)})
+    return said
