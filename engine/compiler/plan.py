@@ -1,7 +1,7 @@
 """The plan: what a workspace means, frozen and hashed; the only form in which the rest of the engine meets a cadence.
 
-Before: `engine.compiler.check` builds it from what was written. After: `engine.schedule.apply` writes it to SQL, and the
-schedule walks its steps. `to_json` / `from_json` are exact inverses, and equal plans have equal text.
+Before: `engine.compiler.build` makes it from what was written and checked. After: `engine.schedule.apply` writes it to
+SQL, and the schedule walks its steps. `to_json` / `from_json` are exact inverses, and equal plans have equal text.
 """
 
 import json
@@ -61,7 +61,7 @@ class TaskStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitStep:
-    """Waits until `condition` holds over events since the previous step ended, at most `timeout`; no condition: a pause."""
+    """Waits until `condition` holds over events since the previous step ended, at most `timeout`; None: a pause."""
 
     kind: Literal["wait"] = "wait"
     id: str

@@ -1,0 +1,148 @@
+"""What can be wrong with a workspace: one row per code, and the one form in which each finding is told.
+
+Nothing of the compiler comes before this module; every later stage adds to a `Findings`. `docs/diagnostics.md` explains
+each code to the marketer, and `tests/compiler/bad/<code>` holds a workspace that shows it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where something was written: the file relative to the workspace, line and column from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+
+class Row(NamedTuple):
+    """One kind of finding: what is wrong, in a few words, and what to do about it."""
+
+    title: str
+    advice: str
+
+
+TABLE: dict[str, Row] = {
+    # the file as text
+    "E001": Row("a file is missing or cannot be read", "Create the file, or check its permissions."),
+    "E002": Row("a file is not text", "Save it as UTF-8 text without control characters."),
+    "E003": Row("a file is too large", "Keep each file under 256 KB: split a long cadence in two."),
+    "E004": Row("a file is not YAML", "Look at that place and the line above it; quote text with special signs."),
+    "E005": Row("a tab", "Use spaces. Editors can turn tabs into spaces."),
+    "E006": Row("an anchor, alias, tag or directive", "Write the value out; quote text beginning with & * ! %."),
+    "E007": Row("a key is given twice", "Keep one of the two."),
+    "E008": Row("lists and mappings nested too deep", "Nest at most 20 levels: cut the cadence in two."),
+    "E009": Row("a file name that is not usable", "Use lower-case letters, digits and hyphens, with .yaml at the end."),
+    # the shape of what is written
+    "E010": Row("an unknown key", "Correct the spelling, or remove the key."),
+    "E011": Row("a key is missing", "Add the key."),
+    "E012": Row("an unknown email", "Use the name of a folder in templates/emails/, or make that folder."),
+    "E013": Row("a list, mapping or text where another was expected", "Write it in the shape that the message names."),
+    "E014": Row("a value that is not one of the choices", "Use one of the values that the message lists."),
+    "E015": Row("a time that cannot be read", "Write a span (`3 days`), a point (`day 3`) or a clock time (`14:30`)."),
+    "E016": Row("a number that cannot be used", "Write digits only, within the bounds that the message names."),
+    "E017": Row("a name that cannot be used", "Begin with a letter; use a-z, digits, hyphens and underscores."),
+    "E018": Row("a step that does nothing, or two things", "Give each step one of: email, task, wait, branch, goal."),
+    # names that refer to something
+    "E019": Row("an unknown brand", "Use the name of a file in templates/brands/, or make that file."),
+    "E020": Row("an unknown topic", "Use a topic of workspace.yaml, or add it there."),
+    "E021": Row("an unknown rep", "Use a rep of assignment.yaml, or add them there."),
+    "E022": Row("an unknown event", "Use a built-in event or one of events.yaml."),
+    "E023": Row("a condition that cannot be read", "Compare fields, and join with and, or, not; see docs/cadences.md."),
+    "E024": Row("a name used twice", "Give one of the two another name; ids are for ever, so change the newer one."),
+    "E025": Row("two times for one step", "Keep `at:` (counted from the start) or `after:` (from the step before)."),
+    "E026": Row("a wait without an end", "Add `timeout:`, so that nobody waits for ever."),
+    "E027": Row("a window that never opens", "Name at least one day, and a `from` that is earlier than `to`."),
+    "E028": Row("nothing to do", "Add at least one entry, or remove the key."),
+    "E029": Row("an unknown time zone", "Use a name like Europe/London or America/New_York."),
+    "E030": Row("an email that does not compile", "Correct the template at the place named."),
+    "E031": Row("an email of the wrong stream", "Cadences send marketing emails; events and offers, transactional ones."),
+    "E032": Row("a time before that of an earlier step", "Put the steps in the order in which they happen."),
+    "E033": Row("choices that do not fit the type", "Give `choices:` to a choice and `of:` to a list-of, only there."),
+    "E034": Row("a sample that does not fit its data", "Give the sample the declared keys, with values of their type."),
+    "E035": Row("an unknown name in a text", "Use a field of leads.yaml, or a placeholder that the message lists."),
+    "E036": Row("an address that cannot be used", "Write an address like dana@example.com, or a link with https://."),
+    "E037": Row("segments that need each other", "Take one of them out of the circle."),
+    # suspicious, yet it can run
+    "W001": Row("a step that nobody reaches", "Move the step before the goal, or give the goal a condition."),
+    "W002": Row("an email that nothing sends", "Use it in a cadence, or remove its folder."),
+    "W003": Row("two emails closer than the gap", "Put more time between them, or the second waits for the gap."),
+    "W004": Row("a time outside the sending window", "Choose a time inside it, or the email waits for the next one."),
+    "W005": Row("a click or opening of an email not sent by then", "Ask about an email of an earlier step."),
+    "W006": Row("a file that is not read", "Correct its name; Handraiser reads only the names it knows."),
+    "W007": Row("leads that no rep is given", "End the rules of assignment.yaml with one that has no `if`."),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One finding. `suggestion` is the name that was probably meant; None: nothing is close."""
+
+    file: str
+    line: int
+    column: int
+    code: str
+    message: str
+    suggestion: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the workspace cannot be used because of it; a warning can be lived with."""
+        return self.code.startswith("E")
+
+    def __str__(self) -> str:
+        hint = f' (did you mean "{self.suggestion}"?)' if self.suggestion else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.code} {self.message}{hint}"
+
+    def to_plain(self) -> dict[str, str | int | None]:
+        """As a mapping for JSON."""
+        return asdict(self)
+
+
+class Findings:
+    """The findings of one compilation, in whatever order the stages make them."""
+
+    def __init__(self) -> None:
+        self._found: set[Diagnostic] = set()
+
+    def add(self, code: str, place: Place, message: str, suggestion: str | None = None) -> None:
+        """Add one finding. The same finding twice is one. A code outside the table is a bug: KeyError."""
+        assert TABLE[code]
+        file, line, column = place
+        self._found.add(
+            Diagnostic(file=file, line=line, column=column, code=code, message=message, suggestion=suggestion)
+        )
+
+    def unknown(self, code: str, place: Place, what: str, name: str, known: Iterable[str]) -> None:
+        """Add that `name` is not among the `known` ones, with the closest of those as the suggestion."""
+        self.add(code, place, f"unknown {what} {quote(name)}", closest(name, known))
+
+    @property
+    def has_errors(self) -> bool:
+        return any(found.is_error for found in self._found)
+
+    def in_order(self) -> tuple[Diagnostic, ...]:
+        """By file, then line, then column."""
+        return tuple(sorted(self._found, key=reading_order))
+
+
+def reading_order(found: Diagnostic) -> tuple[str, int, int, str, str]:
+    return found.file, found.line, found.column, found.code, found.message
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant; None: no one is close."""
+    if len(name) > 80:
+        return None
+    by_folded = {each.casefold(): each for each in known}
+    close = get_close_matches(name.casefold(), by_folded, n=1)
+    return by_folded[close[0]] if close else None
+
+
+def quote(text: str, longest: int = 60) -> str:
+    """What a user wrote, on one line and not endless, in double quotes."""
+    flat = " ".join(text.split())
+    return f'"{flat if len(flat) <= longest else flat[: longest - 1] + "…"}"'
