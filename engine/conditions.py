@@ -1,0 +1,88 @@
+"""Conditions over real leads: gathers what they look at from SQL, and compiles their text once.
+
+After `engine.leads`, `engine.events` and `engine.versions`; before every verb that has to decide. The language itself is
+`engine.expressions`, which knows no SQL.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import Policy
+from engine.database import Tx
+from engine.events import facts_of
+from engine.expressions.condition import Condition, compile_condition
+from engine.expressions.facts import Facts
+from engine.expressions.scope import Scope
+from engine.leads import Lead, consents_of
+from engine.schema import scores
+from engine.sql import rows_at_once
+from engine.versions import Live
+from engine.vocabulary import Consent
+
+
+def condition(text: str, policy: Policy) -> Condition:
+    """The condition, compiled once. It was checked when the workspace was compiled; raises ConditionError otherwise."""
+    return compile_condition(text, scope_of(policy))
+
+
+def scope_of(policy: Policy) -> Scope:
+    """The names that a condition may use, apart from emails and links, which the compiler checked."""
+    return _scope(policy.lead_schema, policy.event_schema, tuple(sorted(policy.segments.items())))
+
+
+@lru_cache(maxsize=8)
+def _scope(leads: object, events: object, segments: tuple[tuple[str, str], ...]) -> Scope:
+    return Scope(leads=leads, events=events, segments=dict(segments))  # type: ignore[arg-type]
+
+
+def gather_facts(
+    tx: Tx, people: Mapping[int, Lead], live: Live, *, topic: str | None = None, with_events: bool = True
+) -> dict[int, Facts]:
+    """What conditions may look at, for each lead by id, as of the transaction's now. Four statements for any number."""
+    events = facts_of(tx, people) if with_events else {}
+    points = points_of(tx, people)
+    said = consents_of(tx, people, topic) if topic else {}
+    return {
+        lead_id: Facts(
+            lead=lead_values(lead),
+            now=tx.now,
+            events=events.get(lead_id, ()),
+            zone=zone_of(lead, live.policy),
+            score=points.get(lead_id, 0.0),
+            consent=said.get(lead_id, Consent.UNKNOWN),
+        )
+        for lead_id, lead in people.items()
+    }
+
+
+def lead_values(lead: Lead) -> dict[str, object]:
+    """A lead's built-in and declared fields under one roof."""
+    return {
+        **lead.fields,
+        "key": lead.key,
+        "email": lead.email,
+        "zone": lead.zone,
+        "do_not_call": lead.do_not_call,
+        "created_at": lead.created_at.date(),
+    }
+
+
+def zone_of(lead: Lead, policy: Policy) -> ZoneInfo:
+    """Where the lead's days begin: its own zone, or the workspace's."""
+    return zone(lead.zone or policy.zone)
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def points_of(tx: Tx, people: Mapping[int, Lead]) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for some in rows_at_once(people):
+        chosen = sa.select(scores.c.lead_id, scores.c.points).where(scores.c.lead_id.in_(some))
+        found.update({row.lead_id: row.points for row in tx.run(chosen)})
+    return found
