@@ -1,0 +1,128 @@
+"""What may import what: the layers of the product, lowest first, checked over the imports as written."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# A module belongs to the longest name here that it begins with; it may import its own layer and those above it here.
+LAYERS: list[tuple[str, list[str]]] = [
+    ("ground", ["engine", "engine.errors", "engine.vocabulary", "engine.clock", "engine.settings", "engine.tokens",
+                "engine.log", "engine.installed", "engine.spans"]),
+    ("pure", ["engine.expressions", "engine.compiler", "engine.render", "engine.inbound", "engine.schedule.timing",
+              "engine.schedule.next_step", "engine.deliver.mime", "engine.deliver.wire", "engine.scoring.rules"]),
+    ("memory", ["engine.schema", "engine.database", "engine.claim", "engine.sql", "engine.leads", "engine.events",
+                "engine.suppression", "engine.versions", "engine.migrations", "engine.runtime"]),
+    ("schedule", ["engine.schedule"]),
+    ("deliver", ["engine.deliver"]),
+    ("scoring", ["engine.scoring"]),
+    ("reactions", ["engine.reactions"]),
+    ("advance", ["engine.advance"]),
+    ("top", ["engine.processes", "engine.simulate", "engine.cli", "webhooks"]),
+]  # fmt: skip
+RANK = {name: rank for rank, (_layer, names) in enumerate(LAYERS) for name in names}
+FORBIDDEN_WORDS = {"campaign", "sequence", "drip", "contact", "prospect", "manager", "helper", "helpers", "util", "utils",
+                   "common", "misc", "route", "routes", "types", "models"}  # fmt: skip
+SOURCES = sorted(path for package in ("engine", "webhooks") for path in (ROOT / package).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+@every_module
+def test_a_module_imports_its_own_layer_and_lower_ones_only(module: str) -> None:
+    upward = [name for name in imported(MODULES[module]) if is_ours(name) and rank(name) > rank(module)]
+
+    assert upward == [], f"{module} is of layer {LAYERS[rank(module)][0]!r}"
+
+
+@every_module
+def test_nothing_is_imported_inside_a_function(module: str) -> None:
+    inside = [
+        ast.unparse(statement)
+        for function in ast.walk(MODULES[module])
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in ast.walk(function)
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+    ]
+
+    assert inside == []
+
+
+@every_module
+def test_module_names_use_the_words_of_the_product(module: str) -> None:
+    assert not FORBIDDEN_WORDS & set(re.split(r"[._]", module))
+
+
+def test_only_settings_reads_the_environment() -> None:
+    assert using("os.environ", "os.getenv", "os.environb") <= {"engine.settings"}
+
+
+def test_only_the_clock_asks_the_machine_for_the_date() -> None:
+    asking = using("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns")
+
+    assert asking == {"engine.clock"}
+
+
+def test_only_one_module_opens_smtp() -> None:
+    openers = {module for module, tree in MODULES.items() if {"aiosmtplib", "smtplib"} & top_names(imported(tree))}
+
+    assert openers <= {"engine.deliver.smtp"}
+
+
+def test_pure_modules_know_no_database() -> None:
+    pure = [module for module in MODULES if LAYERS[rank(module)][0] == "pure"]
+    connected = [module for module in pure if {"alembic", "psycopg", "sqlite3"} & top_names(imported(MODULES[module]))]
+
+    assert pure
+    assert connected == []
+
+
+def rank(module: str) -> int:
+    """The layer of a module; a KeyError means that a new module has to be entered in LAYERS."""
+    name = module
+    while name not in RANK and "." in name:
+        name = name.rpartition(".")[0]
+        if name == "engine":
+            raise KeyError(f"{module} has no layer in tests/test_layers.py")
+    return RANK[name]
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Full names of the modules a file imports; `from package import name` counts as the module of that name if it is one."""
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            inner = [f"{statement.module}.{alias.name}" for alias in statement.names]
+            yield from (name if name in MODULES else statement.module for name in inner)
+
+
+def using(*dotted: str) -> set[str]:
+    """The modules in whose code one of these dotted names stands, or is imported by `from`."""
+    return {module for module, tree in MODULES.items() if any(name in dotted for name in spoken(tree))}
+
+
+def spoken(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def top_names(modules: Iterator[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
+def is_ours(module: str) -> bool:
+    return module.partition(".")[0] in ("engine", "webhooks")
