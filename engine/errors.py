@@ -4,6 +4,8 @@ Everything raised on purpose derives from `HandraiserError`; `engine.cli` prints
 ends in a traceback. Expected outcomes (a deferral, a skip) are values, not errors.
 """
 
+from dataclasses import dataclass
+
 
 class HandraiserError(Exception):
     """Root of all our errors. The message is one or more whole sentences for a person."""
@@ -29,8 +31,24 @@ class WorkspaceError(HandraiserError, ValueError):
         self.diagnostics = diagnostics
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong in a condition."""
+
+    column: int  # characters before it, in the condition's text
+    message: str
+    suggestion: str | None = None  # what was probably meant, to be written in its place
+
+    def __str__(self) -> str:
+        return self.message + (f" (did you mean `{self.suggestion}`?)" if self.suggestion else "")
+
+
 class ConditionError(HandraiserError, ValueError):
-    """A condition that is not in the condition language, or compares what cannot be compared."""
+    """A condition that is not in the condition language, or compares what cannot be compared; `problems` has all."""
+
+    def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class RenderError(HandraiserError, ValueError):
