@@ -16,7 +16,8 @@ from engine.database import Tx
 from engine.schema import reactions, sends, touches, workers
 
 CLAIMED = "claimed"
-QUARANTINE_AFTER = 3  # a row that was claimed so often and never finished harms others; a person must look
+QUARANTINE_AFTER = 3  # a row that was tried so often and never finished harms others; a person must look
+RETRY_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,7 @@ NOUNS = {noun.name: noun for noun in (TOUCH, SEND, REACTION)}
 Claim = tuple[int, int]  # (id, epoch)
 
 
-def take_due(
-    tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.ColumnElement[bool] | None = None
-) -> list[Claim]:
+def take_due(tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.ColumnElement[bool] | None = None) -> list[Claim]:
     """Claim up to `limit` due rows, the longest due first; `only` narrows them (a stream of sends, say).
 
     SKIP LOCKED keeps claimers on PostgreSQL out of each other's way; SQLite has no such clause (SQLAlchemy drops it in
@@ -51,10 +50,11 @@ def take_due(
         .order_by(table.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("due")  # PostgreSQL may run a plain subquery again for each row and so lock more than `limit`
     )
     taken = (
         sa.update(table)
-        .where(table.c.id.in_(due.scalar_subquery() if tx.is_sqlite else due))
+        .where(table.c.id.in_(sa.select(due.c.id)))
         .values(
             state=CLAIMED,
             epoch=table.c.epoch + 1,
@@ -79,16 +79,50 @@ def begin(tx: Tx, noun: Noun, claims: Sequence[Claim], *, worker_id: str) -> set
     return {row.id for row in tx.run(begun)}
 
 
+def put_back(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
+    """Open claimed rows again that no queue would take. They were not tried, so it does not count as a claim."""
+    table = noun.table
+    opened = (
+        sa.update(table)
+        .where(held(table, claims), in_state(table, CLAIMED))
+        .values(reopened(noun) | {"claims": table.c.claims - 1})
+    )
+    return tx.run(opened).rowcount
+
+
+def set_aside(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
+    """Open rows again on which a verb failed: at once, then half a minute later, then not before a person has looked."""
+    table = noun.table
+    again = sa.case(
+        (table.c.claims >= QUARANTINE_AFTER, sa.null()),
+        (table.c.claims > 1, sa.literal(tx.now + RETRY_AFTER, table.c.due_at.type)),
+        else_=table.c.due_at,
+    )
+    opened = sa.update(table).where(held(table, claims), in_state(table, CLAIMED)).values(reopened(noun) | {"due_at": again})
+    return tx.run(opened).rowcount
+
+
 def sweep(tx: Tx, noun: Noun) -> int:
-    """Open again what was claimed and then lost; returns how many rows. The epoch moves on, so the loser cannot write."""
+    """Open again what was claimed and then lost; returns how many rows. The epoch moves on, so the loser cannot write.
+
+    A row lost in a queue was not tried and is not counted as claimed; one that was in the hands of three workers when they
+    died stays open without a due time until a person has looked.
+    """
     table = noun.table
     lost_in_queue = sa.and_(table.c.worker_id.is_(None), table.c.lease_until < tx.now)
-    reopened = (
+    counted = sa.case((table.c.worker_id.is_(None), table.c.claims - 1), else_=table.c.claims)
+    feared = sa.and_(table.c.worker_id.is_not(None), table.c.claims >= QUARANTINE_AFTER)
+    opened = (
         sa.update(table)
         .where(in_state(table, CLAIMED), sa.or_(lost_in_queue, held_by_dead(tx, table)))
-        .values(state=noun.open_state, epoch=table.c.epoch + 1, worker_id=None, lease_until=None)
+        .values(reopened(noun) | {"claims": counted, "due_at": sa.case((feared, sa.null()), else_=table.c.due_at)})
     )
-    return tx.run(reopened).rowcount
+    return tx.run(opened).rowcount
+
+
+def reopened(noun: Noun) -> dict[str, object]:
+    """Column values of a row that is free to take again, whatever a late holder of it believes."""
+    return {"state": noun.open_state, "epoch": noun.table.c.epoch + 1, "worker_id": None, "lease_until": None}
 
 
 def held_by_dead(tx: Tx, table: sa.Table) -> sa.ColumnElement[bool]:
