@@ -7,10 +7,11 @@ fairer and faster than SQLite's polling. On PostgreSQL `now` is the database's, 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -31,9 +32,11 @@ class Tx:
     def is_sqlite(self) -> bool:
         return self.connection.dialect.name == "sqlite"
 
-    def run(self, statement: sa.Executable, parameters: object = None) -> sa.CursorResult[tuple[object, ...]]:
+    def run(
+        self, statement: sa.Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> sa.CursorResult[Any]:
         """Execute one statement, or one for each of a list of parameters."""
-        return self.connection.execute(statement, parameters)  # type: ignore[arg-type, return-value]
+        return self.connection.execute(statement, parameters)
 
 
 class Database:
@@ -50,7 +53,8 @@ class Database:
         """Connect lazily. `durable=False` (SQLite's synchronous=OFF) is for the simulator's throw-away file only."""
         if url.startswith("sqlite"):
             return cls(sqlite_engine(url, durable=durable), clock)
-        return cls(sa.create_engine(url, pool_size=connections, max_overflow=4, pool_pre_ping=True), clock)
+        pool = {"pool_size": connections, "max_overflow": 4, "pool_pre_ping": True}
+        return cls(sa.create_engine(url, hide_parameters=True, **pool), clock)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -89,7 +93,8 @@ class Database:
 
 
 def sqlite_engine(url: str, *, durable: bool) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False})
+    waiting = {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False}
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=waiting)  # errors are logged, and values are personal
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
