@@ -16,7 +16,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("pure", ["engine.expressions", "engine.compiler", "engine.render", "engine.inbound", "engine.schedule.timing",
               "engine.schedule.next_step", "engine.deliver.mime", "engine.deliver.wire", "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.claim", "engine.sql", "engine.leads", "engine.events",
-                "engine.suppression", "engine.versions", "engine.migrations", "engine.runtime"]),
+                "engine.suppression", "engine.versions", "engine.conditions", "engine.installation", "engine.migrations", "engine.runtime"]),
     ("schedule", ["engine.schedule"]),
     ("deliver", ["engine.deliver"]),
     ("scoring", ["engine.scoring"]),
