@@ -57,7 +57,7 @@ def read_map(path: Path, schema: LeadSchema, topics: tuple[str, ...]) -> LeadMap
     if root is not None and not isinstance(root, Mapping):
         findings.add("E013", root.place, "a map is keys with values; begin with `key:` and `email:`")
     found = Reader(findings, schema, topics).read(root) if isinstance(root, Mapping) else None
-    problems = [str(finding) for finding in findings.sorted() if finding.is_error]
+    problems = [str(finding) for finding in findings.in_order() if finding.is_error]
     if problems or found is None:
         raise ImportFileError("\n".join(problems))
     return found
@@ -69,7 +69,7 @@ class Reader:
     def __init__(self, findings: Findings, schema: LeadSchema, topics: tuple[str, ...]) -> None:
         self.findings, self.schema, self.topics = findings, schema, topics
 
-    def read(self, root: Mapping) -> LeadMap | None:
+    def read(self, root: Mapping) -> LeadMap:
         given: dict[str, Node] = {}
         for name, node in root.entries:
             given[name.text] = node
@@ -78,14 +78,12 @@ class Reader:
         for needed in ("key", "email", "consent"):
             if needed not in given:
                 self.findings.add("E011", root.place, f"the key `{needed}` is missing{WHY_NEEDED[needed]}")
-        if not {"key", "email", "consent"} <= given.keys():
-            return None
         return LeadMap(
-            key=self.filling(given["key"]),
-            email=self.filling(given["email"]),
+            key=self.filling(given["key"]) if "key" in given else Filling(),
+            email=self.filling(given["email"]) if "email" in given else Filling(),
             zone=self.filling(given["zone"]) if "zone" in given else None,
             fields=self.named(given.get("fields"), "field", [f.name for f in self.schema.fields]),
-            consent=self.named(given["consent"], "topic", list(self.topics)),
+            consent=self.named(given.get("consent"), "topic", list(self.topics)),
             do_not_call=self.filling(given["do_not_call"]) if "do_not_call" in given else None,
             do_not_email=self.filling(given["do_not_email"]) if "do_not_email" in given else None,
             not_answered=frozenset(self.texts(given.get("not_answered"))) | {""},
