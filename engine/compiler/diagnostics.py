@@ -59,13 +59,14 @@ TABLE: dict[str, Row] = {
     "E028": Row("nothing to do", "Add at least one entry, or remove the key."),
     "E029": Row("an unknown time zone", "Use a name like Europe/London or America/New_York."),
     "E030": Row("an email that does not compile", "Correct the template at the place named."),
-    "E031": Row("an email of the wrong stream", "Cadences send marketing emails; events and offers, transactional ones."),
+    "E031": Row("an email of the wrong stream", "Cadences send marketing emails; events, transactional ones."),
     "E032": Row("a time before that of an earlier step", "Put the steps in the order in which they happen."),
     "E033": Row("choices that do not fit the type", "Give `choices:` to a choice and `of:` to a list-of, only there."),
     "E034": Row("a sample that does not fit its data", "Give the sample the declared keys, with values of their type."),
     "E035": Row("an unknown name in a text", "Use a field of leads.yaml, or a placeholder that the message lists."),
     "E036": Row("an address that cannot be used", "Write an address like dana@example.com, or a link with https://."),
     "E037": Row("segments that need each other", "Take one of them out of the circle."),
+    "E038": Row("a text whose placeholders cannot be read", "Write placeholders like `{{ lead.first_name }}`."),
     # suspicious, yet it can run
     "W001": Row("a step that nobody reaches", "Move the step before the goal, or give the goal a condition."),
     "W002": Row("an email that nothing sends", "Use it in a cadence, or remove its folder."),
@@ -112,9 +113,7 @@ class Findings:
         """Add one finding. The same finding twice is one. A code outside the table is a bug: KeyError."""
         assert TABLE[code]
         file, line, column = place
-        self._found.add(
-            Diagnostic(file=file, line=line, column=column, code=code, message=message, suggestion=suggestion)
-        )
+        self._found.add(Diagnostic(file=file, line=line, column=column, code=code, message=message, suggestion=suggestion))
 
     def unknown(self, code: str, place: Place, what: str, name: str, known: Iterable[str]) -> None:
         """Add that `name` is not among the `known` ones, with the closest of those as the suggestion."""
@@ -123,6 +122,9 @@ class Findings:
     @property
     def has_errors(self) -> bool:
         return any(found.is_error for found in self._found)
+
+    def has_errors_in(self, file: str) -> bool:
+        return any(found.is_error and found.file == file for found in self._found)
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """By file, then line, then column."""

@@ -31,10 +31,18 @@ HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A text as typed."""
+    """A text as typed. `place` is its first sign, a quote included; `is_one_line`: it was written on a single line."""
 
     text: str
     place: Place
+    is_quoted: bool = False
+    is_one_line: bool = True
+
+    def place_at(self, offset: int) -> Place:
+        """Where a sign of the text is; of a text over several lines, where the text begins."""
+        if not self.is_one_line:
+            return self.place
+        return self.place._replace(column=self.place.column + offset + self.is_quoted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +161,7 @@ class Builder:
         for event in events:
             match event:
                 case yaml.ScalarEvent():
-                    self.refuse_decoration(event)
-                    self.put(Scalar(event.value, self.place_of(event)))
+                    self.put(self.scalar(event))
                 case yaml.CollectionStartEvent():
                     self.begin(event)
                 case yaml.CollectionEndEvent():
@@ -176,6 +183,12 @@ class Builder:
         if len(self.open) >= DEEPEST:
             raise Refused("E008", self.place_of(event), f"nested deeper than {DEEPEST} levels")
         self.open.append((isinstance(event, yaml.MappingStartEvent), self.place_of(event), []))
+
+    def scalar(self, event: yaml.ScalarEvent) -> Scalar:
+        self.refuse_decoration(event)
+        start, end = event.start_mark, event.end_mark
+        is_one_line = bool(start and end and start.line == end.line)
+        return Scalar(event.value, self.place_of(event), event.style in ("'", '"'), is_one_line)
 
     def end(self) -> None:
         is_mapping, place, children = self.open.pop()

@@ -1,0 +1,67 @@
+"""events.yaml as written: what a shop or site may post, with its data and a sample of it.
+
+Before: `engine.compiler.reading`. After: `engine.compiler.check`.
+"""
+
+from collections.abc import Iterator
+
+from engine.compiler import kinds
+from engine.compiler.diagnostics import Findings
+from engine.compiler.read_fields import is_usable_name, read_data_field
+from engine.compiler.reading import Section, plain
+from engine.compiler.source import Node, Scalar
+from engine.compiler.syntax import Events, Text
+from engine.expressions.fields import EventKind, EventSchema, Field
+from engine.expressions.values import parse_value
+from engine.vocabulary import EventType
+
+EVENT_KEYS = ("title", "counts_as", "email", "data", "sample")
+
+
+def read_events(node: Node, findings: Findings) -> Events:
+    section = Section(node, "events.yaml", ("events",), findings)
+    found = [event for key, own in section.keyed_entries("events") if (event := read_event(key, own, findings))]
+    schema = EventSchema(tuple(kind for kind, _ in found))
+    return Events(schema=schema, emails={kind.name: email for kind, email in found if email})
+
+
+def read_event(key: Scalar, node: Node, findings: Findings) -> tuple[EventKind, Text | None] | None:
+    """One type of event with its email; None: its name is not usable (reported)."""
+    section = Section(node, "an event", EVENT_KEYS, findings)
+    section.text("title")
+    data = tuple(read_data(section))
+    read_sample(section, data)
+    counts_as = section.optional("counts_as", kinds.choice_kind((EventType.PURCHASED.value,)))
+    email = section.optional("email", kinds.TEXT)
+    if key.text in set(EventType):
+        findings.add("E024", key.place, f'"{key.text}" is an event that Handraiser observes itself; choose another name')
+        return None
+    if not is_usable_name(key, findings):
+        return None
+    return EventKind(name=key.text, data=data, counts_as=counts_as.value if counts_as else None), email
+
+
+def read_data(section: Section) -> Iterator[Field]:
+    for key, node in section.keyed_entries("data"):
+        if field := read_data_field(key, node, section.findings):
+            yield field
+
+
+def read_sample(section: Section, data: tuple[Field, ...]) -> None:
+    """Check the sample, which previews use, against the declared data."""
+    if (node := section.node("sample")) is None:
+        return
+    own = Section(node, "the sample", [key.text for key, _ in section.keyed_entries("data")], section.findings)
+    for field in data:
+        check_sample_value(field, own)
+
+
+def check_sample_value(field: Field, sample: Section) -> None:
+    node = sample.node(field.name)
+    if node is None:
+        sample.findings.add("E034", sample.place, f"the sample has no `{field.name}`")
+        return
+    try:
+        parse_value(field, plain(node))
+    except ValueError as error:
+        sample.findings.add("E034", node.place, f"the sample does not fit: {error}")

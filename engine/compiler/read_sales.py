@@ -1,0 +1,100 @@
+"""scoring.yaml, assignment.yaml and offers.yaml as written.
+
+Before: `engine.compiler.reading` over each file. After: `engine.compiler.check`.
+"""
+
+from engine.compiler import kinds
+from engine.compiler.diagnostics import Findings
+from engine.compiler.plan import Rep
+from engine.compiler.reading import Section
+from engine.compiler.source import Node
+from engine.compiler.syntax import Assignment, AssignmentRule, Offer, PointRule, ProfileRule, Scoring
+from engine.spans import Span
+
+USUAL_THRESHOLD = 60.0
+USUAL_RESPONSE = Span(seconds=4 * 3600)
+OFFER_KEYS = ("priority", "for", "if", "title", "text", "link", "button")
+POINT_KEYS = ("on", "if", "points", "at_most", "fades", "because")
+
+
+def read_scoring(node: Node, findings: Findings) -> Scoring:
+    section = Section(node, "scoring.yaml", ("threshold", "respond_within", "points", "profile"), findings)
+    return Scoring(
+        threshold=section.given("threshold", kinds.NUMBER_FROM_ZERO, USUAL_THRESHOLD).value,
+        respond_within=section.given("respond_within", kinds.POSITIVE_SPAN, USUAL_RESPONSE).value,
+        points=tuple(read_point_rule(item, findings) for item in section.list_of_nodes("points")),
+        profile=tuple(read_profile_rule(item, findings) for item in section.list_of_nodes("profile")),
+    )
+
+
+def read_point_rule(node: Node, findings: Findings) -> PointRule:
+    section = Section(node, "a rule for points", POINT_KEYS, findings)
+    at_most = section.optional("at_most", kinds.NUMBER_FROM_ZERO)
+    fades = section.optional("fades", kinds.POSITIVE_SPAN)
+    return PointRule(
+        on=section.reference("on"),
+        condition=section.scalar("if"),
+        points=section.needed("points", kinds.NUMBER, 0).value,
+        at_most=at_most.value if at_most else None,
+        fades=fades.value if fades else None,
+        because=section.needed_scalar("because"),
+    )
+
+
+def read_profile_rule(node: Node, findings: Findings) -> ProfileRule:
+    section = Section(node, "a rule of the profile", ("if", "points", "because"), findings)
+    return ProfileRule(
+        condition=section.needed_scalar("if"),
+        points=section.needed("points", kinds.NUMBER, 0).value,
+        because=section.text("because"),
+    )
+
+
+def read_assignment(node: Node, findings: Findings) -> Assignment:
+    section = Section(node, "assignment.yaml", ("reps", "rules"), findings)
+    return Assignment(
+        place=section.place,
+        reps={key: read_rep(own, key, findings) for key, own in section.named_entries("reps")},
+        rules=tuple(read_rule(item, findings) for item in section.list_of_nodes("rules")),
+    )
+
+
+def read_rep(node: Node, key: str, findings: Findings) -> Rep:
+    section = Section(node, "a rep", ("name", "email", "phone", "zone"), findings)
+    phone, zone = section.optional("phone", kinds.TEXT), section.optional("zone", kinds.ZONE)
+    return Rep(
+        key=key,
+        name=section.text("name"),
+        email=section.needed("email", kinds.ADDRESS, "").value,
+        phone=phone.value if phone else None,
+        zone=zone.value if zone else None,
+    )
+
+
+def read_rule(node: Node, findings: Findings) -> AssignmentRule:
+    section = Section(node, "a rule", ("if", "to"), findings)
+    section.require("to")
+    to = section.texts("to")
+    if not to and "to" in section:
+        findings.add("E028", section.place, "`to` names nobody")
+    return AssignmentRule(condition=section.scalar("if"), to=to)
+
+
+def read_offers(node: Node, findings: Findings) -> tuple[Offer, ...]:
+    section = Section(node, "offers.yaml", ("offers",), findings)
+    return tuple(read_offer(own, key, findings) for key, own in section.named_entries("offers"))
+
+
+def read_offer(node: Node, key: str, findings: Findings) -> Offer:
+    section = Section(node, "an offer", OFFER_KEYS, findings)
+    section.require("for")
+    return Offer(
+        key=key,
+        priority=section.given("priority", kinds.WHOLE, 0).value,
+        emails=section.texts("for"),
+        condition=section.scalar("if"),
+        title=section.text("title"),
+        text=section.text("text"),
+        link=section.needed("link", kinds.LINK, "").value,
+        button=section.text("button"),
+    )

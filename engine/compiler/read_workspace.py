@@ -1,0 +1,104 @@
+"""workspace.yaml, leads.yaml, segments.yaml and the brands as written.
+
+Before: `engine.compiler.reading` over each file. After: `engine.compiler.check`.
+"""
+
+from collections.abc import Iterator
+
+from engine.compiler import kinds
+from engine.compiler.diagnostics import Findings, Place
+from engine.compiler.plan import Caps
+from engine.compiler.read_fields import read_lead_field
+from engine.compiler.read_window import USUAL_WINDOW, read_window
+from engine.compiler.reading import Section, plain, scalar_of, value_of
+from engine.compiler.source import Node, Scalar
+from engine.compiler.syntax import Brand, Workspace
+from engine.expressions.fields import BUILT_IN_FIELDS, Field, LeadSchema
+
+WORKSPACE_KEYS = ("name", "zone", "brand", "topics", "consent", "caps", "window")
+USUAL_CAPS = Caps(per_day=1, per_week=3, per_month=10)
+NO_WORKSPACE = Workspace(name="", zone="UTC", brand=None, topics={}, unknown_consent="hold", caps=USUAL_CAPS, window=USUAL_WINDOW)
+BRAND_KEYS = ("name", "sender", "postal_address", "site", "logo", "colours", "font", "footer", "links", "zone")
+
+
+def read_workspace(node: Node, findings: Findings) -> Workspace:
+    section = Section(node, "workspace.yaml", WORKSPACE_KEYS, findings)
+    consent = Section(section.node("consent"), "`consent`", ("unknown",), findings)
+    return Workspace(
+        name=section.text("name"),
+        zone=section.given("zone", kinds.ZONE, "UTC").value,
+        brand=section.optional("brand", kinds.TEXT),
+        topics=dict(read_topics(section)),
+        unknown_consent=consent.given("unknown", kinds.UNKNOWN_CONSENT, "hold").value,
+        caps=read_caps(section),
+        window=read_window(section.node("window"), USUAL_WINDOW, findings),
+    )
+
+
+def read_topics(section: Section) -> Iterator[tuple[str, str]]:
+    section.require("topics")
+    for name, node in section.named_entries("topics"):
+        yield name, Section(node, "a topic", ("title",), section.findings).text("title")
+
+
+def read_caps(section: Section) -> Caps:
+    """The caps as written, a line left out being no limit; without any, the usual ones."""
+    if "caps" not in section:
+        return USUAL_CAPS
+    own = Section(section.node("caps"), "`caps`", ("per_day", "per_week", "per_month"), section.findings)
+
+    def cap(key: str) -> int | None:
+        found = own.optional(key, kinds.COUNT)
+        return found.value if found else None
+
+    return Caps(per_day=cap("per_day"), per_week=cap("per_week"), per_month=cap("per_month"))
+
+
+def read_leads(node: Node, findings: Findings) -> LeadSchema:
+    """The declared fields that are usable; the others are reported."""
+    section = Section(node, "leads.yaml", ("fields",), findings)
+    return LeadSchema(tuple(read_lead_fields(section)))
+
+
+def read_lead_fields(section: Section) -> Iterator[Field]:
+    built_in = {field.name for field in BUILT_IN_FIELDS}
+    for key, node in section.keyed_entries("fields"):
+        if key.text in built_in:
+            section.findings.add("E024", key.place, f"every lead has `{key.text}` already; do not declare it again")
+        elif field := read_lead_field(key, node, section.findings):
+            yield field
+
+
+def read_segments(node: Node, findings: Findings) -> dict[str, Scalar]:
+    """The condition of each segment."""
+    section = Section(node, "segments.yaml", ("segments",), findings)
+    return {name: read_segment(own, findings) for name, own in section.named_entries("segments")}
+
+
+def read_segment(node: Node, findings: Findings) -> Scalar:
+    section = Section(node, "a segment", ("title", "if"), findings)
+    section.text("title")
+    return section.needed_scalar("if")
+
+
+def read_brand(node: Node, name: str, findings: Findings) -> Brand:
+    """A brand: the templates see it as it is written, so only what the engine itself needs is checked."""
+    section = Section(node, "a brand", BRAND_KEYS, findings)
+    section.text("name")
+    section.require("postal_address")
+    section.optional("zone", kinds.ZONE)
+    section.optional("site", kinds.LINK)
+    section.require("sender")
+    if "sender" in section:
+        sender = Section(section.node("sender"), "`sender`", ("name", "address"), findings)
+        sender.text("name")
+        sender.needed("address", kinds.ADDRESS, "")
+    for _, link in section.named_entries("links"):
+        check_link(link, findings)
+    values = plain(node)
+    return Brand(name=name, place=Place(section.place.file), values=values if isinstance(values, dict) else {})
+
+
+def check_link(node: Node, findings: Findings) -> None:
+    if scalar := scalar_of(node, "a link", findings):
+        value_of(scalar, kinds.LINK, "a link", findings)

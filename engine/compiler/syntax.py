@@ -1,0 +1,201 @@
+"""What the marketer wrote, with its places: values read, names not yet looked up.
+
+Before: `engine.compiler.read_cadence` and `read_tables` make these from YAML. After: `engine.compiler.check` compares them
+with one another, `engine.compiler.build` turns them into the plan. A required value that was missing or unreadable is
+there as an empty one (it has been reported), so that all the rest can still be checked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from engine.compiler.diagnostics import Place
+from engine.compiler.plan import Caps, Rep, Timing, Window
+from engine.compiler.source import Scalar
+from engine.expressions.fields import EventSchema, LeadSchema
+from engine.spans import Span
+
+V = TypeVar("V", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Generic[V]):
+    """A value and where it was written; where it was left out, the place of what it belongs to."""
+
+    value: V
+    place: Place
+
+
+Text: TypeAlias = Written[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailStep:
+    id: Text
+    timing: Written[Timing]
+    email: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStep:
+    id: Text
+    timing: Written[Timing]
+    title: Scalar
+    note: Scalar
+    due: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitStep:
+    """`condition` None: a pause as long as `timeout`."""
+
+    id: Text
+    timing: Written[Timing]
+    condition: Scalar | None
+    timeout: Span
+    then: "tuple[Step, ...]" = ()
+    otherwise: "tuple[Step, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchStep:
+    id: Text
+    timing: Written[Timing]
+    condition: Scalar
+    then: "tuple[Step, ...]" = ()
+    otherwise: "tuple[Step, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoalStep:
+    """`condition` None: reaching it is success."""
+
+    id: Text
+    timing: Written[Timing]
+    condition: Scalar | None
+
+
+Step: TypeAlias = EmailStep | TaskStep | WaitStep | BranchStep | GoalStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """An event's name, or a condition. `because` None: the usual reason."""
+
+    event: Text | None = None
+    condition: Scalar | None = None
+    because: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """`brand` and `window` None: the workspace's."""
+
+    name: str
+    place: Place
+    title: str
+    owner: Text
+    topic: Text
+    brand: Text | None
+    on_change: Literal["pin", "migrate"]
+    repeat: bool
+    window: Window | None
+    gap: Span
+    goal: Scalar | None
+    exits: tuple[Exit, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """workspace.yaml. `brand` None: there is only one, or it is missing."""
+
+    name: str
+    zone: str
+    brand: Text | None
+    topics: Mapping[str, str]  # name → title
+    unknown_consent: Literal["nurture", "hold"]
+    caps: Caps
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """events.yaml. `emails`: the transactional email of an event type."""
+
+    schema: EventSchema = field(default_factory=EventSchema)
+    emails: Mapping[str, Text] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointRule:
+    on: Text
+    condition: Scalar | None
+    points: float
+    at_most: float | None
+    fades: Span | None
+    because: Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRule:
+    condition: Scalar
+    points: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    threshold: float
+    respond_within: Span
+    points: tuple[PointRule, ...] = ()
+    profile: tuple[ProfileRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentRule:
+    condition: Scalar | None
+    to: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    place: Place
+    reps: Mapping[str, Rep] = field(default_factory=dict)
+    rules: tuple[AssignmentRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    key: str
+    priority: int
+    emails: tuple[Text, ...]
+    condition: Scalar | None
+    title: str
+    text: str
+    link: str
+    button: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """One brand file: its own text all through, as the templates see it."""
+
+    name: str
+    place: Place
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """A whole workspace as written."""
+
+    workspace: Workspace
+    leads: LeadSchema
+    events: Events
+    segments: Mapping[str, Scalar]  # name → condition
+    scoring: Scoring
+    assignment: Assignment
+    offers: tuple[Offer, ...]
+    brands: Mapping[str, Brand]
+    cadences: tuple[Cadence, ...]
