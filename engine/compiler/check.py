@@ -1,0 +1,77 @@
+"""Comparing the files of a workspace with one another: every name that refers to something, every condition.
+
+Before: `engine.compiler.workspace` has read the files. After: when nothing was found, `engine.compiler.build` makes the
+plan. All faults are found in one go.
+"""
+
+from engine.compiler.check_cadences import check_cadence
+from engine.compiler.checks import Checks, Emails
+from engine.compiler.conditions import check_placeholders
+from engine.compiler.diagnostics import Findings, Place
+from engine.compiler.steps import emails_of
+from engine.compiler.syntax import Assignment, Files, Offer, PointRule, Scoring
+from engine.expressions.scope import EVENT_NAMES
+from engine.vocabulary import Stream
+
+
+def check_files(files: Files, emails: Emails, findings: Findings) -> None:
+    """Add everything that is wrong between the files."""
+    checks = Checks(files, emails, findings)
+    check_brand_of_workspace(checks)
+    check_scoring(files.scoring, checks)
+    check_assignment(files.assignment, checks)
+    for offer in files.offers:
+        check_offer(offer, checks)
+    for email in files.events.emails.values():
+        checks.email(email, Stream.TRANSACTIONAL)
+    for cadence in files.cadences:
+        check_cadence(cadence, checks)
+    check_unused_emails(checks)
+
+
+def check_brand_of_workspace(checks: Checks) -> None:
+    workspace, brands = checks.files.workspace, checks.files.brands
+    checks.brand(workspace.brand)
+    if workspace.brand is None and len(brands) != 1:
+        reason = "there are several" if brands else "there is no file in templates/brands/"
+        checks.findings.add("E011", Place("workspace.yaml"), f"workspace.yaml needs `brand:`, for {reason}")
+
+
+def check_scoring(scoring: Scoring, checks: Checks) -> None:
+    for rule in scoring.points:
+        check_point_rule(rule, checks)
+    for each in scoring.profile:
+        checks.conditions.check(each.condition, checks.conditions.scope.for_scoring())
+
+
+def check_point_rule(rule: PointRule, checks: Checks) -> None:
+    if not checks.event(rule.on) or not rule.on.value:
+        return
+    scope = checks.conditions.scope.for_scoring(rule.on.value)
+    checks.conditions.check(rule.condition, scope)
+    data = [field.name for field in scope.data_fields()]
+    check_placeholders(rule.because, [*EVENT_NAMES, *data], checks.findings)
+
+
+def check_assignment(assignment: Assignment, checks: Checks) -> None:
+    for rule in assignment.rules:
+        checks.conditions.check(rule.condition)
+        for name in rule.to:
+            checks.rep(name)
+    if assignment.reps and not any(rule.condition is None for rule in assignment.rules):
+        checks.findings.add("W007", assignment.place, "every rule has an `if`, so some leads may get no rep")
+
+
+def check_offer(offer: Offer, checks: Checks) -> None:
+    checks.conditions.check(offer.condition)
+    for email in offer.emails:
+        checks.email(email, Stream.TRANSACTIONAL)
+
+
+def check_unused_emails(checks: Checks) -> None:
+    """Marketing emails that no cadence sends. A transactional one may be asked for by name from outside."""
+    used = {email for cadence in checks.files.cadences for email in emails_of(cadence.steps)}
+    for name, stream in checks.streams.items():
+        if stream == Stream.MARKETING and name not in used:
+            place = Place(f"templates/emails/{name}/email.yaml")
+            checks.findings.add("W002", place, f'no cadence sends "{name}"')

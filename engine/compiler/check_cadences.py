@@ -1,0 +1,63 @@
+"""Checking one cadence: its names, its step ids, its conditions, and then the ways a lead can take through it.
+
+Before: `engine.compiler.check` goes through the cadences. After: `engine.compiler.journey` walks each one's ways.
+"""
+
+from engine.compiler.checks import Checks
+from engine.compiler.conditions import check_template
+from engine.compiler.diagnostics import quote
+from engine.compiler.journey import check_journey
+from engine.compiler.plan import Window
+from engine.compiler.steps import all_steps
+from engine.compiler.syntax import BranchStep, Cadence, EmailStep, GoalStep, Step, TaskStep, WaitStep
+from engine.vocabulary import Stream
+
+
+def check_cadence(cadence: Cadence, checks: Checks) -> None:
+    checks.rep(cadence.owner)
+    checks.known("E020", "topic", cadence.topic, checks.files.workspace.topics)
+    checks.brand(cadence.brand)
+    checks.conditions.check(cadence.goal)
+    check_exits(cadence, checks)
+    check_ids(cadence, checks)
+    window = cadence.window or checks.files.workspace.window
+    for step in all_steps(cadence.steps):
+        check_step(step, window, checks)
+    check_journey(cadence, window, checks)
+
+
+def check_exits(cadence: Cadence, checks: Checks) -> None:
+    for way_out in cadence.exits:
+        checks.conditions.check(way_out.condition)
+        if way_out.event:
+            checks.event(way_out.event)
+
+
+def check_ids(cadence: Cadence, checks: Checks) -> None:
+    """Ids are unique in a cadence: a lead's past is kept under them."""
+    lines: dict[str, int] = {}
+    for step in all_steps(cadence.steps):
+        name, place = step.id.value, step.id.place
+        if name and name in lines:
+            message = f"the step id {quote(name)} is used twice, first on line {lines[name]}; give this step another `id:`"
+            checks.findings.add("E024", place, message)
+        lines.setdefault(name, place.line)
+
+
+def check_step(step: Step, window: Window, checks: Checks) -> None:
+    match step:
+        case EmailStep():
+            checks.email(step.email, Stream.MARKETING)
+            check_clock(step, window, checks)
+        case TaskStep():
+            check_template(step.title, checks.lead_fields, checks.findings)
+            check_template(step.note, checks.lead_fields, checks.findings)
+        case WaitStep() | BranchStep() | GoalStep():
+            checks.conditions.check(step.condition)
+
+
+def check_clock(step: EmailStep, window: Window, checks: Checks) -> None:
+    clock = step.timing.value.clock
+    if clock and not window.opens <= clock < window.closes:
+        message = f"{clock:%H:%M} is outside the sending window, {window.opens:%H:%M} to {window.closes:%H:%M}"
+        checks.findings.add("W004", step.timing.place, message)

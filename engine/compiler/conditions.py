@@ -1,0 +1,101 @@
+"""Conditions and placeholders of the workspace, checked at the place where they are written.
+
+Before: `engine.compiler.check` knows the fields, events, segments, emails and links there are. After: it, and
+`check_cadences`, hand each condition here; the trees serve the checks of what a cadence asks about.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+
+from engine.compiler.diagnostics import Findings, Place, quote
+from engine.compiler.source import Scalar
+from engine.errors import ConditionError
+from engine.expressions.check import check_text
+from engine.expressions.condition import Condition, compile_condition
+from engine.expressions.scope import Scope
+
+ALWAYS = "true"
+TEMPLATES = Environment(autoescape=False)  # parses only: nothing is rendered here
+
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+
+
+class Conditions:
+    """Compiles conditions in the scope of one workspace and reports the ones that cannot be."""
+
+    def __init__(self, scope: Scope, findings: Findings) -> None:
+        self.scope = scope
+        self.findings = findings
+
+    def check(self, scalar: Scalar | None, scope: Scope | None = None) -> Condition | None:
+        """The condition; None: there is none, or it is reported. Cheap to repeat."""
+        if scalar is None or not scalar.text.strip():
+            return None
+        try:
+            return compile_condition(scalar.text, scope or self.scope)
+        except ConditionError as error:
+            report(error, scalar, "E023", self.findings)
+            return None
+
+
+def scope_with_sound_segments(scope: Scope, segments: Mapping[str, Scalar], findings: Findings) -> Scope:
+    """The scope with these segments in it. Each fault is reported where it is, and not where the segment is used."""
+    texts = {name: scalar.text for name, scalar in segments.items()}
+    alone = replace(scope, segments=dict.fromkeys(texts, ALWAYS)).for_segment()
+    for name, scalar in segments.items():
+        if not is_sound(scalar, alone, "E023", findings):
+            texts[name] = ALWAYS
+    together = replace(scope, segments=texts).for_segment()
+    for name, scalar in segments.items():
+        if texts[name] != ALWAYS and not is_sound(scalar, together, "E037", findings, inside=(name,)):
+            texts[name] = ALWAYS
+    return replace(scope, segments=texts)
+
+
+def is_sound(scalar: Scalar, scope: Scope, code: str, findings: Findings, inside: tuple[str, ...] = ()) -> bool:
+    if not scalar.text.strip():
+        return False
+    try:
+        check_text(scalar.text, scope, inside)
+    except ConditionError as error:
+        report(error, scalar, code, findings)
+        return False
+    return True
+
+
+def report(error: ConditionError, scalar: Scalar, code: str, findings: Findings) -> None:
+    for problem in error.problems:
+        findings.add(code, scalar.place_at(problem.column), problem.message, problem.suggestion)
+
+
+def check_template(scalar: Scalar, lead_fields: Collection[str], findings: Findings) -> None:
+    """Report what a Jinja text asks for beyond `lead.<field>`."""
+    try:
+        tree = TEMPLATES.parse(scalar.text)
+    except (TemplateSyntaxError, RecursionError, ValueError) as error:
+        reason = error.message if isinstance(error, TemplateSyntaxError) else "it is too complicated"
+        findings.add("E038", scalar.place, f"the placeholders of {quote(scalar.text)} cannot be read: {reason}")
+        return
+    for name in tree.find_all(nodes.Name):
+        if name.ctx == "load" and name.name != "lead":
+            findings.unknown("E035", scalar.place, "placeholder", name.name, ["lead"])
+    for field in lead_fields_of(tree):
+        if field not in lead_fields:
+            findings.unknown("E035", scalar.place, "field", f"lead.{field}", [f"lead.{each}" for each in lead_fields])
+
+
+def lead_fields_of(tree: nodes.Template) -> list[str]:
+    return [
+        found.attr for found in tree.find_all(nodes.Getattr) if isinstance(found.node, nodes.Name) and found.node.name == "lead"
+    ]
+
+
+def check_placeholders(scalar: Scalar, allowed: Collection[str], findings: Findings) -> None:
+    """Report placeholders such as `{email}` that are not among the allowed ones."""
+    for found in _PLACEHOLDER.finditer(scalar.text):
+        if found[1] not in allowed:
+            place: Place = scalar.place_at(found.start())
+            findings.unknown("E035", place, "placeholder", f"{{{found[1]}}}", [f"{{{name}}}" for name in allowed])

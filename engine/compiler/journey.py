@@ -1,0 +1,138 @@
+"""Walking every way through a cadence at once, to see what no single step shows: order, gaps, steps nobody reaches.
+
+Before: `engine.compiler.check_cadences`. The walk carries the earliest time at which a lead can be at a step, on a made-up
+calendar whose months are long, so that only what is wrong for everybody is called wrong.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from engine.compiler.checks import Checks
+from engine.compiler.diagnostics import quote
+from engine.compiler.plan import Timing, Window
+from engine.compiler.source import Scalar
+from engine.compiler.steps import emails_of
+from engine.compiler.syntax import BranchStep, Cadence, EmailStep, GoalStep, Step, TaskStep, WaitStep
+from engine.expressions.condition import Condition
+from engine.expressions.tree import Happened, leaves
+
+FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday, before a month of 31 days
+ASKING_ABOUT_EMAILS = ("opened", "clicked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A lead's position: the earliest time it can be there, and what it may have been sent by then.
+
+    `last_email` None: no email yet, or one so long ago that its distance is not known.
+    """
+
+    earliest: datetime
+    last_email: tuple[str, datetime] | None = None
+    sent: frozenset[str] = frozenset()
+
+
+def check_journey(cadence: Cadence, window: Window, checks: Checks) -> None:
+    """Report what is wrong with the ways through a cadence."""
+    start = FIRST_DAY.replace(hour=window.opens.hour, minute=window.opens.minute)
+    Walk(cadence, window, checks).along(cadence.steps, Reached(earliest=start))
+
+
+class Walk:
+    """One walk through one cadence."""
+
+    def __init__(self, cadence: Cadence, window: Window, checks: Checks) -> None:
+        self.gap = cadence.gap
+        self.window = window
+        self.checks = checks
+        self.own_emails = frozenset(emails_of(cadence.steps))
+
+    def along(self, steps: tuple[Step, ...], reached: Reached | None) -> Reached | None:
+        """Where a lead is after these steps; None: nobody comes out at their end."""
+        for step in steps:
+            if reached is None:
+                self.report("W001", step, f"nobody reaches {quote(step.id.value)}: every way before it ends in a goal")
+                return None
+            reached = self.past(step, reached)
+        return reached
+
+    def past(self, step: Step, reached: Reached) -> Reached | None:
+        reached = self.at_planned_time(step, reached)
+        match step:
+            case EmailStep():
+                return self.past_email(step, reached)
+            case TaskStep():
+                return reached
+            case WaitStep():
+                return self.past_wait(step, reached)
+            case BranchStep():
+                self.check_asked_emails(step.condition, reached)
+                return join(self.along(step.then, reached), self.along(step.otherwise, reached))
+            case GoalStep():
+                self.check_asked_emails(step.condition, reached)
+                return None if step.condition is None else reached
+
+    def at_planned_time(self, step: Step, reached: Reached) -> Reached:
+        timing = step.timing.value
+        planned = self.planned(timing, reached.earliest)
+        is_early = planned < reached.earliest if timing.clock else planned.date() < reached.earliest.date()
+        if timing.base == "at" and is_early:
+            day = (reached.earliest - FIRST_DAY).days
+            self.report("E032", step, f"{quote(step.id.value)} lies before the step above it, which is on day {day}")
+        return replace(reached, earliest=max(planned, reached.earliest))
+
+    def planned(self, timing: Timing, before: datetime) -> datetime:
+        base = FIRST_DAY if timing.base == "at" else before
+        moment = timing.span.after(base, UTC)
+        clock = timing.clock or (self.window.opens if timing.span and timing.span.is_whole_days else None)
+        return moment.replace(hour=clock.hour, minute=clock.minute) if clock else moment
+
+    def past_email(self, step: EmailStep, reached: Reached) -> Reached:
+        name = step.email.value
+        if reached.last_email and self.is_too_close(reached.last_email[1], reached.earliest):
+            message = f"{quote(name)} comes sooner than {self.gap} after {quote(reached.last_email[0])}, which is the gap"
+            self.report("W003", step, message)
+        return replace(reached, last_email=(name, reached.earliest), sent=reached.sent | {name})
+
+    def is_too_close(self, before: datetime, now: datetime) -> bool:
+        if self.gap.is_whole_days:
+            return self.gap.after_day(before.date()) > now.date()
+        return self.gap.after(before, UTC) > now
+
+    def past_wait(self, step: WaitStep, reached: Reached) -> Reached | None:
+        over = replace(reached, earliest=step.timeout.after(reached.earliest, UTC))
+        if step.condition is None:
+            return over
+        self.check_asked_emails(step.condition, reached)
+        return join(self.along(step.then, replace(reached, last_email=None)), self.along(step.otherwise, over))
+
+    def check_asked_emails(self, scalar: Scalar | None, reached: Reached) -> None:
+        """Report a question about an email of this cadence that nobody can have got yet."""
+        condition = self.checks.conditions.check(scalar)
+        if scalar is None or condition is None:
+            return
+        for name in asked_emails(condition) & self.own_emails - reached.sent:
+            message = f"asks about {quote(name)}, which this cadence sends only later"
+            self.checks.findings.add("W005", scalar.place, message)
+
+    def report(self, code: str, step: Step, message: str) -> None:
+        place = step.id.place if code == "W001" else step.timing.place
+        self.checks.findings.add(code, place, message)
+
+
+def join(one: Reached | None, other: Reached | None) -> Reached | None:
+    """Where two ways meet again: the earlier time, the later email, either's mails."""
+    if one is None or other is None:
+        return one or other
+    last = [reached.last_email for reached in (one, other) if reached.last_email]
+    return Reached(
+        earliest=min(one.earliest, other.earliest),
+        last_email=max(last, key=lambda email: email[1], default=None),
+        sent=one.sent | other.sent,
+    )
+
+
+def asked_emails(condition: Condition) -> set[str]:
+    """The subjects of its questions about opens and clicks; links are among them."""
+    happened = (leaf for leaf in leaves(condition.tree) if isinstance(leaf, Happened))
+    return {leaf.subject for leaf in happened if leaf.function in ASKING_ABOUT_EMAILS and leaf.subject}

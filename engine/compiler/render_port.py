@@ -1,0 +1,36 @@
+"""What the compiler asks of the render side: the names of the emails, and their artifacts.
+
+Before: `engine.compiler.workspace` knows which emails it wants in which brand. After: `engine.render.library` answers,
+and the plan holds the hashes of what it made.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from engine.render.artifact import Artifact
+
+
+class TemplateProblem(Protocol):
+    """Why an email does not compile, and where; line and column from 1."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+    @property
+    def message(self) -> str: ...
+
+
+class Renderer(Protocol):
+    """`engine.render.library`, or whatever stands for it."""
+
+    def email_names(self, workspace: Path) -> Sequence[str]:
+        """The emails of the workspace's templates."""
+
+    def compile_emails(
+        self, workspace: Path, brands: Mapping[str, Mapping[str, object]], wanted: Collection[tuple[str, str]]
+    ) -> tuple[dict[tuple[str, str], Artifact], Sequence[TemplateProblem]]:
+        """The artifact of each wanted (email, brand) that compiles, and every problem of those that do not."""
