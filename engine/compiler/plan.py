@@ -229,13 +229,15 @@ Planned = TypeVar("Planned")
 
 def to_json(value: object) -> str:
     """Canonical JSON: sorted keys, no spaces, so that equal values are equal text."""
-    plain = adapter(type(value)).dump_python(value, mode="json")
+    kind: Any = type(value)
+    plain = adapter(kind).dump_python(value, mode="json")
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def from_json(kind: type[Planned], text: str) -> Planned:
     """The value of that type that `to_json` wrote."""
-    return cast(Planned, adapter(kind).validate_json(text))
+    of_kind: Any = kind
+    return cast(Planned, adapter(of_kind).validate_json(text))
 
 
 @cache

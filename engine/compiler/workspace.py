@@ -1,0 +1,67 @@
+"""Compiling a whole workspace: the one door to this package.
+
+Before: a folder of the marketer's files. After: `handraiser check` prints the diagnostics, `engine.schedule.apply` stores
+the plan and its artifacts. Reads files only: no database, no clock, no environment.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.compiler.build import build_plan, default_brand
+from engine.compiler.check import check_files
+from engine.compiler.checks import Emails
+from engine.compiler.diagnostics import Diagnostic, Findings, Place
+from engine.compiler.files import read_files
+from engine.compiler.plan import WorkspacePlan
+from engine.compiler.render_port import Renderer
+from engine.compiler.steps import emails_of
+from engine.compiler.syntax import Files
+from engine.render.artifact import Artifact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A compiled workspace. `plan` None: there are errors. `artifacts`: what the plan's hashes name."""
+
+    plan: WorkspacePlan | None
+    artifacts: dict[str, Artifact]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def compile_workspace(folder: Path, *, render: Renderer) -> Compiled:
+    """The workspace in a folder, with everything that is wrong with it at once. Raises nothing for a user's mistake."""
+    findings = Findings()
+    files = read_files(folder, findings)
+    if files is None:
+        return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
+    emails = compile_emails(folder, files, render, findings)
+    check_files(files, emails, findings)
+    return finish(files, emails, findings)
+
+
+def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findings) -> Emails:
+    """Every email in each brand that it is sent in. Problems are reported."""
+    names = render.email_names(folder)
+    brands = {name: each.values for name, each in files.brands.items() if not findings.has_errors_in(each.place.file)}
+    wanted = {(email, brand) for email, brand in wanted_emails(files, names) if brand in brands and email in names}
+    artifacts, problems = render.compile_emails(folder, brands, wanted)
+    for problem in problems:
+        findings.add("E030", Place(problem.file, problem.line, problem.column), problem.message)
+    return Emails(names=names, artifacts=artifacts, are_complete=wanted == artifacts.keys() and bool(brands))
+
+
+def wanted_emails(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    brand = default_brand(files)
+    yield from ((name, brand) for name in names)
+    for cadence in files.cadences:
+        own_brand = cadence.brand.value if cadence.brand else brand
+        yield from ((email, own_brand) for email in emails_of(cadence.steps))
+
+
+def finish(files: Files, emails: Emails, findings: Findings) -> Compiled:
+    if findings.has_errors:
+        return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
+    hashes = {key: artifact.hash for key, artifact in emails.artifacts.items()}
+    artifacts = {hashes[key]: artifact for key, artifact in emails.artifacts.items()}
+    return Compiled(plan=build_plan(files, hashes), artifacts=artifacts, diagnostics=findings.in_order())

@@ -1,0 +1,52 @@
+"""A stand-in for the render side: an email is its `email.yaml`, and its links are the `name="…"` in its body."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from engine.render.artifact import Artifact, Link
+
+
+@dataclass(frozen=True)
+class Problem:
+    file: str
+    line: int
+    column: int
+    message: str
+
+
+def email_names(workspace: Path) -> list[str]:
+    return sorted(path.parent.name for path in workspace.glob("templates/emails/*/email.yaml"))
+
+
+def compile_emails(
+    workspace: Path, brands: Mapping[str, Mapping[str, object]], wanted: Collection[tuple[str, str]]
+) -> tuple[dict[tuple[str, str], Artifact], list[Problem]]:
+    artifacts, problems = {}, []
+    for email, brand in sorted(wanted):
+        folder = workspace / "templates" / "emails" / email
+        said = yaml.load((folder / "email.yaml").read_text(), yaml.BaseLoader)
+        body = (folder / "body.mjml").read_text() if (folder / "body.mjml").exists() else said.get("body", "")
+        if "<broken" in body:
+            problems.append(Problem(f"templates/emails/{email}/body.mjml", 1, 2, "this does not compile"))
+            continue
+        artifacts[email, brand] = artifact(email, brand, said, body)
+    return artifacts, problems
+
+
+def artifact(email: str, brand: str, said: dict[str, str], body: str) -> Artifact:
+    return Artifact(
+        email=email,
+        brand=brand,
+        stream="transactional" if said.get("stream") == "transactional" else "marketing",
+        sender_name="",
+        sender_address="",
+        subject=said["subject"],
+        preheader="",
+        html=body,
+        text="",
+        links=tuple(Link(name=name, target="") for name in re.findall(r'name="([^"]+)"', body)),
+    )
