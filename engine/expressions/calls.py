@@ -95,9 +95,7 @@ def _check_mail_name(name: str, call: nodes.Call, subject: str | None, findings:
         return
     names = {word.casefold(): word for group in named for word in group}
     if subject.casefold() not in names:
-        findings.report(
-            call.args[0], f"there is no {' or '.join(places)} {subject!r}", closest(subject, names.values())
-        )
+        findings.report(call.args[0], f"there is no {' or '.join(places)} {subject!r}", closest(subject, names.values()))
 
 
 def _matches(name: str, call: nodes.Call, types: Sequence[str], findings: Findings) -> tuple[EventMatch, ...]:
@@ -106,9 +104,7 @@ def _matches(name: str, call: nodes.Call, types: Sequence[str], findings: Findin
     if not FUNCTIONS[name].takes_data:
         for keyword in asked:
             hint = closest(keyword.key, ["within"])
-            findings.report(
-                keyword, f"`{name}` has no `{keyword.key}=`; it is written like `{FUNCTIONS[name].example}`", hint
-            )
+            findings.report(keyword, f"`{name}` has no `{keyword.key}=`; it is written like `{FUNCTIONS[name].example}`", hint)
         return tuple(EventMatch(type=type_) for type_ in types)
     if not asked or not types:
         return tuple(EventMatch(type=type_) for type_ in types)
@@ -116,9 +112,7 @@ def _matches(name: str, call: nodes.Call, types: Sequence[str], findings: Findin
     return _data_matches(name, asked, kinds, findings)
 
 
-def _data_matches(
-    name: str, asked: list[nodes.Keyword], kinds: list[EventKind], findings: Findings
-) -> tuple[EventMatch, ...]:
+def _data_matches(name: str, asked: list[nodes.Keyword], kinds: list[EventKind], findings: Findings) -> tuple[EventMatch, ...]:
     before = len(findings.problems)
     for keyword in asked:
         if not any(_place(keyword.key, kind) for kind in kinds):
@@ -173,7 +167,5 @@ def _askable(kind: EventKind) -> dict[str, tuple[str | None, Field]]:
     """The data that a condition may ask for; what is personal is kept elsewhere and cannot be seen."""
     open_fields = [field for field in kind.data if not field.personal]
     lists = [field for field in open_fields if field.type is FieldType.LIST_OF]
-    inner: dict[str, tuple[str | None, Field]] = {
-        f.name: (each.name, f) for each in lists for f in each.of if not f.personal
-    }
+    inner: dict[str, tuple[str | None, Field]] = {f.name: (each.name, f) for each in lists for f in each.of if not f.personal}
     return inner | {field.name: (None, field) for field in open_fields if field.type is not FieldType.LIST_OF}

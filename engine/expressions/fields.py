@@ -41,7 +41,9 @@ class Field:
     personal: bool = False  # of an event's data: kept with the person's data, and conditions cannot see it
 
     def __post_init__(self) -> None:
-        _require_usable_name(self.name)
+        _require_name(self.name)
+        if self.name in RESERVED:
+            raise ValueError(f"`{self.name}` has a meaning of its own in conditions; choose another name")
         if (self.type is FieldType.CHOICE) != bool(self.choices):
             raise ValueError(f"`{self.name}`: `choices` belongs to a field of type choice, which must have some")
         if len({choice.casefold() for choice in self.choices}) < len(self.choices):
@@ -84,7 +86,7 @@ class EventKind:
     counts_as: str | None = None  # `purchased`: it also satisfies purchased()
 
     def __post_init__(self) -> None:
-        _require_usable_name(self.name)
+        _require_name(self.name)
         _require_distinct(self.data)
         if self.name in set(EventType):
             raise ValueError(f"`{self.name}` is an event that we observe ourselves; give yours another name")
@@ -121,11 +123,9 @@ class EventSchema:
         return (name, *(kind.name for kind in self.kinds if kind.counts_as == name))
 
 
-def _require_usable_name(name: str) -> None:
+def _require_name(name: str) -> None:
     if not NAME.match(name):
         raise ValueError(f"`{name}` cannot be a name: write small letters, digits and _, beginning with a letter")
-    if name in RESERVED:
-        raise ValueError(f"`{name}` has a meaning of its own in conditions; choose another name")
 
 
 def _require_distinct(fields: Iterable[Field]) -> None:

@@ -20,15 +20,11 @@ class Function:
 
 FUNCTIONS = {
     "opened": Function(type=EventType.OPENED, places=("email",), example="opened('welcome', within='30 days')"),
-    "clicked": Function(
-        type=EventType.CLICKED, places=("email", "link"), example="clicked('pricing', within='30 days')"
-    ),
+    "clicked": Function(type=EventType.CLICKED, places=("email", "link"), example="clicked('pricing', within='30 days')"),
     "replied": Function(type=EventType.REPLIED, example="replied(within='30 days')"),
     "purchased": Function(type=EventType.PURCHASED, takes_data=True, example="purchased(within='12 months')"),
     "visited": Function(type=EventType.VISITED, places=("page",), example="visited('/pricing', within='30 days')"),
-    "submitted": Function(
-        type=EventType.FORM_SUBMITTED, places=("form",), example="submitted('site-visit', within='30 days')"
-    ),
+    "submitted": Function(type=EventType.FORM_SUBMITTED, places=("form",), example="submitted('site-visit', within='30 days')"),
     "happened": Function(takes_data=True, example="happened('order_placed', within='30 days')"),
     "in_segment": Function(example="in_segment('big-offices')"),
 }

@@ -6,6 +6,7 @@ The compiler makes one for the workspace and narrows it for the place: a segment
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from engine.expressions.fields import EventSchema, Field, FieldType, LeadSchema
@@ -52,11 +53,11 @@ class Scope:
 
     def for_segment(self) -> "Scope":
         """Inside a segment: it stands for no event, and for no topic that consent could be about."""
-        return replace(self, event_type=None, has_consent=False)
+        return _narrowed(self, None, self.has_score)
 
     def for_scoring(self, event_type: str | None = None) -> "Scope":
         """Inside scoring: a score cannot depend on itself. With `event_type`, also on the event that is scored."""
-        return replace(self, event_type=event_type, has_score=False, has_consent=False)
+        return _narrowed(self, event_type, False)
 
     def names(self) -> dict[str, Named]:
         """Every name that may stand on its own. An event's hide the lead's, which `lead.` still reaches."""
@@ -90,3 +91,9 @@ class Scope:
         own = {name: Named(source=Source.EVENT, name=name, type=FieldType.TEXT) for name in EVENT_NAMES}
         plain = [f for f in self.data_fields() if f.type is not FieldType.LIST_OF]
         return own | {f.name: Named(source=Source.DATA, name=f.name, type=f.type) for f in plain}
+
+
+@lru_cache(maxsize=256)
+def _narrowed(scope: Scope, event_type: str | None, has_score: bool) -> Scope:
+    """Kept, because rules are asked for again with every lead."""
+    return replace(scope, event_type=event_type, has_score=has_score, has_consent=False)

@@ -115,8 +115,10 @@ def _date(field: Field, raw: object) -> date:
     if isinstance(raw, date):
         return raw
     found = _DATE.match(raw) if isinstance(raw, str) else None
+    if not found:
+        return _refuse(field, raw, "a date such as 2026-03-31")
     try:
-        return date.fromisoformat(found[1]) if found else _refuse(field, raw, "a date such as 2026-03-31")
+        return date.fromisoformat(found[1])
     except ValueError:
         return _refuse(field, raw, "a date that is in the calendar, such as 2026-03-31")
 
@@ -136,7 +138,10 @@ def _texts(field: Field, raw: object) -> tuple[str, ...]:
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         return _refuse(field, raw, "a list of texts: several in one text are parted by commas")
     cleaned = [_clean_text(field, item) for item in items]
-    return tuple({text.casefold(): text for text in reversed(cleaned) if text}.values())[::-1]
+    distinct: dict[str, str] = {}
+    for text in filter(None, cleaned):
+        distinct.setdefault(text.casefold(), text)
+    return tuple(distinct.values())
 
 
 def _records(field: Field, raw: object) -> tuple[Record, ...]:

@@ -119,9 +119,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "column", "words"), CASES, ids=[f"{n}-{case[0][:30]}" for n, case in enumerate(CASES)]
-)
+@pytest.mark.parametrize(("text", "column", "words"), CASES, ids=[f"{n}-{case[0][:30]}" for n, case in enumerate(CASES)])
 def test_a_refusal_says_where_what_and_what_to_write(scope: Scope, text: str, column: int | None, words: str) -> None:
     found = refusals(text, scope)
 
