@@ -1,0 +1,48 @@
+"""The command `handraiser`: gathers the commands of the files beside it and turns our errors into plain words.
+
+Exit status: 0 done, 1 problems were found, 2 the command was called wrongly.
+"""
+
+import sys
+
+import click
+
+from engine import __version__
+from engine.cli.init import init_command
+from engine.cli.leads import leads_group
+from engine.errors import HandraiserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="handraiser")
+def handraiser() -> None:
+    """Nurture leads and confirm orders by email, from cadences written in YAML.
+
+    \b
+    A first walk:
+      handraiser init my-workspace && cd my-workspace
+      handraiser check
+      handraiser apply
+      handraiser up
+    """
+
+
+for command in (init_command, leads_group):
+    handraiser.add_command(command)
+
+
+def main() -> None:
+    """The entry point: no mistake of a user ends in a traceback."""
+    try:
+        handraiser.main(prog_name="handraiser", standalone_mode=False)
+    except HandraiserError as error:
+        click.echo(f"handraiser: {error}", err=True)
+        sys.exit(error.exit_status)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,59 @@
+"""What every command shares: `--workspace`, `--json`, the settings and the database that go with a workspace.
+
+Before: `engine.cli.main` gathers the commands. After: each command calls the verbs and prints.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from engine.database import Database
+from engine.installation import require_same_key
+from engine.migrations import upgrade
+from engine.settings import Settings, read_settings
+from engine.tokens import Tokens
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def workspace_option(command: Command) -> Command:
+    """`--workspace DIR`, handed over as `workspace: Path`."""
+    return click.option(
+        "--workspace",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        default=Path("."),
+        help="The marketer's folder. Default: the current one.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """`--json`, handed over as `as_json: bool`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print for a machine.")(command)
+
+
+def open_workspace(workspace: Path) -> tuple[Settings, Database]:
+    """The settings of a workspace and its database, brought up to the newest schema. Raises HandraiserError."""
+    settings = read_settings(workspace)
+    database = Database.open(settings.database_url)
+    prepare_database(settings, database)
+    return settings, database
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """Raises SettingsError when no secret key is set."""
+    return Tokens(settings.require_secret())
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def prepare_database(settings: Settings, database: Database) -> None:
+    """Bring the tables up to date and make sure that the database belongs to this secret key. Raises DatabaseError."""
+    upgrade(database)
+    if settings.secret_keys:
+        with database.write() as tx:
+            require_same_key(tx, tokens_of(settings))

@@ -1,0 +1,104 @@
+"""What becomes of each row of a lead file."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ImportFileError
+from engine.expressions.fields import Field, FieldType, LeadSchema
+from engine.leadfile.map import read_map
+from engine.leadfile.rows import BadRow, GoodRow, read_rows
+from engine.vocabulary import Consent
+
+SCHEMA = LeadSchema(
+    (
+        Field(name="first_name"),
+        Field(name="employees", type=FieldType.NUMBER),
+        Field(name="role", type=FieldType.CHOICE, choices=("owner", "teacher")),
+    )
+)
+MAP = """
+not_answered: ["", Select]
+unpack_quoted_rows: yes
+key: Email
+email: Email
+zone: {column: Country, values: {Germany: Europe/Berlin}}
+fields: {first_name: Name, employees: Staff, role: Role}
+consent: {lessons: {column: May we, values: {Yes: granted, No: refused}, otherwise: unknown}}
+do_not_email: {column: May we, values: {No: yes}}
+"""
+HEADER = "Name,Email,Staff,Role,Country,May we\n"
+
+
+def rows_of(folder: Path, *lines: str, text: str = MAP) -> list[GoodRow | BadRow]:
+    (folder / "map.yaml").write_text(text)
+    lead_map = read_map(folder / "map.yaml", SCHEMA, ("lessons",))
+    return list(read_rows([HEADER, *lines], lead_map, SCHEMA, source="import test"))
+
+
+def test_a_row_becomes_a_lead_with_typed_fields(tmp_path: Path) -> None:
+    [row] = rows_of(tmp_path, "Ada,ada@firm.example,12,Owner,Germany,Yes\n")
+
+    assert isinstance(row, GoodRow)
+    assert row.lead.fields == {"first_name": "Ada", "employees": 12, "role": "owner"}
+    assert (row.lead.email, row.lead.zone) == ("ada@firm.example", "Europe/Berlin")
+    assert row.lead.consent == {"lessons": Consent.GRANTED}
+
+
+def test_what_stands_for_not_answered_leaves_the_field_out(tmp_path: Path) -> None:
+    [row] = rows_of(tmp_path, "Ada,ada@firm.example,,Select,,\n")
+
+    assert isinstance(row, GoodRow)
+    assert row.lead.fields == {"first_name": "Ada"}
+    assert row.lead.consent == {"lessons": Consent.UNKNOWN}
+
+
+def test_a_quoted_field_that_holds_a_whole_row_is_unpacked(tmp_path: Path) -> None:
+    [row] = rows_of(tmp_path, '"Ada,ada@firm.example,3,""owner"",Germany,No"\n')
+
+    assert isinstance(row, GoodRow)
+    assert row.unpacked
+    assert row.do_not_email
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("Ada,not an address,1,owner,,Yes\n", "not an address"),
+        ("Ada,ada@firm.example,many,owner,,Yes\n", "employees"),
+        ("Ada,ada@firm.example,1,astronaut,,Yes\n", "astronaut"),
+        ("Ada,ada@firm.example,1\n", "has 3 cells where the header has 6"),
+        ("Ada,,1,owner,,Yes\n", "the key is empty"),
+    ],
+)
+def test_a_row_that_cannot_be_used_says_why(tmp_path: Path, line: str, says: str) -> None:
+    [row] = rows_of(tmp_path, line)
+
+    assert isinstance(row, BadRow)
+    assert says in "; ".join(row.problems)
+
+
+def test_every_problem_of_a_row_is_told_at_once(tmp_path: Path) -> None:
+    [row] = rows_of(tmp_path, "Ada,nowhere,many,astronaut,,Yes\n")
+
+    assert isinstance(row, BadRow)
+    assert len(row.problems) == 3
+
+
+def test_a_map_that_names_an_absent_column_is_refused_before_any_row(tmp_path: Path) -> None:
+    with pytest.raises(ImportFileError, match="Surname"):
+        rows_of(tmp_path, text=MAP.replace("first_name: Name", "first_name: Surname"))
+
+
+def test_every_mistake_of_a_map_is_told_with_its_place(tmp_path: Path) -> None:
+    bad = "key: \"{{ row['a' }}\"\nemial: x\nconsent: {lesson: granted}\nfields: {frist_name: Name}\n"
+
+    with pytest.raises(ImportFileError) as caught:
+        rows_of(tmp_path, text=bad)
+
+    said = str(caught.value)
+    assert "map.yaml:1:6" in said
+    assert 'map.yaml:2:1: E010 unknown key "emial" (did you mean "email"?)' in said
+    assert 'unknown topic "lesson" (did you mean "lessons"?)' in said
+    assert 'unknown field "frist_name" (did you mean "first_name"?)' in said
+    assert "`email` is missing" in said
