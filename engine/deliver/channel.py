@@ -1,0 +1,167 @@
+"""One open SMTP connection: bytes out, whole replies in, in order, each with its own patience.
+
+Before: `engine.deliver.smtp` connected, secured and authenticated the transport and hands it over. After:
+`engine.deliver.transaction` speaks through it. It knows replies and nothing of what they answer.
+"""
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from engine.errors import HandraiserError
+
+LONGEST_LINE = 8_192
+LONGEST_REPLY = 65_536
+CLOSING = 421  # "service not available, closing": may answer anything (RFC 5321 section 3.8)
+ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ?")
+
+
+class LostError(HandraiserError, ConnectionError):
+    """The connection ended or went silent. Caught in `engine.deliver`, where it becomes an outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long to wait, in seconds; the defaults are those of RFC 5321 section 4.5.3.2 (`connect` is ours)."""
+
+    connect: float = 60.0
+    command: float = 300.0  # greeting, EHLO, MAIL, RCPT
+    data: float = 120.0  # the invitation after DATA
+    block: float = 180.0  # until the server has taken what was written of a body
+    dot: float = 600.0  # giving up earlier would send mails twice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A reply of one or more lines, as one line; the enhanced code, said once, begins its text."""
+
+    code: int
+    text: str
+
+
+class Channel(asyncio.Protocol):
+    """A connection ready for mail transactions. Lives on one event loop."""
+
+    def __init__(self, transport: asyncio.Transport, *, extensions: frozenset[str]) -> None:
+        self.extensions = extensions
+        self.needs_reset = False  # a transaction was begun and not ended by its dot
+        self.flown = 0  # messages begun over this connection
+        self._loop = asyncio.get_running_loop()
+        self._opened_at = self._used_at = self._loop.time()
+        self._transport = transport
+        self._reader = ReplyReader()
+        self._replies: deque[Reply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._lost: str | None = None
+        transport.set_write_buffer_limits(high=0)
+        transport.set_protocol(self)
+
+    def write(self, data: bytes) -> None:
+        if self._lost is not None:
+            raise LostError(self._lost)
+        self._transport.write(data)
+
+    async def flushed(self, patience: float) -> None:
+        """Wait until all that was written is in the kernel's hands. Raises LostError."""
+        if self._transport.get_write_buffer_size() == 0 or self._lost is not None:
+            return
+        self._drained = self._loop.create_future()
+        await self._within(patience, self._drained, "the server stopped reading")
+
+    async def reply(self, patience: float) -> Reply:
+        """The next reply. After a 421 the connection is of no more use. Raises LostError."""
+        if not self._replies:
+            if self._lost is not None:
+                raise LostError(self._lost)
+            self._waiter = self._loop.create_future()
+            await self._within(patience, self._waiter, "no answer")
+        reply = self._replies.popleft()
+        if reply.code == CLOSING:
+            self.lose("the server is closing the connection")
+        return reply
+
+    async def _within(self, patience: float, awaited: "asyncio.Future[None]", complaint: str) -> None:
+        alarm = self._loop.call_later(patience, self.lose, f"{complaint} within {patience:g} s")
+        try:
+            await awaited
+        finally:
+            alarm.cancel()
+
+    def may_carry_on(self, *, most_messages: int, longest_life: float, longest_idle: float) -> bool:
+        """Whether an idle connection may be used again. Anything heard while idle (a 421, mostly) spoils it."""
+        now = self._loop.time()
+        is_young = now - self._opened_at < longest_life and now - self._used_at < longest_idle
+        return self._lost is None and not self._replies and self.flown < most_messages and is_young
+
+    def rest(self) -> None:
+        """Note when the connection became idle."""
+        self._used_at = self._loop.time()
+
+    @property
+    def is_lost(self) -> bool:
+        return self._lost is not None
+
+    def lose(self, why: str) -> None:
+        """Give the connection up; replies that were already heard can still be read."""
+        if self._lost is None:
+            self._lost = why
+            self._transport.abort()
+        for future in (self._waiter, self._drained):
+            if future is not None and not future.done():
+                future.set_exception(LostError(self._lost))
+
+    def leave(self) -> None:
+        """Say QUIT and close, without waiting for the answer."""
+        if self._lost is None:
+            self._transport.write(b"QUIT\r\n")
+            self._lost = "closed"
+            self._transport.close()
+
+    # what the transport calls
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._replies.extend(self._reader.feed(data))
+        except ValueError as error:
+            self.lose(str(error))
+        if self._replies and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def resume_writing(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lose(f"the connection broke: {exc}" if exc else "the server closed the connection")
+
+
+class ReplyReader:
+    """Cuts a stream of bytes into replies (RFC 5321 section 4.2.1)."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines: list[str] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Reply]:
+        """The replies that `data` completes. Raises ValueError for what is not SMTP."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > LONGEST_LINE:
+            raise ValueError("the server sent a line without an end")
+        return [reply for line in lines if (reply := self._take(line.rstrip(b"\r"))) is not None]
+
+    def _take(self, line: bytes) -> Reply | None:
+        code, separator, text = line[:3], line[3:4], line[4:].decode("utf-8", "replace").strip()
+        if len(code) < 3 or not code.isdigit() or separator not in (b"", b" ", b"-"):
+            raise ValueError(f"the server sent something that is not a reply: {line[:80]!r}")
+        self._size += len(line)
+        if self._size > LONGEST_REPLY:
+            raise ValueError("the server sent a reply without an end")
+        self._lines.append(ENHANCED.sub("", text, count=1) if self._lines else text)
+        if separator == b"-":
+            return None
+        reply = Reply(code=int(code), text=" ".join(filter(None, self._lines)))
+        self._lines, self._size = [], 0
+        return reply

@@ -1,0 +1,64 @@
+"""The envelope: how the addresses of a flight are spelt for one server, and what it cannot carry.
+
+Pure. Before: a Flight. After: `engine.deliver.transaction` writes these bytes.
+"""
+
+import re
+
+import idna
+
+from engine.deliver.wire import Flight, Refused
+
+FORBIDDEN = re.compile(r"[\x00-\x20\x7f<>]")  # control characters would end the command: injection
+BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+def opening(flight: Flight, extensions: frozenset[str]) -> tuple[bytes, bytes, bytes] | Refused:
+    """MAIL, RCPT and DATA for a flight; Refused for an address that no such server can take."""
+    try:
+        sender, recipient = spelt(flight.envelope_from), spelt(flight.recipient)
+    except ValueError as error:
+        return Refused(code=553, reply=f"5.1.3 not written to: {error}")
+    if not (sender + recipient).isascii() and "smtputf8" not in extensions:
+        return Refused(code=553, reply="5.6.7 not written to: the relay does not take addresses with such letters")
+    parameters = mail_parameters(flight.message, sender + recipient, extensions)
+    return f"MAIL FROM:<{sender}>{parameters}\r\n".encode(), f"RCPT TO:<{recipient}>\r\n".encode(), b"DATA\r\n"
+
+
+def spelt(address: str) -> str:
+    """An address with its domain in ASCII (IDNA 2008). Raises ValueError for what is no address."""
+    local, at, domain = address.rpartition("@")
+    if not (local and at and domain) or FORBIDDEN.search(address):
+        raise ValueError("this is not an email address")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError as error:
+        raise ValueError("the domain has letters that no domain can have") from error
+
+
+def mail_parameters(message: bytes, addresses: str, extensions: frozenset[str]) -> str:
+    """What MAIL adds where the server offered it (RFC 1870, 6152, 6531)."""
+    parts = []
+    if "size" in extensions:
+        parts.append(f" SIZE={len(message)}")
+    if "8bitmime" in extensions and not message.isascii():
+        parts.append(" BODY=8BITMIME")
+    if not addresses.isascii():
+        parts.append(" SMTPUTF8")
+    return "".join(parts)
+
+
+def stuffed(message: bytes) -> bytes:
+    """A message as DATA carries it, its final dot not included: dots doubled, and CRLF the only line end.
+
+    A bare CR or LF would let the text of a mail end it early for some servers (SMTP smuggling), so each becomes CRLF.
+    """
+    if not message.count(b"\r") == message.count(b"\n") == message.count(b"\r\n"):
+        message = BARE_LINE_END.sub(b"\r\n", message)
+    if not message.endswith(b"\r\n"):
+        message += b"\r\n"
+    if message.startswith(b"."):
+        message = b"." + message
+    return message.replace(b"\r\n.", b"\r\n..")
