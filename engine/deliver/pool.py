@@ -14,6 +14,11 @@ from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.transaction import Watch, carry
 from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
 
+try:
+    import uvloop
+except ImportError:  # an extra: `pip install handraiser[fast]`
+    uvloop = None  # type: ignore[assignment]
+
 Connect = Callable[[], Awaitable[Channel]]
 log = logging.getLogger(__name__)
 
@@ -107,9 +112,7 @@ class PooledWire:
 
 def new_loop() -> asyncio.AbstractEventLoop:
     """uvloop's where it is installed: a third of the time a message costs."""
-    try:
-        import uvloop
-    except ImportError:
+    if uvloop is None:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop

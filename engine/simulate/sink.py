@@ -14,10 +14,11 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from engine.clock import HostClock
+from engine.deliver.pool import new_loop
 from engine.errors import UsageError
 from engine.settings import is_loopback
 from engine.simulate.sink_rules import Phase, Rule, fate_of
@@ -94,7 +95,7 @@ def journal_line(recipient: str, message: bytes) -> dict[str, object]:
         "to": recipient,
         "sha256": sha256(message).hexdigest(),
         "bytes": len(message),
-        "at": datetime.now(UTC).isoformat(),
+        "at": HostClock().now().isoformat(),
     }
 
 
@@ -131,15 +132,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sink = Sink(journal=given.journal, fsync=not given.no_fsync, obeys_addresses=given.obey_addresses)
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serve(sink, given.port))
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 if __name__ == "__main__":

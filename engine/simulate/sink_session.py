@@ -36,7 +36,7 @@ class Session(asyncio.Protocol):
         self._is_answered_early = False
         self._is_deaf = False  # hanging, or gone
         self._answers: list[bytes] = []
-        self._drips: bytearray | None = None
+        self._trickle: bytearray | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -173,8 +173,8 @@ class Session(asyncio.Protocol):
             return
         said = b"".join(self._answers)
         self._answers.clear()
-        if self._drips is not None:
-            self._drips += said
+        if self._trickle is not None:
+            self._trickle += said
         else:
             self._transport.write(said)
 
@@ -185,18 +185,18 @@ class Session(asyncio.Protocol):
             asyncio.get_running_loop().call_later(pause * 20, self._transport.resume_reading)
             return
         self._flush()
-        self._drips = self._drips or bytearray()
-        self._drips += usual
-        self._drip(pause)
+        self._trickle = self._trickle or bytearray()
+        self._trickle += usual
+        self._go_on_trickling(pause)
 
-    def _drip(self, pause: float) -> None:
-        if self._drips and not self._transport.is_closing():
-            self._transport.write(bytes(self._drips[:1]))
-            del self._drips[:1]
-        if self._drips:
-            asyncio.get_running_loop().call_later(pause, self._drip, pause)
+    def _go_on_trickling(self, pause: float) -> None:
+        if self._trickle and not self._transport.is_closing():
+            self._transport.write(bytes(self._trickle[:1]))
+            del self._trickle[:1]
+        if self._trickle:
+            asyncio.get_running_loop().call_later(pause, self._go_on_trickling, pause)
         else:
-            self._drips = None
+            self._trickle = None
 
     def _hang_up(self) -> None:
         self._flush()
