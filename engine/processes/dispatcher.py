@@ -1,0 +1,129 @@
+"""The dispatcher: claims what is due and publishes it as jobs; mends what was lost. Any number of them may run.
+
+Before: the schedule and the receiver write rows with a due time. After: workers carry the jobs out. A claim is committed
+before its job is published, so a job that is lost or never published is found again by its lease.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from engine.claim import CLAIMED, NOUNS, Claim, in_state, put_back, sweep, take_due
+from engine.database import Database, Tx
+from engine.processes.lanes import LANES, Lane, PublishJob
+from engine.processes.verbs import CHORES, Chore
+from engine.schema import workers
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5
+FULL_SECONDS = 0.05
+MEND_SECONDS = 1.0
+FORGET_WORKERS_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one look at the lanes came to: rows published, and whether due rows were left for want of room."""
+
+    published: int
+    is_full: bool
+
+
+def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta, stop: threading.Event) -> None:
+    """Dispatch until `stop` is set. A database or broker that is away is logged and tried again each second."""
+    mended_at = float("-inf")
+    while not stop.is_set():
+        try:
+            if time.monotonic() - mended_at >= MEND_SECONDS:
+                mend(database)
+                mended_at = time.monotonic()
+            stop.wait(pause_after(dispatch(database, publish, lease=lease)))
+        except Exception:
+            log.exception("a round of the dispatcher failed; the next one is in a second")
+            stop.wait(1)
+
+
+def pause_after(done: Round) -> float:
+    if done.published:
+        return 0
+    return FULL_SECONDS if done.is_full else IDLE_SECONDS
+
+
+def tick(database: Database, publish: PublishJob, *, lease: timedelta, chores: Sequence[Chore] = CHORES) -> int:
+    """Mend, then dispatch once; returns how many rows were published. What a loop of the simulator or a test calls."""
+    mend(database, chores)
+    return dispatch(database, publish, lease=lease).published
+
+
+def mend(database: Database, chores: Sequence[Chore] = CHORES) -> None:
+    """Open again what queues and dead workers lost, and do what time alone makes due. One transaction."""
+    with database.write() as tx:
+        for noun in NOUNS.values():
+            if lost := sweep(tx, noun):
+                log.warning("rows were lost by a queue or a worker and are due again", extra={"facts": {noun.name: lost}})
+        for chore in chores:
+            chore(tx)
+        tx.run(sa.delete(workers).where(workers.c.lease_until < tx.now - FORGET_WORKERS_AFTER))
+
+
+def dispatch(database: Database, publish: PublishJob, *, lease: timedelta, lanes: Iterable[Lane] = LANES) -> Round:
+    """Claim and publish what is due on these lanes and finds room there. Idle, it only reads."""
+    with database.read() as tx:
+        due = [lane for lane in lanes if is_due(tx, lane)]
+    published = [dispatch_lane(database, lane, publish, lease=lease) for lane in due]
+    return Round(published=sum(published), is_full=0 in published)
+
+
+def is_due(tx: Tx, lane: Lane) -> bool:
+    table = lane.noun.table
+    due = sa.select(sa.literal(1)).where(in_state(table, lane.noun.open_state), table.c.due_at <= tx.now, *narrowed(lane))
+    return tx.run(due.limit(1)).first() is not None
+
+
+def dispatch_lane(database: Database, lane: Lane, publish: PublishJob, *, lease: timedelta) -> int:
+    with database.write() as tx:
+        claims = claim(tx, lane, lease=lease)
+        suspects = tried_before(tx, lane, claims)
+    jobs = list(portions(lane, claims, suspects))
+    for number, job in enumerate(jobs):
+        try:
+            publish(lane, job)
+        except Exception:
+            with database.write() as tx:
+                put_back(tx, lane.noun, [lost for rest in jobs[number:] for lost in rest])
+            raise
+    return len(claims)
+
+
+def claim(tx: Tx, lane: Lane, *, lease: timedelta) -> list[Claim]:
+    table = lane.noun.table
+    queued = sa.select(sa.func.count()).where(in_state(table, CLAIMED), table.c.worker_id.is_(None), *narrowed(lane))
+    room = lane.room - int(tx.run(queued).scalar_one())
+    return take_due(tx, lane.noun, limit=room, lease=lease, only=lane.only) if room > 0 else []
+
+
+def tried_before(tx: Tx, lane: Lane, claims: Sequence[Claim]) -> set[int]:
+    """The ids that were claimed before and not finished: one of them may be what broke the job."""
+    table = lane.noun.table
+    again = sa.select(table.c.id).where(table.c.id.in_([row_id for row_id, _epoch in claims]), table.c.claims > 1)
+    return {row.id for row in tx.run(again)} if claims else set()
+
+
+def portions(lane: Lane, claims: Sequence[Claim], suspects: set[int]) -> Iterator[list[Claim]]:
+    """Jobs: suspects travel alone, so that what is wrong with one harms no other."""
+    sound = [claim for claim in claims if claim[0] not in suspects]
+    for start in range(0, len(sound), lane.portion):
+        yield sound[start : start + lane.portion]
+    for row in claims:
+        if row[0] in suspects:
+            yield [row]
+
+
+def narrowed(lane: Lane) -> list[sa.ColumnElement[bool]]:
+    return [] if lane.only is None else [lane.only]

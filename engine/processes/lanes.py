@@ -1,0 +1,39 @@
+"""The lanes: which rows travel in which queue, in what portions. Mail that somebody waits for never queues behind a nurture.
+
+Before: `engine.claim` claims rows. After: the dispatcher fills the queues, the workers empty them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from engine.claim import REACTION, SEND, TOUCH, Claim, Noun
+from engine.schema import sends
+from engine.vocabulary import Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A queue and the rows on it: a job carries up to `portion` of them, and up to `room` may lie there not begun.
+
+    `room` bounds what a lost queue delays, and must be worked off within the lease that a row has in a queue.
+    """
+
+    queue: str
+    noun: Noun
+    only: sa.ColumnElement[bool] | None = None
+    portion: int = 50
+    room: int = 1_000
+
+
+REACTIONS = Lane(queue="reaction", noun=REACTION)
+TRANSACTIONAL = Lane(queue="transactional", noun=SEND, only=sends.c.stream != Stream.MARKETING, portion=8, room=400)
+TOUCHES = Lane(queue="touch", noun=TOUCH)
+MARKETING = Lane(queue="marketing", noun=SEND, only=sends.c.stream == Stream.MARKETING)
+
+LANES = (REACTIONS, TRANSACTIONAL, TOUCHES, MARKETING)  # the most urgent first
+EXPRESS = (REACTIONS, TRANSACTIONAL)  # has threads of its own in every worker
+BULK = (TOUCHES, MARKETING)
+
+PublishJob = Callable[[Lane, list[Claim]], None]

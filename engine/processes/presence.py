@@ -1,0 +1,123 @@
+"""A process's row in `workers`: while it is renewed, everything the process holds is its own.
+
+Before: the database is open. After: verbs ask `has_lease` before they begin a mail, and whoever finds the row run out may open
+what the process held. A sender stops short of that moment, so a paused process cannot start what another one took over.
+"""
+
+import logging
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from engine.database import Database, Tx
+from engine.schema import workers
+
+log = logging.getLogger(__name__)
+ours: set[str] = set()  # the presences that this process has started
+
+LONGEST_MARGIN = timedelta(seconds=10)
+# Unlike the monotonic clock, this one runs on while a laptop sleeps; only Linux tells it.
+TICKING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class Presence:
+    """One process's lease. Renews it in a thread of its own from `start` to `stop`."""
+
+    def __init__(self, database: Database, *, kind: str, lease: timedelta) -> None:
+        self.worker_id = f"{kind}-{uuid4().hex[:16]}"
+        self._database = database
+        self._kind = kind
+        self._lease = lease
+        self._held_until = float("-inf")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep_renewing, name="presence", daemon=True)
+
+    def has_lease(self) -> bool:
+        """Whether a new flight may start: the lease lasts for another sixth of itself, ten seconds at most."""
+        margin = min(LONGEST_MARGIN, self._lease / 6)
+        return self._held_until - time.clock_gettime(TICKING) > margin.total_seconds()
+
+    def start(self) -> None:
+        """Write the row. Raises what the database raises."""
+        with self._database.write() as tx:
+            bury_dead_neighbours(tx)
+        self.renew()
+        self._thread.start()
+
+    def stop(self, *, finished: bool) -> None:
+        """Stop renewing. When all work is `finished`, the row goes at once, and what was left claimed comes back sooner."""
+        self._stopping.set()
+        self._thread.join(5)
+        if finished:
+            with self._database.write() as tx:
+                tx.run(sa.delete(workers).where(workers.c.id == self.worker_id))
+        self._held_until = float("-inf")
+
+    def renew(self) -> None:
+        """Move the lease on. It counts from before the database was asked, so we never believe to hold it for longer."""
+        ours.add(self.worker_id)
+        asked_at = time.clock_gettime(TICKING)
+        with self._database.write() as tx:
+            until = {"lease_until": tx.now + self._lease}
+            if not tx.run(sa.update(workers).where(workers.c.id == self.worker_id).values(until)).rowcount:
+                tx.run(sa.insert(workers).values(self._row(tx) | until))
+        self._held_until = asked_at + self._lease.total_seconds()
+
+    def _row(self, tx: Tx) -> dict[str, object]:
+        return {"id": self.worker_id, "kind": self._kind, "host": host(), "pid": os.getpid(), "started_at": tx.now}
+
+    def _keep_renewing(self) -> None:
+        while not self._stopping.wait(self._lease.total_seconds() / 3):
+            try:
+                self.renew()
+            except Exception:
+                log.exception("the lease of this process could not be renewed", extra={"facts": {"worker": self.worker_id}})
+
+
+@contextmanager
+def present(database: Database, *, kind: str, lease: timedelta) -> Iterator[Presence]:
+    """A presence for as long as the block lasts."""
+    presence = Presence(database, kind=kind, lease=lease)
+    presence.start()
+    try:
+        yield presence
+    finally:
+        presence.stop(finished=True)
+
+
+def bury_dead_neighbours(tx: Tx) -> None:
+    """Delete rows of processes on this host that are no more, so that after a crash nobody waits for their leases."""
+    neighbours = tx.run(sa.select(workers.c.id, workers.c.pid).where(workers.c.host == host()))
+    dead = [row.id for row in neighbours if row.id not in ours and not is_running(row.pid)]
+    tx.run(sa.delete(workers).where(workers.c.id.in_(dead)))
+
+
+def is_running(pid: int) -> bool:
+    """Whether another process has this number. It may be a stranger, whose lease runs out; a dead one never passes."""
+    if pid == os.getpid():
+        return False  # an earlier process with our number
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def host() -> str:
+    """Where our process numbers mean something: this machine, since it booted, within this container."""
+    name = platform.node()[:60]
+    if sys.platform != "linux":
+        return name
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+    return f"{name} {boot} {os.readlink('/proc/self/ns/pid')}"

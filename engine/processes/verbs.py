@@ -1,0 +1,16 @@
+"""What the claimed rows are handed to, by noun; and what is done at every round besides. The one table of each.
+
+Before: the dispatcher (or the simulator) claims. After: the verbs move the rows.
+"""
+
+from collections.abc import Callable
+
+from engine.claim import Claim
+from engine.database import Tx
+from engine.runtime import Runtime
+
+Verb = Callable[[Runtime, list[Claim]], None]
+Chore = Callable[[Tx], object]
+
+VERBS: dict[str, Verb] = {}
+CHORES: tuple[Chore, ...] = ()

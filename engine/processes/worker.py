@@ -1,0 +1,98 @@
+"""A worker: threads that take jobs from the broker and hand their rows to the verbs.
+
+Before: the dispatcher publishes jobs. After: the verbs move the rows. Mail that somebody waits for has threads of its own, so a
+nurture of thousands, or a slow mail server, does not stand before it.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+
+import dramatiq
+import sqlalchemy as sa
+from dramatiq.worker import Worker
+
+from engine.claim import Claim, put_back, set_aside
+from engine.database import Database
+from engine.processes.broker import declare_actors, publisher
+from engine.processes.dispatcher import dispatch
+from engine.processes.inprocess import InProcessBroker
+from engine.processes.lanes import BULK, EXPRESS, LANES, REACTIONS, TRANSACTIONAL, Lane
+from engine.processes.verbs import VERBS, Verb
+from engine.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+DRAIN_MILLISECONDS = 25_000
+REDIS_POLL_MILLISECONDS = 100  # an idle worker asks Redis this often: a job waits for half of it on average
+MEMORY_POLL_MILLISECONDS = 500  # only how soon an idle thread sees that it should stop
+FOLLOWED_BY = {REACTIONS.queue: TRANSACTIONAL}  # a reaction may have asked for mail that somebody waits for
+
+
+@contextmanager
+def working(broker: dramatiq.Broker, runtime: Runtime, *, threads: int, verbs: Mapping[str, Verb] = VERBS) -> Iterator[None]:
+    """Take jobs while the block lasts; then finish what was begun (25 s at most) and give the rest back."""
+    declare_actors(broker, partial(carry_out, runtime, broker, verbs))
+    groups = start_threads(broker, threads)
+    try:
+        yield
+    finally:
+        stop_threads(groups)
+        if isinstance(broker, InProcessBroker):
+            give_back(runtime.database, broker)
+
+
+def start_threads(broker: dramatiq.Broker, threads: int) -> list[Worker]:
+    broker.emit_after("process_boot")
+    express = max(1, threads // 4)
+    groups = [worker(broker, EXPRESS, express), worker(broker, BULK, max(1, threads - express))]
+    for group in groups:
+        group.start()
+    return groups
+
+
+def worker(broker: dramatiq.Broker, lanes: Sequence[Lane], threads: int) -> Worker:
+    poll = MEMORY_POLL_MILLISECONDS if isinstance(broker, InProcessBroker) else REDIS_POLL_MILLISECONDS
+    return Worker(broker, queues={lane.queue for lane in lanes}, worker_threads=threads, worker_timeout=poll)
+
+
+def stop_threads(groups: Sequence[Worker]) -> None:
+    with ThreadPoolExecutor(len(groups)) as stoppers:
+        list(stoppers.map(lambda group: group.stop(timeout=DRAIN_MILLISECONDS), groups))
+
+
+def give_back(database: Database, broker: InProcessBroker) -> None:
+    """Open the rows of jobs that nobody began: this process's queues end with it."""
+    lanes = {lane.queue: lane for lane in LANES}
+    with database.write() as tx:
+        for message in broker.drain():
+            put_back(tx, lanes[message.queue_name].noun, message.args[0])
+
+
+def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Verb], lane: Lane, claims: list[Claim]) -> None:
+    """Do one job. A failure is logged with ids only and its rows are tried again, each alone, by `set_aside`."""
+    try:
+        verbs[lane.noun.name](runtime, claims)
+    except Exception:
+        facts = {"noun": lane.noun.name, "ids": [row_id for row_id, _epoch in claims]}
+        log.exception("a job failed and its rows will be tried again", extra={"facts": facts})
+        insist_on_setting_aside(runtime.database, lane, claims)
+        return
+    if lane.queue in FOLLOWED_BY:
+        lease = runtime.settings.queue_lease
+        dispatch(runtime.database, publisher(broker), lease=lease, lanes=[FOLLOWED_BY[lane.queue]])
+
+
+def insist_on_setting_aside(database: Database, lane: Lane, claims: Sequence[Claim]) -> None:
+    """Rows that we began are ours while we live, so this must reach the database, however long that is away."""
+    while True:
+        try:
+            with database.write() as tx:
+                set_aside(tx, lane.noun, claims)
+            return
+        except sa.exc.DBAPIError:
+            log.exception("the database is away; rows of a failed job wait for it")
+            threading.Event().wait(1)

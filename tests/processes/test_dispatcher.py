@@ -1,0 +1,130 @@
+"""The dispatcher: everything due is published once, in portions, with a bound on what may lie in a queue."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from engine.claim import TOUCH, Claim, begin, set_aside
+from engine.clock import VirtualClock
+from engine.database import Database
+from engine.processes.dispatcher import run_dispatcher, tick
+from engine.processes.lanes import MARKETING, TOUCHES, TRANSACTIONAL, Lane
+from engine.schema import touches
+from engine.vocabulary import Stream
+from tests.factories import add_enrolment, add_lead, add_send, add_touch, add_worker
+
+pytestmark = pytest.mark.both_databases
+LEASE = timedelta(seconds=30)
+
+
+class Published:
+    """Where published jobs go in these tests."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Lane, list[Claim]]] = []
+
+    def __call__(self, lane: Lane, claims: list[Claim]) -> None:
+        self.jobs.append((lane, claims))
+
+    def sizes(self, lane: Lane) -> list[int]:
+        return [len(claims) for found, claims in self.jobs if found is lane]
+
+
+def test_a_tick_publishes_each_due_row_once_in_its_lane(database: Database) -> None:
+    with database.write() as tx:
+        lead = add_lead(tx)
+        add_touch(tx)
+        add_send(tx, lead_id=lead, stream=Stream.MARKETING)
+        add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL)
+        add_send(tx, lead_id=lead, stream=Stream.INTERNAL)
+        add_touch(tx, due_at=tx.now + timedelta(hours=1))
+    published = Published()
+
+    first, second = tick(database, published, lease=LEASE), tick(database, published, lease=LEASE)
+
+    assert (first, second) == (4, 0)
+    assert [published.sizes(lane) for lane in (TRANSACTIONAL, TOUCHES, MARKETING)] == [[2], [1], [1]]
+
+
+def test_no_more_rows_are_claimed_than_a_queue_has_room_for(database: Database) -> None:
+    with database.write() as tx:
+        lead = add_lead(tx)
+        for _ in range(TRANSACTIONAL.room + 5):
+            add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL)
+    published = Published()
+
+    counts = [tick(database, published, lease=LEASE) for _ in range(2)]
+
+    assert counts == [TRANSACTIONAL.room, 0]
+    assert max(published.sizes(TRANSACTIONAL)) == TRANSACTIONAL.portion
+
+
+def test_a_row_that_failed_before_travels_alone(database: Database) -> None:
+    with database.write() as tx:
+        suspect = add_touch(tx)
+    published = Published()
+    tick(database, published, lease=LEASE)
+    with database.write() as tx:
+        begin(tx, TOUCH, published.jobs[0][1], worker_id="a")
+        set_aside(tx, TOUCH, published.jobs[0][1])
+        add_touch(tx)
+        add_touch(tx)
+
+    again = Published()
+    tick(database, again, lease=LEASE)
+
+    assert again.sizes(TOUCHES) == [2, 1]
+    assert again.jobs[-1][1][0][0] == suspect
+
+
+def test_rows_of_a_dead_worker_are_published_again(database: Database, clock: VirtualClock) -> None:
+    with database.write() as tx:
+        add_touch(tx)
+        add_worker(tx, id="a", lease_until=tx.now + timedelta(seconds=60))
+    published = Published()
+    tick(database, published, lease=LEASE)
+    with database.write() as tx:
+        begin(tx, TOUCH, published.jobs[0][1], worker_id="a")
+
+    clock.move_to(clock.now() + timedelta(seconds=61))
+    again = tick(database, published, lease=LEASE)
+
+    assert again == 1
+
+
+def test_a_broker_that_is_away_costs_nothing_but_time(database: Database) -> None:
+    with database.write() as tx:
+        for _ in range(3):
+            add_touch(tx, enrolment_id=add_enrolment(tx))
+
+    def away(_lane: Lane, _claims: list[Claim]) -> None:
+        raise ConnectionError("nobody listens")
+
+    for _ in range(5):
+        with pytest.raises(ConnectionError):
+            tick(database, away, lease=LEASE)
+    published = Published()
+    tick(database, published, lease=LEASE)
+
+    assert published.sizes(TOUCHES) == [3]
+    with database.read() as tx:
+        assert {row.claims for row in tx.run(sa.select(touches.c.claims))} == {1}
+
+
+def test_the_loop_outlives_a_failing_round_and_stops_when_asked(database: Database) -> None:
+    with database.write() as tx:
+        add_touch(tx)
+    stop, rounds = threading.Event(), 0
+
+    def away_at_first(_lane: Lane, _claims: list[Claim]) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            raise ConnectionError("nobody listens")
+        stop.set()
+
+    run_dispatcher(database, away_at_first, lease=LEASE, stop=stop)
+
+    assert rounds == 2

@@ -1,0 +1,60 @@
+"""A process's lease: renewed while it lives, believed for no longer than it lasts."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from engine.database import Database
+from engine.processes.presence import Presence, host, present
+from engine.schema import workers
+
+pytestmark = pytest.mark.both_databases
+
+
+def test_a_present_process_has_a_row_and_a_lease_and_leaves_neither(database: Database) -> None:
+    with present(database, kind="worker", lease=timedelta(seconds=60)) as presence:
+        inside = presence.has_lease(), ids(database)
+
+    assert inside == (True, [presence.worker_id])
+    assert (presence.has_lease(), ids(database)) == (False, [])
+
+
+def test_the_lease_is_renewed_in_time(database: Database) -> None:
+    with present(database, kind="worker", lease=timedelta(seconds=0.6)) as presence:
+        time.sleep(1)
+
+        assert presence.has_lease()
+
+
+def test_a_process_that_cannot_renew_stops_short_of_the_end_of_its_lease(database: Database) -> None:
+    presence = Presence(database, kind="worker", lease=timedelta(seconds=0.6))
+    presence.renew()
+
+    before = presence.has_lease()
+    time.sleep(0.52)
+
+    assert (before, presence.has_lease()) == (True, False)
+
+
+def test_a_new_process_buries_the_dead_of_its_own_host_at_once(database: Database) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with database.write() as tx:
+        for name, where, pid in (("dead", host(), dead.pid), ("far", "elsewhere", dead.pid), ("alive", host(), os.getppid())):
+            row = {"id": name, "kind": "worker", "host": where, "pid": pid, "started_at": tx.now}
+            tx.run(sa.insert(workers).values(**row, lease_until=tx.now + timedelta(seconds=60)))
+
+    with present(database, kind="worker", lease=timedelta(seconds=60)) as presence:
+        found = ids(database)
+
+    assert found == sorted(["alive", "far", presence.worker_id])
+
+
+def ids(database: Database) -> list[str]:
+    with database.read() as tx:
+        return sorted(row.id for row in tx.run(sa.select(workers.c.id)))

@@ -1,0 +1,205 @@
+"""Jobs through a real broker, in memory and in Redis: done once each, by threads that cannot starve each other."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from redis import Redis
+
+from engine.claim import TOUCH, Claim, Noun, begin
+from engine.database import Database
+from engine.deliver.wire import Flight, Outcome, Recheck
+from engine.processes.broker import open_broker, publisher
+from engine.processes.dispatcher import tick
+from engine.processes.lanes import REACTIONS
+from engine.processes.worker import working
+from engine.runtime import Runtime
+from engine.schema import touches
+from engine.settings import read_settings
+from engine.vocabulary import Stream
+from tests.factories import TOKENS, add_lead, add_send, add_touch, add_worker
+
+LEASE = timedelta(seconds=30)
+
+
+class NoWire:
+    """Nothing flies in these tests."""
+
+    def fly(self, flights: list[Flight], recheck: Recheck) -> list[Outcome]:
+        raise AssertionError("nothing flies here")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(params=["memory", "redis"])
+def broker_url(request: pytest.FixtureRequest) -> str:
+    return "memory:" if request.param == "memory" else request.getfixturevalue("redis_url")
+
+
+@pytest.fixture
+def runtime(sqlite_database: Database, tmp_path: Path) -> Runtime:
+    with sqlite_database.write() as tx:
+        add_worker(tx, id="w", lease_until=tx.now + timedelta(hours=1))
+    return Runtime(
+        settings=read_settings(tmp_path, {}), database=sqlite_database, tokens=TOKENS, wire=NoWire(), worker_id="w",
+        has_lease=lambda: True, publish=lambda noun, claims: None,
+    )  # fmt: skip
+
+
+def test_every_row_is_done_once_though_jobs_come_twice(runtime: Runtime, broker_url: str) -> None:
+    due = add_touches(runtime, 120)
+    done: list[int] = []
+    broker = open_broker(broker_url)
+    publish = publisher(broker)
+
+    with working(broker, runtime, threads=4, verbs=verbs(touch=finishing(TOUCH, done))):
+        tick(runtime.database, lambda lane, claims: (publish(lane, claims), publish(lane, claims)), lease=LEASE)
+        wait_until(lambda: len(done) >= len(due))
+        time.sleep(0.3)
+
+    assert sorted(done) == due
+
+
+def test_a_job_starts_within_a_moment(runtime: Runtime, broker_url: str) -> None:
+    add_touches(runtime, 1)
+    started: list[float] = []
+    broker = open_broker(broker_url)
+
+    with working(broker, runtime, threads=2, verbs=verbs(touch=lambda _runtime, _claims: started.append(time.monotonic()))):
+        time.sleep(1)
+        published_at = time.monotonic()
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        wait_until(lambda: started)
+
+    assert started[0] - published_at < 1
+
+
+def test_awaited_mail_passes_a_nurture_that_occupies_its_threads(runtime: Runtime, broker_url: str) -> None:
+    with runtime.database.write() as tx:
+        lead = add_lead(tx)
+        for _ in range(600):
+            add_send(tx, lead_id=lead, stream=Stream.MARKETING)
+        awaited = add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL)
+    held, passed = threading.Event(), threading.Event()
+
+    def send(_runtime: Runtime, claims: list[Claim]) -> None:
+        passed.set() if claims[0][0] == awaited else held.wait(20)
+
+    broker = open_broker(broker_url)
+    with working(broker, runtime, threads=4, verbs=verbs(send=send)):
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        came = passed.wait(10)
+        held.set()
+
+    assert came
+
+
+def test_one_bad_row_harms_only_itself(runtime: Runtime, broker_url: str) -> None:
+    due = add_touches(runtime, 20)
+    bad, done = due[7], []
+    finish = finishing(TOUCH, done)
+
+    def advance(runtime: Runtime, claims: list[Claim]) -> None:
+        if bad in [row_id for row_id, _epoch in claims]:
+            raise ValueError("this one is broken")
+        finish(runtime, claims)
+
+    broker = open_broker(broker_url)
+    with working(broker, runtime, threads=2, verbs=verbs(touch=advance)):
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        wait_until(lambda: states(runtime, bad) == "waiting")
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        wait_until(lambda: len(done) == 19)
+
+    assert sorted(done) == [row_id for row_id in due if row_id != bad]
+
+
+def test_what_a_reaction_asks_for_is_published_without_waiting_for_a_tick(runtime: Runtime, broker_url: str) -> None:
+    sent = threading.Event()
+
+    def react(runtime: Runtime, _claims: list[Claim]) -> None:
+        with runtime.database.write() as tx:
+            add_send(tx, stream=Stream.TRANSACTIONAL)
+
+    from_lane = verbs(reaction=react, send=lambda _runtime, _claims: sent.set())
+    broker = open_broker(broker_url)
+    with working(broker, runtime, threads=2, verbs=from_lane):
+        publisher(broker)(REACTIONS, [(1, 1)])
+
+        assert sent.wait(10)
+
+
+def test_stopping_finishes_what_was_begun_and_opens_the_rest(runtime: Runtime) -> None:
+    due = add_touches(runtime, 200)
+    done: list[int] = []
+    begun = threading.Event()
+    finish = finishing(TOUCH, done)
+
+    def slowly(runtime: Runtime, claims: list[Claim]) -> None:
+        begun.set()
+        time.sleep(0.2)
+        finish(runtime, claims)
+
+    broker = open_broker("memory:")
+    with working(broker, runtime, threads=2, verbs=verbs(touch=slowly)):
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        begun.wait(10)
+
+    with runtime.database.read() as tx:
+        left = [row.state for row in tx.run(sa.select(touches.c.state).where(touches.c.id.not_in(done)))]
+    assert done
+    assert left == ["waiting"] * (len(due) - len(done))
+
+
+def test_redis_keeps_nothing_of_what_was_done(runtime: Runtime, redis_url: str) -> None:
+    add_touches(runtime, 30)
+    done: list[int] = []
+    broker = open_broker(redis_url)
+    with working(broker, runtime, threads=2, verbs=verbs(touch=finishing(TOUCH, done))):
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        wait_until(lambda: len(done) == 30)
+
+    kept = [key for key in Redis.from_url(redis_url).keys("*") if not key.startswith(b"handraiser:__")]
+
+    assert kept == []
+
+
+def verbs(**by_noun: Callable[[Runtime, list[Claim]], None]) -> dict[str, Callable[[Runtime, list[Claim]], None]]:
+    def unasked(_runtime: Runtime, claims: list[Claim]) -> None:
+        raise AssertionError(claims)
+
+    return {"touch": unasked, "send": unasked, "reaction": unasked} | by_noun
+
+
+def finishing(noun: Noun, done: list[int]) -> Callable[[Runtime, list[Claim]], None]:
+    """A verb that ends the rows which are still this worker's to end."""
+
+    def finish(runtime: Runtime, claims: list[Claim]) -> None:
+        with runtime.database.write() as tx:
+            mine = begin(tx, noun, claims, worker_id=runtime.worker_id)
+            tx.run(sa.update(noun.table).where(noun.table.c.id.in_(mine)).values(state="done"))
+        done.extend(mine)
+
+    return finish
+
+
+def add_touches(runtime: Runtime, number: int) -> list[int]:
+    with runtime.database.write() as tx:
+        return sorted(add_touch(tx) for _ in range(number))
+
+
+def states(runtime: Runtime, touch_id: int) -> str:
+    with runtime.database.read() as tx:
+        return str(tx.run(sa.select(touches.c.state).where(touches.c.id == touch_id)).scalar_one())
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
