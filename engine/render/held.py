@@ -1,0 +1,67 @@
+"""Keeps Jinja tokens, and the places of tags, out of the way while markup is worked on, and puts them back.
+
+Before: `engine.render.fold` hands tokens in. After: `engine.render.library` takes them out of the finished HTML and text.
+The stand-ins are plain ASCII words, because mrml prints attributes in Rust's debug form and would escape anything rarer.
+"""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from engine.render.problems import Place
+
+HELD = re.compile(r"zqj(\d+)jqz")
+MARK = re.compile(r"zqm(\d+)mqz")
+
+
+class Held:
+    """The tokens and places of one email under compilation."""
+
+    def __init__(self) -> None:
+        self._tokens: list[str] = []
+        self._places: list[Place] = []
+
+    def hold(self, token: str) -> str:
+        """A stand-in for a Jinja token."""
+        self._tokens.append(token)
+        return f"zqj{len(self._tokens) - 1}jqz"
+
+    def mark(self, place: Place) -> str:
+        """A mark that says where the tag after it was written."""
+        self._places.append(place)
+        return f"zqm{len(self._places) - 1}mqz"
+
+    def token(self, number: str) -> str:
+        return self._tokens[int(number)]
+
+    def restore(self, text: str) -> str:
+        """The text with its tokens back in place."""
+        return HELD.sub(lambda found: self._tokens[int(found.group(1))], text)
+
+    def lift_marks(self, text: str) -> "Document":
+        """The text without marks, and what they said."""
+        offsets, places, removed = [0], [Place("")], 0
+        for found in MARK.finditer(text):
+            offsets.append(found.start() - removed)
+            places.append(self._places[int(found.group(1))])
+            removed += len(found.group())
+        places[0] = places[1] if len(places) > 1 else places[0]
+        return Document(MARK.sub("", text), tuple(offsets), tuple(places))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole email in MJML, put together from several files, that knows where each of its tags was written."""
+
+    text: str
+    offsets: tuple[int, ...]
+    places: tuple[Place, ...]
+
+    def at(self, offset: int) -> Place:
+        """Where the character at `offset` was written: exact to the tag."""
+        index = bisect_right(self.offsets, offset) - 1
+        start, place = self.offsets[index], self.places[index]
+        between = self.text[start:offset]
+        if "\n" in between:
+            return Place(place.file, place.line + between.count("\n"), len(between) - between.rfind("\n"))
+        return Place(place.file, place.line, place.column + len(between))

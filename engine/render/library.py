@@ -1,0 +1,178 @@
+"""Compiles the workspace's emails: from MJML, Jinja and a brand to artifacts in which only the recipient is missing.
+
+Before: `engine.compiler` knows the brands and which emails are wanted. After: `engine.schedule.apply` stores the artifacts,
+`engine.render.wire` renders them. The stages are the lines of `compile_email`; each reports to the same problems.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from engine.render.artifact import Artifact
+from engine.render.email_file import EmailFile, read_email_file
+from engine.render.fold import Scope, Workshop, fold
+from engine.render.held import MARK, Document, Held
+from engine.render.links import Links, track_links, track_written_addresses
+from engine.render.markup import convert, to_html, with_pixel
+from engine.render.names import ROOTS
+from engine.render.plaintext import write_text
+from engine.render.problems import Place, Problem, Problems, Source, Unusable
+from engine.render.tags import read_tree
+
+EMAILS = "templates/emails"
+BODY_SLOT = "<!-- body -->"
+LARGEST_FILE = 256 * 1024
+Known = Mapping[str, Collection[str] | None]
+
+
+def email_names(workspace: Path) -> list[str]:
+    """The names of all emails, sorted: the folders of templates/emails that hold an email.yaml."""
+    return sorted(path.parent.name for path in (workspace / EMAILS).glob("*/email.yaml"))
+
+
+def compile_emails(
+    workspace: Path,
+    brands: Mapping[str, Mapping[str, object]],
+    wanted: Collection[tuple[str, str]],
+    known: Known | None = None,
+) -> tuple[dict[tuple[str, str], Artifact], list[Problem]]:
+    """The artifact of each wanted (email, brand), and everything that is wrong with those that have none.
+
+    `brands`: name → the content of templates/brands/<name>.yaml, with `sender: {name, address}`. `known`: what templates may
+    name, as root → names below it or None for any; roots left out keep their defaults (`engine.render.names.ROOTS`).
+    """
+    artifacts: dict[tuple[str, str], Artifact] = {}
+    problems = Problems()
+    for email, brand in sorted(set(wanted)):
+        found = Problems()
+        if artifact := compile_email(workspace, email, brand, brands, {**ROOTS, **(known or {})}, found):
+            artifacts[email, brand] = artifact
+        problems.take(found)
+    return artifacts, problems.in_order()
+
+
+def compile_email(
+    workspace: Path, email: str, brand: str, brands: Mapping[str, Mapping[str, object]], known: Known, problems: Problems
+) -> Artifact | None:
+    """One email in one brand; None: it has problems."""
+    folder = f"{EMAILS}/{email}"
+    try:
+        look = look_of(brand, brands, f"{folder}/email.yaml", problems)
+        about = read_email_file(workspace, f"{folder}/email.yaml", problems)
+        compiling = Compiling(workspace, folder, look, about, known, problems)
+        artifact = compiling.artifact(email, brand)
+    except Unusable:
+        return None
+    return None if problems else artifact
+
+
+def look_of(brand: str, brands: Mapping[str, Mapping[str, object]], file: str, problems: Problems) -> Mapping[str, Any]:
+    if brand not in brands:
+        problems.unknown(Place(file), "brand", brand, brands)
+        raise Unusable
+    return brands[brand]
+
+
+class Compiling:
+    """One email in one brand on its way to an artifact."""
+
+    def __init__(
+        self, workspace: Path, folder: str, look: Mapping[str, Any], about: EmailFile, known: Known, problems: Problems
+    ) -> None:
+        self.workspace, self.folder, self.about, self.problems = workspace, folder, about, problems
+        self.look, self.held = look, Held()
+        self.known = {**known, "brand": tuple(look)}
+        self.fixed = {"brand": look, "links": about.links}
+        self.workshop = Workshop(held=self.held, problems=problems, known=self.known, read_block=self.read_block)
+
+    def artifact(self, email: str, brand: str) -> Artifact:
+        """All stages in order."""
+        links = Links(self.held, self.problems)
+        document = self.put_together()
+        self.check_document(document)
+        tracked = track_links(read_tree(document, self.problems), document, links)
+        tree = read_tree(tracked, self.problems)
+        html = self.held.restore(with_pixel(to_html(tree, tracked, self.held, self.problems)))
+        text = self.held.restore(self.written_text(links) or write_text(tree, self.held))
+        return Artifact(
+            email=email,
+            brand=brand,
+            stream=self.about.stream,
+            sender_name=str(self.look["sender"]["name"]),
+            sender_address=str(self.look["sender"]["address"]),
+            subject=self.one_line(self.about.subject),
+            preheader=self.one_line(self.about.preheader),
+            html=html,
+            text=text,
+            links=links.table(),
+        )
+
+    def put_together(self) -> Document:
+        """The layout with the body in its slot."""
+        body = self.attempt(lambda: self.folded(self.read(f"{self.folder}/body.mjml")))
+        layout = self.attempt(self.folded_layout)
+        if body is None or layout is None:
+            raise Unusable
+        return self.held.lift_marks(layout.replace(BODY_SLOT, body))
+
+    def attempt(self, stage: Callable[[], Markup]) -> str | None:
+        """A stage's text; None: it is not usable. So the other stages can still report what is wrong with them."""
+        try:
+            return str(stage())
+        except Unusable:
+            return None
+
+    def folded_layout(self) -> Markup:
+        source = self.read(f"templates/layouts/{self.about.layout}.mjml", self.about.layout_place)
+        words = {"preheader": self.folded(self.about.preheader), "subject": self.folded(self.about.subject)}
+        layout = fold(source, Scope(fixed={**self.fixed, **words}), self.workshop)
+        if layout.count(BODY_SLOT) != 1:
+            self.problems.add(source.place, f"a layout needs {BODY_SLOT} exactly once, where the email's body goes")
+            raise Unusable
+        return layout
+
+    def folded(self, source: Source) -> Markup:
+        return fold(source, Scope(fixed=self.fixed), self.workshop)
+
+    def check_document(self, document: Document) -> None:
+        """Report what is wrong with the MJML. Raises Unusable where nothing sensible can follow."""
+        read_tree(document, self.problems)
+        if not self.problems:
+            convert(document, self.problems)
+        if self.about.stream == "marketing" and "unsubscribe_url" not in self.held.restore(document.text):
+            self.problems.add(self.about.layout_place, "a marketing mail needs a link to {{ unsubscribe_url }} in its layout")
+        if self.problems:
+            raise Unusable
+
+    def one_line(self, source: Source) -> str:
+        """Subject or preheader as Jinja over the recipient's values, in plain characters."""
+        return self.held.restore(MARK.sub("", self.folded(source).unescape())).replace("\n", " ").strip()
+
+    def written_text(self, links: Links) -> str:
+        """The author's own text part; empty: there is none."""
+        file = f"{self.folder}/text.txt"
+        if not (self.workspace / file).is_file():
+            return ""
+        folded = MARK.sub("", self.folded(self.read(file)).unescape())
+        return track_written_addresses(folded, links, Place(file))
+
+    def read_block(self, name: str, place: Place) -> Source:
+        blocks = sorted(path.stem for path in (self.workspace / "templates/blocks").glob("*.mjml"))
+        if name not in blocks:
+            self.problems.unknown(place, "block", name, blocks)
+            raise Unusable
+        return self.read(f"templates/blocks/{name}.mjml")
+
+    def read(self, file: str, named_at: Place | None = None) -> Source:
+        """A template file. Raises Unusable when it is missing, too large or not UTF-8, which is then reported."""
+        try:
+            data = (self.workspace / file).read_bytes()
+            if len(data) > LARGEST_FILE:
+                raise ValueError("it is larger than 256 KB")
+            return Source(data.decode("utf-8-sig").replace("\r\n", "\n"), Place(file))
+        except (OSError, ValueError) as error:
+            reason = "this file is missing" if isinstance(error, FileNotFoundError) else f"this file cannot be read: {error}"
+            self.problems.add(named_at or Place(file), f"{file}: {reason}" if named_at else reason)
+            raise Unusable from error

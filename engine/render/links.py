@@ -1,0 +1,137 @@
+"""Turns every link of an email into one of ours, and says what each leads to.
+
+Before: the whole email as MJML, still with stand-ins for tokens. After: the same with tracked addresses, and the link table
+that `webhooks` answers clicks from. A link that depends on the recipient is sealed into the mail's own URL, so that no table
+holds anything personal.
+"""
+
+import re
+from dataclasses import dataclass
+from html import escape, unescape
+from urllib.parse import urlsplit
+
+from engine.render.artifact import Link
+from engine.render.held import HELD, Document, Held
+from engine.render.problems import Place, Problems
+from engine.render.tags import Attribute, Element
+
+OURS = re.compile(r"\{\{-?\s*(?:unsubscribe_url|web_url)\s*-?\}\}")
+UNTRACKED = ("mailto:", "tel:")
+WEB = re.compile(r"https?://[^\s/?#@]+", re.IGNORECASE)
+FIXED_HOST = re.compile(r"https?://[^\s/?#@]+[/?#]", re.IGNORECASE)
+NAMED_BY_NAME = ("a", "mj-button", "mj-image")  # elsewhere `name` means something else to MJML
+SOURCES = ("src", "background-url")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A stretch of the document to be replaced."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Links:
+    """The link table of one email, as it grows."""
+
+    def __init__(self, held: Held, problems: Problems) -> None:
+        self.held, self.problems = held, problems
+        self._links: list[Link] = []
+
+    def table(self) -> tuple[Link, ...]:
+        return tuple(self._links)
+
+    def track(self, href: str, name: str, place: Place) -> str:
+        """What to write instead of an address: our own for a web address, itself for one that is ours or not of the web."""
+        written = unescape(href).strip()
+        if OURS.fullmatch(self.held.restore(written)) or written.lower().startswith(UNTRACKED):
+            return href
+        if HELD.search(written):
+            return self.personal(written, name, place)
+        if not WEB.match(written):
+            self.problems.add(place, f'"{written[:60]}" is not a link: write https://…, mailto:… or tel:…')
+            return href
+        return f"{self.hold_values()}/{self.number_of(Link(name=name or urlsplit(written).path or '/', target=written))}"
+
+    def personal(self, written: str, name: str, place: Place) -> str:
+        """A link into which the recipient's values go: sealed, and checked to be a web address when it is rendered."""
+        expression = self.expression(written, place)
+        number = self.number_of(Link(name=name or self.name_of(written), target=None))
+        sealed = self.held.hold(f"{{{{ seal({expression}) }}}}")
+        return f"{self.held.hold('{{ track }}')}/p/{self.held.hold('{{ token }}')}/{number}/{sealed}"
+
+    def expression(self, written: str, place: Place) -> str:
+        """One Jinja expression for an address made of text and values. Values after a fixed host cannot leave their part."""
+        parts = HELD.split(written)
+        if any(self.held.token(number).startswith("{%") for number in parts[1::2]):
+            self.problems.add(place, "a link cannot have {% … %} inside: write the condition around the whole link")
+            return "''"
+        if len(parts) == 3 and not parts[0] and not parts[2]:
+            return inner(self.held.token(parts[1]))
+        if not FIXED_HOST.match(parts[0]):
+            self.problems.add(place, "a link must begin with its fixed host, as in https://example.com/{{ … }}, or be one value")
+        return " ~ ".join(self.part(index, part) for index, part in enumerate(parts) if part)
+
+    def part(self, index: int, part: str) -> str:
+        return f"({inner(self.held.token(part))})|string|urlencode" if index % 2 else repr(part)
+
+    def name_of(self, written: str) -> str:
+        """A fixed host names the link by its path, a single value by its expression."""
+        before = HELD.split(written)[0]
+        return urlsplit(before).path or "/" if before else inner(self.held.token(HELD.split(written)[1]))
+
+    def hold_values(self) -> str:
+        return f"{self.held.hold('{{ track }}')}/c/{self.held.hold('{{ token }}')}"
+
+    def number_of(self, link: Link) -> int:
+        """The link's place in the table; a fixed link that is there already keeps its place."""
+        if link.target is None or link not in self._links:
+            self._links.append(link)
+            return len(self._links) - 1
+        return self._links.index(link)
+
+
+def inner(token: str) -> str:
+    return token[2:-2].strip("-+ \t\n")
+
+
+def track_links(tree: Element, document: Document, links: Links) -> Document:
+    """The document with its links tracked and their names taken out. Raises nothing; what is not a link is reported."""
+    edits: list[Edit] = []
+    for element in tree.walk():
+        if href := element.attributes.get("href"):
+            edits += edits_of_link(element, href, document, links)
+        edits += [edit for name in SOURCES if (edit := edit_of_source(element.attributes.get(name), document, links))]
+    return apply_edits(document, edits)
+
+
+def edits_of_link(element: Element, href: Attribute, document: Document, links: Links) -> list[Edit]:
+    name = element.attributes.get("name")
+    tracked = links.track(href.value, unescape(name.value) if name else "", document.at(href.start + 1))
+    edits = [Edit(href.value_start, href.value_start + len(href.value), tracked)]
+    if name and element.tag in NAMED_BY_NAME:
+        edits.append(Edit(name.start, name.end, ""))
+    return edits
+
+
+def edit_of_source(source: Attribute | None, document: Document, links: Links) -> Edit | None:
+    """A picture whose address is the recipient's is checked when it is rendered, as links are."""
+    if source is None or not HELD.search(source.value):
+        return None
+    expression = links.expression(unescape(source.value), document.at(source.start + 1))
+    checked = links.held.hold(f"{{{{ checked_url({expression}) }}}}")
+    return Edit(source.value_start, source.value_start + len(source.value), checked)
+
+
+def apply_edits(document: Document, edits: list[Edit]) -> Document:
+    """The document with the edits made; places stay exact to the tag before the first edit of a line."""
+    text = document.text
+    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return Document(text, document.offsets, document.places)
+
+
+def track_written_addresses(text: str, links: Links, place: Place) -> str:
+    """The same for a hand-written text part, where addresses stand in the open."""
+    return re.sub(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)]", lambda found: links.track(escape(found[0]), "", place), text)

@@ -1,0 +1,131 @@
+"""Checks a token that waits for the recipient: only known names, only what the sandbox has, nothing that may come out blank.
+
+Before: `engine.render.fold` has found that the token depends on the recipient. After: the token goes into the artifact.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from jinja2 import TemplateSyntaxError, meta, nodes
+
+from engine.render.pieces import Kind, Piece
+from engine.render.problems import Place, Problems
+from engine.render.sandbox import make_sandbox
+
+GRAMMAR = make_sandbox(autoescape=True)
+GRAMMAR.filters["safe"] = str  # parsed here, refused below with a reason
+
+# What every email may use. None: any name below it.
+ROOTS: Mapping[str, Collection[str] | None] = {
+    "lead": None,
+    "rep": ("name", "email", "phone"),
+    "event": None,
+    "offer": ("title", "text", "link", "button"),
+    "unsubscribe_url": (),
+    "web_url": (),
+}
+NEVER_MISSING = ("key", "email")
+NULLABLE_ROOT = "lead"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that exist for the recipient, and those a loop or `set` around the token has made."""
+
+    known: Mapping[str, Collection[str] | None]
+    bound: frozenset[str]
+    guarded: frozenset[str]  # lead fields that an `if` around the token has asked for
+
+
+def parse_token(piece: Piece) -> nodes.Template:
+    """The syntax tree of one token by itself. Raises TemplateSyntaxError."""
+    text = piece.text
+    if piece.kind == Kind.STATEMENT:
+        text = {
+            "if": f"{text}{{% endif %}}",
+            "elif": f"{{% if 1 %}}{text}{{% endif %}}",
+            "for": f"{text}{{% endfor %}}",
+        }.get(piece.keyword, text)
+    return GRAMMAR.parse(text)
+
+
+def names_in(tree: nodes.Template) -> set[str]:
+    """The names that the token expects from outside. Raises TemplateSyntaxError for an unknown filter or test."""
+    return meta.find_undeclared_variables(tree)
+
+
+def targets_of(tree: nodes.Template) -> set[str]:
+    """The names that a `for` or `set` makes."""
+    return {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+
+
+def asked_fields(tree: nodes.Template) -> set[str]:
+    """The lead's fields that a condition mentions."""
+    return {field for root, field in paths_in(tree) if root == NULLABLE_ROOT}
+
+
+def check_token(piece: Piece, names: Names, place: Place, problems: Problems) -> None:
+    """Report everything that is wrong with a token of the recipient's."""
+    try:
+        tree = parse_token(piece)
+        expected = names_in(tree) - names.bound
+    except TemplateSyntaxError as error:
+        problems.add(place, f"this is not Jinja: {error.message}")
+        return
+    for name in sorted(expected - set(names.known)):
+        problems.unknown(place, "name", name, {*names.known, *names.bound})
+    check_paths(tree, names, place, problems)
+    check_means(tree, place, problems)
+    check_blank(tree, names, place, problems)
+
+
+def check_paths(tree: nodes.Template, names: Names, place: Place, problems: Problems) -> None:
+    for root, field in paths_in(tree):
+        fields = names.known.get(root)
+        if root not in names.bound and fields is not None and field not in fields:
+            problems.unknown(place, f"name in {root}:", field, fields)
+
+
+def paths_in(tree: nodes.Template) -> Iterator[tuple[str, str]]:
+    """Every `root.field` and `root["field"]`."""
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if path := path_of(node):
+            yield path
+
+
+def path_of(node: nodes.Node) -> tuple[str, str] | None:
+    match node:
+        case nodes.Getattr(node=nodes.Name(name=root), attr=field):
+            return root, field
+        case nodes.Getitem(node=nodes.Name(name=root), arg=nodes.Const(value=str(field))):
+            return root, field
+    return None
+
+
+def check_means(tree: nodes.Template, place: Place, problems: Problems) -> None:
+    """Nothing may be called, and no value of the recipient's may become markup."""
+    for call in tree.find_all(nodes.Call):
+        name = f"{call.node.name}(…)" if isinstance(call.node, nodes.Name) else "a method"
+        problems.add(place, f"{name} cannot be called here; use a filter, as in {{{{ lead.company|upper }}}}")
+    for used in tree.find_all(nodes.Filter):
+        if used.name == "safe":
+            problems.add(place, "|safe would let a recipient's data become markup; remove it")
+        if used.name == "format" and not isinstance(used.node, nodes.Const):
+            problems.add(place, '|format needs a fixed text before it, as in {{ "%.2f"|format(event.total) }}')
+
+
+def check_blank(tree: nodes.Template, names: Names, place: Place, problems: Problems) -> None:
+    """A field that may be missing must not be printed without a fallback: no one is greeted as "Hello None"."""
+    for output in tree.find_all(nodes.Output):
+        for printed in output.nodes:
+            root, field = path_of(unfiltered(printed)) or ("", "")
+            if root == NULLABLE_ROOT and field not in names.guarded and field not in NEVER_MISSING:
+                told = f'{{{{ lead.{field} or "…" }}}}'
+                problems.add(place, f"lead.{field} may be missing: write {told}, or put it inside {{% if lead.{field} %}}")
+
+
+def unfiltered(node: nodes.Node) -> nodes.Node:
+    """The expression under its filters, but for a filter that gives a fallback."""
+    while isinstance(node, nodes.Filter) and node.name not in ("default", "d") and node.node is not None:
+        node = node.node
+    return node

@@ -1,0 +1,72 @@
+"""What can be wrong with an email as its author wrote it, and where that is in the author's own file.
+
+Nothing of `engine.render` comes before this module; every stage of a compilation reports to one `Problems`, so that an author
+hears of everything at once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Problem:
+    """One thing to put right. `file` is relative to the workspace; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a piece of a compiled email was written."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text of the workspace. `place` is where it begins: a file's own text begins at its first character."""
+
+    text: str
+    place: Place
+
+    def at(self, offset: int) -> Place:
+        """The place of the character at `offset`."""
+        before = self.text[:offset]
+        lines = before.count("\n")
+        column = offset - before.rfind("\n") if lines else self.place.column + offset
+        return Place(self.place.file, self.place.line + lines, column)
+
+
+class Problems:
+    """Collects the problems of one compilation; the same one found twice is told once."""
+
+    def __init__(self) -> None:
+        self._found: set[Problem] = set()
+
+    def add(self, place: Place, message: str) -> None:
+        self._found.add(Problem(file=place.file, line=place.line, column=place.column, message=message))
+
+    def unknown(self, place: Place, what: str, name: str, known: Iterable[str]) -> None:
+        """Report a name that is not among the known ones, with the one that was probably meant."""
+        close = get_close_matches(name, sorted(known), n=1)
+        self.add(place, f'unknown {what} "{name}"' + (f' (did you mean "{close[0]}"?)' if close else ""))
+
+    def take(self, others: "Problems") -> None:
+        """Add what another compilation found."""
+        self._found |= others._found
+
+    def in_order(self) -> list[Problem]:
+        return sorted(self._found)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+
+class Unusable(Exception):
+    """This email cannot be compiled further; what is wrong has been reported."""

@@ -1,0 +1,129 @@
+"""The Jinja that emails are written in: values in, text out, and nothing else within reach.
+
+Before: nothing. After: `engine.render.fold` evaluates what is settled at compile time with it, `engine.render.wire` what
+depends on the recipient. An attribute is a key of a mapping and never a Python attribute, so `event.items` is the event's
+data; no function can be called but ours; arithmetic is on numbers only, so that no text can be multiplied.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from jinja2 import StrictUndefined, Undefined
+from jinja2.exceptions import SecurityError
+from jinja2.filters import FILTERS
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from engine.errors import RenderError
+
+# Nothing that makes markup of a value, calls its argument or writes more than it was given.
+ALLOWED_FILTERS = (
+    "abs", "capitalize", "count", "e", "escape", "first", "float", "int", "join", "last", "length", "list", "lower", "map",
+    "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "sort", "string", "sum",
+    "title", "trim", "truncate", "unique", "upper", "urlencode",
+)  # fmt: skip
+CURRENCY_SIGNS = {"GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥"}
+LONGEST_FORMAT = 40
+# C0 and C1 controls but tab and newline, lone surrogates, and the separators some mail programs take for a line end.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+WEB_ADDRESS = re.compile(r"https?://[^\s/?#<>\"'\\@]+(?:[/?#][^\s<>\"'\\]*)?", re.IGNORECASE)
+LONGEST_ADDRESS = 900
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja with our semantics."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """A key of a mapping, a place in a list, or what a loop knows of itself; anything else is undefined."""
+        if isinstance(obj, Mapping):
+            return obj[argument] if argument in obj else self.undefined(obj=obj, name=argument)
+        if isinstance(obj, LoopContext):
+            return super().getattr(obj, argument)
+        if isinstance(obj, list | tuple) and isinstance(argument, int) and -len(obj) <= argument < len(obj):
+            return obj[argument]
+        return self.undefined(obj=obj, name=argument)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        return getattr(obj, "__module__", "").startswith("engine.render.")
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if not (isinstance(left, int | float) and isinstance(right, int | float)):
+            raise SecurityError(f"{operator} is for numbers only")
+        if operator == "**":
+            raise SecurityError("** is not used in emails")
+        return super().call_binop(context, operator, left, right)
+
+
+def make_sandbox(
+    *, autoescape: bool, finalize: Callable[[Any], Any] | None = None, undefined: type[Undefined] = StrictUndefined
+) -> Sandbox:
+    """An environment in which only what this module names can be used."""
+    sandbox = Sandbox(autoescape=autoescape, finalize=finalize, undefined=undefined, keep_trailing_newline=True)
+    sandbox.filters = {name: FILTERS[name] for name in ALLOWED_FILTERS}
+    sandbox.filters |= {"default": default, "d": default, "format": format_number, "money": money, "date": spoken_date}
+    sandbox.tests.pop("callable")
+    sandbox.globals = {}
+    return sandbox
+
+
+def spoken(value: object) -> str:
+    """A value as a reader sees it: `340` for 340.0, `12 March 2026`, `yes` for True. Raises RenderError for a missing one."""
+    match value:
+        case str():
+            return value if value.isprintable() else UNPRINTABLE.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+        case None:
+            raise RenderError("a value is empty; give it a fallback, as in {{ lead.first_name or 'there' }}")
+        case bool():
+            return "yes" if value else "no"
+        case float() if value.is_integer():
+            return str(int(value))
+        case date():
+            return spoken_date(value)
+        case int() | float() | Undefined():
+            return str(value)
+    raise RenderError("a list cannot be printed as it is; use {% for %} or |join")
+
+
+def printed(value: Any) -> str:
+    """`finalize` of the plain form: what is already markup stays so."""
+    return value if type(value) is Markup else spoken(value)
+
+
+def default(value: Any, fallback: Any = "", boolean: bool = False) -> Any:
+    """The fallback where the value is undefined or missing; with `boolean`, also where it is empty."""
+    if value is None or isinstance(value, Undefined) or (boolean and not value):
+        return fallback
+    return value
+
+
+def format_number(form: str, *values: Any) -> str:
+    """`"%.2f"|format(price)`: numbers and short texts by Python's old format signs, with bounded widths."""
+    if len(form) > LONGEST_FORMAT or re.search(r"%[^a-zA-Z%]*(?:\*|\d{3})", form):
+        raise SecurityError("this format is too wide")
+    return str(form) % values
+
+
+def money(amount: float, currency: str = "") -> str:
+    """`{{ event.total|money(event.currency) }}`: £1,249.00; a currency without a sign of its own is named by its code."""
+    sign = CURRENCY_SIGNS.get(currency, f"{currency} " if currency else "")
+    return f"{'-' if amount < 0 else ''}{sign}{abs(amount):,.2f}"
+
+
+def spoken_date(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def checked_url(address: object) -> str:
+    """The address, where it is a plain web address. Raises RenderError: a mail must not carry any other scheme in a value."""
+    text = str(address).strip()
+    if len(text) > LONGEST_ADDRESS or not WEB_ADDRESS.fullmatch(text) or not text.isprintable():
+        raise RenderError(f"a link of this mail is not a web address: {text[:60]!r}")
+    return text

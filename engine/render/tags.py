@@ -1,0 +1,112 @@
+"""Reads MJML into a tree in which every tag and attribute knows its offset, and reports tags that are not closed.
+
+Before: the whole document, with stand-ins for tokens. After: the linter, the links and the text part work on the tree.
+mrml itself accepts a wrong closing tag in silence, so this is where that is found.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from engine.render.held import Document
+from engine.render.problems import Problems
+
+VOID = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})
+TAG = re.compile(
+    r"<!--(?P<comment>.*?)-->"
+    r"|</(?P<close>[a-zA-Z][\w:-]*)\s*>"
+    r"|<(?P<open>[a-zA-Z][\w:-]*)(?P<attributes>(?:\s+[^\s=<>/\"']+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'))?)*)\s*(?P<empty>/?)>",
+    re.DOTALL,
+)
+ATTRIBUTE = re.compile(r"\s+(?P<name>[^\s=<>/\"']+)(?:\s*=\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'))?")
+STYLE = "mj-style"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute as written: `start` and `end` span all of it with the blank before; `value_start` is its value's offset."""
+
+    name: str
+    value: str
+    start: int
+    value_start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Element:
+    """A tag with what is inside it. Texts are strings among the children, comments are left out."""
+
+    tag: str
+    attributes: dict[str, Attribute]
+    start: int
+    children: list["Element | str"] = field(default_factory=list)
+    text_start: int = 0
+
+    def get(self, name: str) -> str:
+        return self.attributes[name].value if name in self.attributes else ""
+
+    def elements(self) -> Iterator["Element"]:
+        return (child for child in self.children if isinstance(child, Element))
+
+    def walk(self) -> Iterator["Element"]:
+        """This element and all below it, in the order written."""
+        yield self
+        for child in self.elements():
+            yield from child.walk()
+
+
+def read_tree(document: Document, problems: Problems) -> Element:
+    """The root above the document's own `<mjml>`. What is not closed, or closes nothing, is reported."""
+    root = Element("", {}, 0)
+    path = [root]
+    position = 0
+    for found in TAG.finditer(document.text):
+        add_text(path[-1], document, position, found.start(), problems)
+        position = found.end()
+        if found["open"]:
+            open_tag(found, path, document, problems)
+        elif found["close"]:
+            close_tag(found, path, document, problems)
+    add_text(path[-1], document, position, len(document.text), problems)
+    for element in path[1:]:
+        problems.add(document.at(element.start), f"<{element.tag}> is never closed")
+    return root
+
+
+def add_text(parent: Element, document: Document, start: int, end: int, problems: Problems) -> None:
+    text = document.text[start:end]
+    if text:
+        parent.children.append(text)
+    stray = re.search(r"</?[a-zA-Z!]", text)
+    if stray and parent.tag != STYLE:
+        problems.add(document.at(start + stray.start()), 'this tag cannot be read: attributes need quotes, as in a="b"')
+
+
+def open_tag(found: re.Match[str], path: list[Element], document: Document, problems: Problems) -> None:
+    element = Element(found["open"], {}, found.start())
+    for attribute in read_attributes(found["attributes"], found.start("attributes")):
+        if attribute.name in element.attributes:
+            problems.add(document.at(attribute.start + 1), f"<{element.tag}> has the attribute {attribute.name} twice")
+        element.attributes[attribute.name] = attribute
+    path[-1].children.append(element)
+    if not found["empty"] and element.tag.lower() not in VOID:
+        path.append(element)
+
+
+def read_attributes(text: str, offset: int) -> Iterator[Attribute]:
+    for found in ATTRIBUTE.finditer(text):
+        group = "double" if found["double"] is not None else "single"
+        value_start = found.start(group) if found[group] is not None else found.end()
+        yield Attribute(found["name"], found[group] or "", offset + found.start(), offset + value_start, offset + found.end())
+
+
+def close_tag(found: re.Match[str], path: list[Element], document: Document, problems: Problems) -> None:
+    """Go back to the tag that this one closes. A tag closed by another's end is reported where it was opened."""
+    tag, place = found["close"], document.at(found.start())
+    if tag not in [element.tag for element in path]:
+        innermost = f": <{path[-1].tag}> is open here" if len(path) > 1 else ""
+        problems.add(place, f"</{tag}> closes nothing{innermost}")
+        return
+    while (element := path.pop()).tag != tag:
+        problems.add(document.at(element.start), f"<{element.tag}> is not closed before </{tag}>")

@@ -1,0 +1,208 @@
+"""Emails are compiled to artifacts, and every mistake is told with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.render.library import compile_emails, email_names
+from engine.render.wire import render
+
+
+def body(words: str) -> str:
+    return f"<mj-section><mj-column><mj-text>{words}</mj-text></mj-column></mj-section>"
+
+
+def test_an_email_is_its_body_in_its_layout_in_its_brand(compile_email, values):
+    artifact, problems = compile_email(body('Hello {{ lead.first_name or "there" }}, from {{ brand.name }}'))
+
+    rendered = render(artifact, values())
+
+    assert problems == []
+    assert "Hello Ada, from Fern &amp; Moss" in rendered.html
+    assert "Hello Ada, from Fern & Moss" in rendered.text
+    assert "Inside: one idea." in rendered.html
+    assert "1 Lane, Bristol" in rendered.html
+
+
+def test_nothing_of_the_brand_is_left_to_do_for_each_recipient(compile_email):
+    artifact, problems = compile_email(
+        body("{% for line in brand.postal_address %}[{{ line }}]{% endfor %}{% if brand.site %}yes{% endif %}")
+    )
+
+    assert "[1 Lane][Bristol]yes" in artifact.html
+
+
+def test_web_links_are_tracked_and_named(compile_email):
+    artifact, problems = compile_email(
+        body('<a href="https://fern.example/prices?a=1&amp;b=2" name="pricing">P</a> <a href="https://fern.example/co2">C</a>')
+    )
+
+    assert [(link.name, link.target) for link in artifact.links] == [
+        ("pricing", "https://fern.example/prices?a=1&b=2"),
+        ("/co2", "https://fern.example/co2"),
+    ]
+    assert '<a href="{{ track }}/c/{{ token }}/0">P</a>' in artifact.html
+    assert "P <{{ track }}/c/{{ token }}/0>" in artifact.text
+
+
+def test_our_own_links_mail_and_telephone_are_not_tracked(compile_email):
+    artifact, problems = compile_email(
+        body('<a href="{{ web_url }}">w</a><a href="mailto:{{ rep.email }}">m</a><a href="tel:{{ rep.phone }}">t</a>')
+    )
+
+    assert problems == []
+    assert artifact.links == ()
+    assert 'href="mailto:{{ rep.email }}"' in artifact.html
+
+
+def test_a_link_that_depends_on_the_recipient_is_sealed(compile_email, values):
+    artifact, problems = compile_email(body('<a href="https://fern.example/q?c={{ lead.first_name or 0 }}&amp;x=1">q</a>'))
+    sealed: list[str] = []
+
+    rendered = render(artifact, values(lead={"first_name": "A&B/ü"}, seal=lambda url: sealed.append(url) or "SEAL"))
+
+    assert problems == []
+    assert artifact.links[0].target is None
+    assert set(sealed) == {"https://fern.example/q?c=A%26B/%C3%BC&x=1"}
+    assert "https://t.example/p/TOKEN/0/SEAL" in rendered.html
+
+
+def test_the_pixel_is_the_last_thing_in_the_body(compile_email):
+    artifact, problems = compile_email(body("x"))
+
+    assert artifact.html.index("{{ track }}/o/{{ token }}") > artifact.html.rindex("</div>")
+
+
+def test_a_block_gets_texts_values_and_expressions_of_the_recipient(compile_email, values):
+    block = body('{{ words }}|{{ who }}|{{ lead.company or words }}|{% if note %}{{ note }}{% endif %}{{ "%.1f"|format(size) }}')
+    call = "{{ block('quote', words='a \"b\" & <c>', who=lead.first_name or 'you', size=2) }}"
+
+    artifact, problems = compile_email(call, {"blocks/quote.mjml": block})
+
+    assert problems == []
+    assert "a &#34;b&#34; &amp; &lt;c&gt;|Ada|a &#34;b&#34; &amp; &lt;c&gt;|2.0" in render(artifact, values()).html
+
+
+def test_a_text_given_to_a_block_may_name_the_recipient(compile_email, values):
+    call = "{{ block('quote', words='Hi {{ lead.first_name or \"you\" }}!') }}"
+
+    artifact, problems = compile_email(call, {"blocks/quote.mjml": body("{{ words }}")})
+
+    assert "Hi Ada!" in render(artifact, values()).html
+
+
+def test_loops_over_event_data_become_rows(compile_email, values):
+    row = "<tr><td>{{ item.name }}</td><td>{{ item.price|money('GBP') }}</td></tr>"
+    table = f"<mj-table><tbody>{{% for item in event.items %}}{row}{{% endfor %}}</tbody></mj-table>"
+    artifact, problems = compile_email(f"<mj-section><mj-column>{table}</mj-column></mj-section>")
+
+    rendered = render(artifact, values(event={"items": [{"name": "Hub", "price": 79.0}, {"name": "Kit", "price": 1249.5}]}))
+
+    assert problems == []
+    assert "<tr><td>Hub</td><td>£79.00</td></tr><tr><td>Kit</td><td>£1,249.50</td></tr>" in rendered.html
+    assert "Hub  £79.00\nKit  £1,249.50\n" in rendered.text
+
+
+def test_what_a_condition_leaves_out_leaves_no_gap_in_the_text(compile_email, values):
+    artifact, problems = compile_email(body("<p>One</p>{% if offer %}<p>{{ offer.title }}</p>{% endif %}<p>Two</p>"))
+
+    assert "One\n\nTwo\n" in render(artifact, values()).text
+    assert "One\n\nMore\n\nTwo\n" in render(artifact, values(offer={"title": "More"})).text
+
+
+def test_a_text_part_by_hand_replaces_ours_and_its_links_are_tracked(compile_email):
+    artifact, problems = compile_email(
+        body("x"), {"emails/welcome/text.txt": "Dear {{ lead.first_name or 'you' }}: see https://fern.example/co2.\n"}
+    )
+
+    assert artifact.text == "Dear {{ lead.first_name or 'you' }}: see {{ track }}/c/{{ token }}/0.\n"
+
+
+MISTAKES = {
+    "{{ leed.first_name }}": 'body.mjml:3:1: unknown name "leed" (did you mean "lead"?)',
+    "{{ lead.frist_name }}": 'body.mjml:3:1: unknown name in lead: "frist_name" (did you mean "first_name"?)',
+    "{{ lead.first_name }}": 'body.mjml:3:1: lead.first_name may be missing: write {{ lead.first_name or "…" }}, '
+    "or put it inside {% if lead.first_name %}",
+    "{{ lead.first_name or }}": "body.mjml:3:1: this is not Jinja: unexpected 'end of print statement'",
+    "{{ lead.email|safe }}": "body.mjml:3:1: |safe would let a recipient's data become markup; remove it",
+    "{{ lead.email|shout }}": "body.mjml:3:1: this is not Jinja: No filter named 'shout'.",
+    "{{ lead.email.upper() }}": "body.mjml:3:1: a method cannot be called here; use a filter, as in {{ lead.company|upper }}",
+    "{% if lead.email %}": "body.mjml:3:1: {% if %} is never closed by {% endif %}",
+    "x{% endfor %}": "body.mjml:3:2: {% endfor %} belongs to no {% for %}",
+    "{% include 'x' %}": 'body.mjml:3:1: {% include %} is not used in emails: there are if, for, set and {{ block("…") }}',
+    "{{ lead.email": "body.mjml:3:1: {{ is never closed by }}",
+    "{{ block('quot') }}": 'body.mjml:3:1: unknown block "quot" (did you mean "quote"?)',
+    "<a href='javascript:x'>y</a>": 'body.mjml:3:4: "javascript:x" is not a link: write https://…, mailto:… or tel:…',
+    "<b>x": "body.mjml:3:1: <b> is not closed before </mj-text>",
+    "x</b>": "body.mjml:3:2: </b> closes nothing: <mj-text> is open here",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_a_mistake_is_told_with_its_place(compile_email, mistake):
+    known = {"lead": ("key", "email", "first_name", "company")}
+    files = {"blocks/quote.mjml": body("{{ words }}")}
+
+    artifact, problems = compile_email(body(f"\n\n{mistake}\n"), files, known=known)
+
+    assert artifact is None
+    assert f"templates/emails/welcome/{MISTAKES[mistake]}" in problems
+
+
+def test_all_mistakes_are_told_at_once_each_in_its_own_file(compile_email):
+    files = {
+        "blocks/quote.mjml": body("\n{{ lead.comapny }}"),
+        "emails/welcome/email.yaml": "subject: Hi {{ leed.x }}\nstream: marketing\ncolour: red\n",
+    }
+
+    _, problems = compile_email(body("{{ block('quote') }}\n{{ rep.fax }}"), files, known={"lead": ("company",)})
+
+    assert [problem.split(": ")[0] for problem in problems] == [
+        "templates/blocks/quote.mjml:2:1",
+        "templates/blocks/quote.mjml:2:1",
+        "templates/emails/welcome/body.mjml:2:1",
+        "templates/emails/welcome/email.yaml:1:13",
+        "templates/emails/welcome/email.yaml:3:1",
+    ]
+
+
+def test_a_field_inside_its_own_condition_may_be_printed_as_it_is(compile_email):
+    _, problems = compile_email(body("{% if lead.company %}at {{ lead.company }}{% endif %}"))
+
+    assert problems == []
+
+
+def test_a_marketing_mail_without_a_way_out_is_refused(compile_email):
+    layout = "<mjml><mj-body><!-- body --></mj-body></mjml>"
+
+    _, problems = compile_email(body("x"), {"layouts/default.mjml": layout})
+
+    assert problems == [
+        "templates/emails/welcome/email.yaml:1:1: a marketing mail needs a link to {{ unsubscribe_url }} in its layout"
+    ]
+
+
+def test_a_layout_that_is_not_there_is_told_where_it_is_named(compile_email):
+    _, problems = compile_email(body("x"), {"emails/welcome/email.yaml": "subject: x\nstream: marketing\nlayout: wide\n"})
+
+    assert problems == ["templates/emails/welcome/email.yaml:3:9: templates/layouts/wide.mjml: this file is missing"]
+
+
+def test_an_unknown_brand_or_email_is_a_problem(tmp_path: Path):
+    artifacts, problems = compile_emails(tmp_path, {"fern": {}}, [("nosuch", "fern"), ("nosuch", "fren")])
+
+    assert artifacts == {}
+    assert [problem.message for problem in problems] == ["this file is missing", 'unknown brand "fren" (did you mean "fern"?)']
+
+
+def test_the_emails_of_a_workspace_are_its_folders(compile_email, tmp_path: Path):
+    compile_email(body("x"))
+
+    assert email_names(tmp_path) == ["welcome"]
+
+
+def test_the_same_files_make_the_same_artifact(compile_email):
+    first, _ = compile_email(body("{{ lead.email }}"))
+    second, _ = compile_email(body("{{ lead.email }}"))
+
+    assert first.hash == second.hash
