@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.expressions.facts import EventFact
-from engine.schema import bodies, events, leads, reactions
+from engine.schema import bodies, events, leads, reactions, sends
 from engine.sql import insert, rows_at_once
 from engine.suppression import Suppression, suppress
 from engine.vocabulary import EventType, Origin, Scope
@@ -49,10 +49,11 @@ class NewEvent:
 
 def record_events(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
     """Append events; returns {source key: id} of those that were new. Stops take effect with this transaction."""
+    distinct = list({event.source_key: event for event in observed}.values())
     fresh: dict[str, int] = {}
-    for some in rows_at_once(observed):
+    for some in rows_at_once(distinct):
         fresh.update(append(tx, some))
-    new = [event for event in observed if event.source_key in fresh]
+    new = [event for event in distinct if event.source_key in fresh]
     keep_bodies(tx, new, fresh)
     plan_reactions(tx, new, fresh)
     stop_mail(tx, new, fresh)
@@ -71,7 +72,7 @@ def append(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
             "occurred_at": event.occurred_at,
             "received_at": tx.now,
         }
-        for event in {event.source_key: event for event in observed}.values()
+        for event in observed
     ]
     told_before = insert(tx, events).on_conflict_do_nothing(index_elements=["source_key"])
     added = tx.run(told_before.returning(events.c.source_key, events.c.id), rows)
@@ -105,21 +106,36 @@ def stop_mail(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
     stopping = [event for event in new if event.type in STOPPING and event.lead_id is not None]
     if not stopping:
         return
-    chosen = sa.select(leads.c.id, leads.c.address_key).where(leads.c.id.in_({event.lead_id for event in stopping}))
-    address_keys = {row.id: row.address_key for row in tx.run(chosen)}
     suppress(
         tx,
         [
             Suppression(
-                address_key=address_keys[event.lead_id],
+                address_key=address_key,
                 scope=str(event.data.get("scope") or STOPPING[EventType(event.type)]),
                 reason=event.type,
                 source=f"event:{ids[event.source_key]}",
             )
-            for event in stopping
-            if address_keys.get(event.lead_id)
+            for event, address_keys in addresses_of(tx, stopping)
+            for address_key in sorted(address_keys)
         ],
     )
+
+
+def addresses_of(tx: Tx, stopping: Sequence[NewEvent]) -> list[tuple[NewEvent, set[str]]]:
+    """Which addresses each of these stops: the one the mail went to and the lead's present one; a bounce only the first.
+
+    A lead may have changed its address since: that the old one bounces says nothing about the new one.
+    """
+    told = sa.select(sends.c.id, sends.c.address_key).where(sends.c.id.in_({event.send_id for event in stopping}))
+    went_to = {row.id: row.address_key for row in tx.run(told)}
+    chosen = sa.select(leads.c.id, leads.c.address_key).where(leads.c.id.in_({event.lead_id for event in stopping}))
+    present = {row.id: row.address_key for row in tx.run(chosen)}
+    found = []
+    for event in stopping:
+        sent, now = went_to.get(event.send_id), present.get(event.lead_id)
+        wanted = (sent or now,) if event.type == EventType.BOUNCED else (sent, now)
+        found.append((event, {address_key for address_key in wanted if address_key}))
+    return found
 
 
 def facts_of(tx: Tx, lead_ids: Collection[int]) -> dict[int, list[EventFact]]:
