@@ -108,12 +108,16 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: set[Diagnostic] = set()
+        self._files_with_errors: set[str] = set()
 
     def add(self, code: str, place: Place, message: str, suggestion: str | None = None) -> None:
         """Add one finding. The same finding twice is one. A code outside the table is a bug: KeyError."""
         assert TABLE[code]
         file, line, column = place
-        self._found.add(Diagnostic(file=file, line=line, column=column, code=code, message=message, suggestion=suggestion))
+        found = Diagnostic(file=file, line=line, column=column, code=code, message=message, suggestion=suggestion)
+        self._found.add(found)
+        if found.is_error:
+            self._files_with_errors.add(file)
 
     def unknown(self, code: str, place: Place, what: str, name: str, known: Iterable[str]) -> None:
         """Add that `name` is not among the `known` ones, with the closest of those as the suggestion."""
@@ -121,10 +125,10 @@ class Findings:
 
     @property
     def has_errors(self) -> bool:
-        return any(found.is_error for found in self._found)
+        return bool(self._files_with_errors)
 
     def has_errors_in(self, file: str) -> bool:
-        return any(found.is_error and found.file == file for found in self._found)
+        return file in self._files_with_errors
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """By file, then line, then column."""

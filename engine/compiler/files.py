@@ -67,7 +67,7 @@ def named_files(folder: Path, inside: str, findings: Findings) -> Iterator[tuple
             continue
         file = f"{inside}/{path.name}"
         if path.suffix == ".yml":
-            findings.add("E009", Place(file), "this file ends in .yml and is not read; call it", f"{path.stem}.yaml")
+            findings.add("E009", Place(file), "this file is not read, for its name ends in .yml", f"{path.stem}.yaml")
         elif is_usable(path.stem):
             yield file, path.stem
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from engine.compiler.checks import Checks
-from engine.compiler.diagnostics import quote
+from engine.compiler.diagnostics import Place, quote
 from engine.compiler.plan import Timing, Window
 from engine.compiler.source import Scalar
 from engine.compiler.steps import emails_of
@@ -51,7 +51,8 @@ class Walk:
         """Where a lead is after these steps; None: nobody comes out at their end."""
         for step in steps:
             if reached is None:
-                self.report("W001", step, f"nobody reaches {quote(step.id.value)}: every way before it ends in a goal")
+                name = quote(step.id.value)
+                self.report("W001", step.id.place, f"nobody reaches {name}: every way before it ends in a goal")
                 return None
             reached = self.past(step, reached)
         return reached
@@ -78,7 +79,7 @@ class Walk:
         is_early = planned < reached.earliest if timing.clock else planned.date() < reached.earliest.date()
         if timing.base == "at" and is_early:
             day = (reached.earliest - FIRST_DAY).days
-            self.report("E032", step, f"{quote(step.id.value)} lies before the step above it, which is on day {day}")
+            self.report("E032", step.timing.place, f"{quote(step.id.value)} lies before the step above it, which is on day {day}")
         return replace(reached, earliest=max(planned, reached.earliest))
 
     def planned(self, timing: Timing, before: datetime) -> datetime:
@@ -91,7 +92,7 @@ class Walk:
         name = step.email.value
         if reached.last_email and self.is_too_close(reached.last_email[1], reached.earliest):
             message = f"{quote(name)} comes sooner than {self.gap} after {quote(reached.last_email[0])}, which is the gap"
-            self.report("W003", step, message)
+            self.report("W003", step.timing.place, message)
         return replace(reached, last_email=(name, reached.earliest), sent=reached.sent | {name})
 
     def is_too_close(self, before: datetime, now: datetime) -> bool:
@@ -112,12 +113,12 @@ class Walk:
         if scalar is None or condition is None:
             return
         for name in asked_emails(condition) & self.own_emails - reached.sent:
-            message = f"asks about {quote(name)}, which this cadence sends only later"
-            self.checks.findings.add("W005", scalar.place, message)
+            self.report("W005", scalar.place, f"asks about {quote(name)}, which this cadence sends only later")
 
-    def report(self, code: str, step: Step, message: str) -> None:
-        place = step.id.place if code == "W001" else step.timing.place
-        self.checks.findings.add(code, place, message)
+    def report(self, code: str, place: Place, message: str) -> None:
+        """A warning waits until the file has no errors, for it may be their consequence."""
+        if code.startswith("E") or not self.checks.findings.has_errors_in(place.file):
+            self.checks.findings.add(code, place, message)
 
 
 def join(one: Reached | None, other: Reached | None) -> Reached | None:

@@ -48,7 +48,7 @@ class Kind(Generic[V]):
 
 def parse_text(text: str) -> str:
     if not text.strip():
-        raise Unusable("this text is empty")
+        raise Unusable("nothing is written here")
     return text.strip()
 
 

@@ -4,7 +4,7 @@ Before: `engine.compiler.reading`. After: `read_workspace` and `read_events` col
 """
 
 from engine.compiler import kinds
-from engine.compiler.diagnostics import Findings
+from engine.compiler.diagnostics import Findings, quote
 from engine.compiler.reading import Section
 from engine.compiler.source import Node, Scalar
 from engine.expressions.fields import NAME, RESERVED, Field, FieldType
@@ -49,7 +49,9 @@ def is_usable_name(key: Scalar, findings: Findings) -> bool:
     if key.text in RESERVED:
         findings.add("E017", key.place, f'"{key.text}" has a meaning of its own in conditions; choose another name')
     elif not NAME.match(key.text) or len(key.text) > kinds.LONGEST_NAME:
-        findings.add("E017", key.place, "such a name begins with a small letter and goes on with a-z, 0-9 and _")
+        findings.add(
+            "E017", key.place, f"{quote(key.text)} cannot be a name here: begin with a small letter, go on with a-z, 0-9 and _"
+        )
     else:
         return True
     return False

@@ -6,9 +6,12 @@ and the plan holds the hashes of what it made.
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from engine.render.artifact import Artifact
+
+# What templates may name: root → the names below it, None for any.
+Known: TypeAlias = Mapping[str, Collection[str] | None]
 
 
 class TemplateProblem(Protocol):
@@ -31,6 +34,10 @@ class Renderer(Protocol):
         """The emails of the workspace's templates."""
 
     def compile_emails(
-        self, workspace: Path, brands: Mapping[str, Mapping[str, object]], wanted: Collection[tuple[str, str]]
+        self,
+        workspace: Path,
+        brands: Mapping[str, Mapping[str, object]],
+        wanted: Collection[tuple[str, str]],
+        known: Known | None = None,
     ) -> tuple[dict[tuple[str, str], Artifact], Sequence[TemplateProblem]]:
         """The artifact of each wanted (email, brand) that compiles, and every problem of those that do not."""

@@ -4,7 +4,7 @@ Before: a folder of the marketer's files. After: `handraiser check` prints the d
 the plan and its artifacts. Reads files only: no database, no clock, no environment.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from engine.compiler.checks import Emails
 from engine.compiler.diagnostics import Diagnostic, Findings, Place
 from engine.compiler.files import read_files
 from engine.compiler.plan import WorkspacePlan
-from engine.compiler.render_port import Renderer
+from engine.compiler.render_port import Known, Renderer
 from engine.compiler.steps import emails_of
 from engine.compiler.syntax import Files
 from engine.render.artifact import Artifact
@@ -45,10 +45,34 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
     names = render.email_names(folder)
     brands = {name: each.values for name, each in files.brands.items() if not findings.has_errors_in(each.place.file)}
     wanted = {(email, brand) for email, brand in wanted_emails(files, names) if brand in brands and email in names}
-    artifacts, problems = render.compile_emails(folder, brands, wanted)
-    for problem in problems:
-        findings.add("E030", Place(problem.file, problem.line, problem.column), problem.message)
+    artifacts: dict[tuple[str, str], Artifact] = {}
+    for known, group in by_known_names(files, wanted):
+        compiled, problems = render.compile_emails(folder, brands, group, known)
+        artifacts |= compiled
+        for problem in problems:
+            findings.add("E030", Place(problem.file, problem.line, problem.column), problem.message)
     return Emails(names=names, artifacts=artifacts, are_complete=wanted == artifacts.keys() and bool(brands))
+
+
+def by_known_names(files: Files, wanted: Iterable[tuple[str, str]]) -> Iterator[tuple[Known, set[tuple[str, str]]]]:
+    """The wanted emails, grouped by what their templates may name: an event's email knows the event's data."""
+    lead_fields = tuple(field.name for field in files.leads.all_fields)
+    data = data_by_email(files)
+    groups: dict[frozenset[str] | None, set[tuple[str, str]]] = {}
+    for email, brand in wanted:
+        groups.setdefault(data.get(email), set()).add((email, brand))
+    for names, group in groups.items():
+        yield {"lead": lead_fields, "event": names}, group
+
+
+def data_by_email(files: Files) -> dict[str, frozenset[str]]:
+    """The data that an email may name: what each event that sends it has."""
+    data: dict[str, frozenset[str]] = {}
+    for kind in files.events.schema.kinds:
+        if email := files.events.emails.get(kind.name):
+            names = frozenset(field.name for field in kind.data)
+            data[email.value] = data.get(email.value, names) & names
+    return data
 
 
 def wanted_emails(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str]]:

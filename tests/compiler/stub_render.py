@@ -23,7 +23,10 @@ def email_names(workspace: Path) -> list[str]:
 
 
 def compile_emails(
-    workspace: Path, brands: Mapping[str, Mapping[str, object]], wanted: Collection[tuple[str, str]]
+    workspace: Path,
+    brands: Mapping[str, Mapping[str, object]],
+    wanted: Collection[tuple[str, str]],
+    known: Mapping[str, Collection[str] | None] | None = None,
 ) -> tuple[dict[tuple[str, str], Artifact], list[Problem]]:
     artifacts, problems = {}, []
     for email, brand in sorted(wanted):

@@ -1,0 +1,79 @@
+"""Each code has an example that gives it and nothing else, and a paragraph in the marketer's documentation."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.compiler.diagnostics import TABLE, Diagnostic, Findings, Place
+from tests.compiler.workspaces import BAD, compiled, copy_good, lay_over
+from tests.golden_files import assert_golden
+
+DOCS = Path(__file__).parents[2] / "docs" / "diagnostics.md"
+
+
+@pytest.mark.parametrize("code", TABLE)
+def test_the_example_of_a_code_gives_exactly_that_code(code: str, tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    lay_over(folder, BAD / code)
+
+    result = compiled(folder)
+
+    assert {found.code for found in result.diagnostics} == {code}
+    assert (result.plan is None) == code.startswith("E")
+    assert_golden(BAD / code / "expected.txt", "".join(f"{found}\n" for found in result.diagnostics))
+
+
+def test_every_example_belongs_to_a_code() -> None:
+    assert {folder.name for folder in BAD.iterdir()} == set(TABLE)
+
+
+def test_the_documentation_explains_every_code_in_order() -> None:
+    documented = re.findall(r"^\| ([EW]\d{3}) \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert documented == list(TABLE)
+
+
+def test_the_documentation_says_what_the_table_says() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+
+    for code, row in TABLE.items():
+        assert f"| {code} | {row.title} | {row.advice} |" in text
+
+
+def test_a_diagnostic_prints_its_place_code_and_suggestion() -> None:
+    findings = Findings()
+
+    findings.unknown("E012", Place("cadences/trial.yaml", 14, 7), "email", "welcom", ["welcome", "guide"])
+
+    assert [str(found) for found in findings.in_order()] == [
+        'cadences/trial.yaml:14:7: E012 unknown email "welcom" (did you mean "welcome"?)'
+    ]
+
+
+def test_a_diagnostic_as_json_has_each_part() -> None:
+    found = Diagnostic(file="a.yaml", line=2, column=3, code="E012", message="m", suggestion="s")
+
+    assert json.loads(json.dumps(found.to_plain())) == {
+        "file": "a.yaml", "line": 2, "column": 3, "code": "E012", "message": "m", "suggestion": "s",
+    }  # fmt: skip
+
+
+def test_the_same_finding_twice_is_told_once() -> None:
+    findings = Findings()
+
+    findings.add("E005", Place("a.yaml"), "a tab")
+    findings.add("E005", Place("a.yaml"), "a tab")
+
+    assert len(findings.in_order()) == 1
+
+
+def test_all_errors_come_at_once(tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    for code in ("E012", "E016", "E036"):
+        lay_over(folder, BAD / code)
+
+    found = compiled(folder).diagnostics
+
+    assert {each.code for each in found} == {"E012", "E016", "E036"}

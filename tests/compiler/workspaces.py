@@ -1,0 +1,40 @@
+"""Workspaces for the compiler's tests: a small sound one, and what is laid over it."""
+
+import shutil
+from pathlib import Path
+
+from engine.compiler.workspace import Compiled, compile_workspace
+from tests.compiler import stub_render
+
+HERE = Path(__file__).parent
+GOOD = HERE / "good"
+BAD = HERE / "bad"
+PADDING = "# padding\n" * 30_000
+
+
+def compiled(folder: Path) -> Compiled:
+    return compile_workspace(folder, render=stub_render)
+
+
+def copy_good(to: Path) -> Path:
+    """The sound workspace, in a folder of its own."""
+    shutil.copytree(GOOD, to, dirs_exist_ok=True)
+    return to
+
+
+def lay_over(folder: Path, overlay: Path) -> None:
+    """Put an example's files over a workspace: `x.missing` takes x away, `x.padded` makes x very long."""
+    for path in (path for path in overlay.rglob("*") if path.is_file() and path.name != "expected.txt"):
+        target = folder / path.relative_to(overlay)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".missing":
+            target.with_suffix("").unlink()
+        elif path.suffix == ".padded":
+            target.with_suffix("").write_text(path.read_text() + PADDING)
+        else:
+            shutil.copyfile(path, target)
+
+
+def write(folder: Path, file: str, text: str) -> None:
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_text(text, encoding="utf-8")
