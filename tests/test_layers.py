@@ -17,7 +17,7 @@ LAYERS: list[tuple[str, list[str]]] = [
               "engine.schedule.next_step", "engine.deliver.mime", "engine.deliver.wire", "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.claim", "engine.sql", "engine.leads", "engine.events",
                 "engine.suppression", "engine.versions", "engine.conditions", "engine.installation", "engine.migrations", "engine.runtime"]),
-    ("schedule", ["engine.schedule"]),
+    ("schedule", ["engine.schedule", "engine.leadfile"]),
     ("deliver", ["engine.deliver"]),
     ("scoring", ["engine.scoring"]),
     ("reactions", ["engine.reactions"]),
