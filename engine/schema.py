@@ -54,6 +54,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itse
 Json = JSON().with_variant(JSONB, "postgresql")
 Hash = String(64)
 Name = String(120)
+Words = String(200)
 
 metadata = MetaData(
     naming_convention={
@@ -196,7 +197,7 @@ enrolments = Table(
     Column("version_id", Id, ForeignKey("cadence_versions.id"), nullable=False),  # only `apply` changes it
     Column("passage", Integer, nullable=False),  # 1, 2, …
     Column("state", String(20), nullable=False),
-    Column("reason", String(40)),
+    Column("reason", Words),  # a Reason, or what `exits:` says
     Column("anchor_at", Instant, nullable=False),  # months and days count from here, in the lead's zone
     Column("shift_days", Integer, nullable=False, default=0),  # grown by suspensions
     Column("suspended_at", Instant),
@@ -216,7 +217,7 @@ touches = Table(
     Column("enrolment_id", Id, ForeignKey("enrolments.id"), nullable=False),
     Column("step_id", Name, nullable=False),
     *claim_columns("waiting"),
-    Column("reason", String(40)),
+    Column("reason", Words),
     Column("planned_on", Date, nullable=False),  # local date by the cadence alone, before windows and shifts
     Column("created_at", Instant, nullable=False),  # when the previous step ended
     Column("ended_at", Instant),
