@@ -102,6 +102,17 @@ class Consent(StrEnum):
     REFUSED = "refused"
 
 
+class NotEnrolled(StrEnum):
+    """Why a lead that was to be enrolled was left out."""
+
+    NO_LEAD = "no_lead"  # there is none with that key
+    INSIDE = "inside"  # in this cadence already
+    NO_ADDRESS = "no_address"
+    SUPPRESSED = "suppressed"  # the address must not be written to
+    CONSENT_REFUSED = "consent_refused"
+    CONSENT_UNKNOWN = "consent_unknown"  # and the workspace holds marketing mail back then
+
+
 class Scope(StrEnum):
     """How much a suppression stops. A topic's scope is written `topic:<name>`, see `topic_scope`."""
 

@@ -1,0 +1,185 @@
+"""Live passages, and writing the touch that each comes to next. Whole batches at a time.
+
+Before: `engine.schedule.next_step` says what comes next. After: `engine.schedule.progress` and `engine.schedule.enrol` bring
+passages here that stand between two steps. No step of a passage is ever taken twice.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import EmailStep, Policy
+from engine.database import Tx
+from engine.schedule.courses import zone_of
+from engine.schedule.next_step import Course, Ended, Next, Passage, next_step
+from engine.schema import enrolments, leads, touches
+from engine.sql import insert, rows_at_once
+from engine.vocabulary import LIVE_ENROLMENT, EnrolmentState, Reason, TouchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A live passage between two steps: all that says what comes next. `ended` None: it has not begun."""
+
+    enrolment_id: int
+    lead_id: int
+    number: int  # of the passage: 1, 2, …
+    course: Course
+    passage: Passage
+    is_suspended: bool
+    ended: Ended | None
+    taken: frozenset[str] = frozenset()
+
+
+PASSAGE_COLUMNS = (
+    enrolments.c.lead_id, enrolments.c.version_id, enrolments.c.passage, enrolments.c.state.label("enrolment_state"),
+    enrolments.c.anchor_at, enrolments.c.shift_days, leads.c.zone,
+)  # fmt: skip
+
+
+def passage_of(row: sa.Row[Any], course: Course, policy: Policy) -> Passage:
+    """From a row with `PASSAGE_COLUMNS`."""
+    zone = zone_of(row.zone, course.plan.brand, policy)
+    return Passage(anchor_at=row.anchor_at, shift_days=row.shift_days, zone=zone)
+
+
+def standing_of(row: sa.Row[Any], course: Course, policy: Policy, ended: Ended | None) -> Standing:
+    """From a row with `PASSAGE_COLUMNS` and `enrolment_id`."""
+    return Standing(
+        enrolment_id=row.enrolment_id,
+        lead_id=row.lead_id,
+        number=row.passage,
+        course=course,
+        passage=passage_of(row, course, policy),
+        is_suspended=row.enrolment_state == EnrolmentState.SUSPENDED,
+        ended=ended,
+    )
+
+
+def begin_next(tx: Tx, standing: Sequence[Standing]) -> None:
+    """Write each passage's next touch, or finish the passage.
+
+    A passage that moved to another version may come to a step that it already had: that row is there, nothing is written, and
+    it is asked again with all that it had in mind.
+    """
+    repeated = sent_before(tx, standing)
+    while standing:
+        found = [
+            (each, next_step(each.course, each.passage, each.ended, now=tx.now, taken=each.taken,
+                             sent_before=repeated.get(each.enrolment_id, frozenset())))
+            for each in standing
+        ]  # fmt: skip
+        write_passed(tx, found)
+        finish(tx, [each.enrolment_id for each, coming in found if coming.step is None])
+        standing = write_touches(tx, [(each, coming) for each, coming in found if coming.step is not None])
+
+
+def sent_before(tx: Tx, standing: Sequence[Standing]) -> dict[int, frozenset[str]]:
+    """For each enrolment the steps done in earlier passages of the same lead and cadence, where they are not to repeat."""
+    again = {each.enrolment_id: each for each in standing if each.number > 1 and not each.course.plan.repeat}
+    if not again:
+        return {}
+    earlier, this = enrolments.alias("earlier"), enrolments.alias("this")
+    chosen = (
+        sa.select(this.c.id, touches.c.step_id)
+        .join(earlier, sa.and_(earlier.c.lead_id == this.c.lead_id, earlier.c.cadence == this.c.cadence))
+        .join(touches, touches.c.enrolment_id == earlier.c.id)
+        .where(this.c.id.in_(again), earlier.c.passage < this.c.passage, touches.c.state == TouchState.DONE)
+    )
+    steps: dict[int, set[str]] = {}
+    for row in tx.run(chosen):
+        steps.setdefault(row.id, set()).add(row.step_id)
+    return {enrolment_id: frozenset(found) for enrolment_id, found in steps.items()}
+
+
+def write_passed(tx: Tx, found: Sequence[tuple[Standing, Next]]) -> None:
+    """A row for each step left out, so that every step that was not sent has its reason."""
+    rows = [
+        {
+            "enrolment_id": each.enrolment_id, "step_id": step_id, "state": TouchState.SKIPPED.value,
+            "reason": Reason.SENT_BEFORE.value, "planned_on": on, "created_at": tx.now, "ended_at": tx.now,
+        }
+        for each, coming in found
+        for step_id, on in coming.passed
+    ]  # fmt: skip
+    if rows:
+        tx.run(insert(tx, touches).on_conflict_do_nothing(index_elements=["enrolment_id", "step_id"]), rows)
+
+
+def finish(tx: Tx, enrolment_ids: Sequence[int]) -> None:
+    if not enrolment_ids:
+        return
+    finishing = (
+        sa.update(enrolments)
+        .where(enrolments.c.id.in_(enrolment_ids), enrolments.c.state.in_(LIVE_ENROLMENT))
+        .values(state=EnrolmentState.FINISHED, reason=Reason.END, ended_at=tx.now)
+    )
+    tx.run(finishing)
+
+
+def write_touches(tx: Tx, found: Sequence[tuple[Standing, Next]]) -> list[Standing]:
+    """Insert the touches; returns the passages that had this step before, with their steps in mind."""
+    if not found:
+        return []
+    rows = [touch_row(each, coming, tx.now) for each, coming in found]
+    adding = insert(tx, touches).on_conflict_do_nothing(index_elements=["enrolment_id", "step_id"])
+    added = tx.connection.execute(adding, rows, execution_options={"preserve_rowcount": True}).rowcount
+    return [] if added == len(rows) else stuck(tx, [each for each, _coming in found])
+
+
+def touch_row(each: Standing, coming: Next, now: datetime) -> dict[str, object]:
+    assert coming.step is not None and coming.planned is not None
+    return {
+        "enrolment_id": each.enrolment_id,
+        "step_id": coming.step.id,
+        "state": "waiting",
+        "due_at": None if each.is_suspended else coming.planned.due_at,
+        "planned_on": coming.planned.on,
+        "created_at": now,
+    }
+
+
+def stuck(tx: Tx, standing: Sequence[Standing]) -> list[Standing]:
+    """Those that got no touch, with the steps that they already had."""
+    chosen = sa.select(touches.c.enrolment_id, touches.c.step_id, touches.c.ended_at).where(
+        touches.c.enrolment_id.in_([each.enrolment_id for each in standing])
+    )
+    steps: dict[int, set[str]] = {}
+    is_open: set[int] = set()
+    for row in tx.run(chosen):
+        steps.setdefault(row.enrolment_id, set()).add(row.step_id)
+        if row.ended_at is None:
+            is_open.add(row.enrolment_id)
+    return [replace(each, taken=frozenset(steps[each.enrolment_id])) for each in standing if each.enrolment_id not in is_open]
+
+
+def last_mailed(tx: Tx, courses: Mapping[int, Course]) -> dict[int, datetime]:
+    """When each of these enrolments last sent a mail; one that never did is missing."""
+    found: dict[int, datetime] = {}
+    for some in rows_at_once(courses):
+        chosen = sa.select(touches.c.enrolment_id, touches.c.step_id, touches.c.ended_at).where(
+            touches.c.enrolment_id.in_(some), touches.c.state == TouchState.DONE
+        )
+        for row in tx.run(chosen):
+            if isinstance(courses[row.enrolment_id].steps.get(row.step_id), EmailStep):
+                found[row.enrolment_id] = max(row.ended_at, found.get(row.enrolment_id, row.ended_at))
+    return found
+
+
+def load_waiting(tx: Tx, enrolment_ids: Collection[int]) -> Sequence[sa.Row[Any]]:
+    """Open touches that nobody works on, with their passages, locked like everywhere: enrolments first."""
+    chosen = (
+        sa.select(
+            touches.c.id, touches.c.step_id, touches.c.planned_on, touches.c.created_at, touches.c.state,
+            touches.c.enrolment_id, *PASSAGE_COLUMNS,
+        )
+        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .join(leads, leads.c.id == enrolments.c.lead_id)
+        .where(enrolments.c.id.in_(enrolment_ids), touches.c.state == TouchState.WAITING)
+        .order_by(enrolments.c.id)
+        .with_for_update(of=enrolments)
+    )  # fmt: skip
+    return tx.run(chosen).all()

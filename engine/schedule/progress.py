@@ -1,0 +1,99 @@
+"""Moving passages on: touches end, and the next ones are made. Whole batches at a time.
+
+Before: `engine.advance` and `engine.deliver.record` say which touches ended and how. After: the dispatcher claims what was made.
+The caller commits.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import EmailStep
+from engine.database import Tx
+from engine.schedule.courses import course
+from engine.schedule.next_step import Course, Ended, Took
+from engine.schedule.passages import PASSAGE_COLUMNS, Standing, begin_next, last_mailed, standing_of
+from engine.schema import enrolments, leads, touches
+from engine.sql import rows_at_once
+from engine.versions import live_rules
+from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TouchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedTouch:
+    """How a touch ended; `reason` where it was skipped, `took` which way a branch or a wait went."""
+
+    touch_id: int
+    state: Literal[TouchState.DONE, TouchState.SKIPPED]
+    reason: str | None = None
+    took: Took = "next"
+
+
+Row = sa.Row[Any]
+
+
+def end_touches(tx: Tx, ended: Sequence[EndedTouch]) -> None:
+    """Close these touches and go on. One that is no longer open is left as it is, so telling twice does no harm."""
+    for some in rows_at_once(ended):
+        how = {touch.touch_id: touch for touch in some}
+        rows = load(tx, how)
+        closed = close(tx, some)
+        live = [row for row in rows if row.id in closed and row.enrolment_state in LIVE_ENROLMENT]
+        begin_next(tx, standings(tx, live, how))
+
+
+def load(tx: Tx, touch_ids: Collection[int]) -> Sequence[Row]:
+    """The touches with their passages, locked: on PostgreSQL whoever ends a passage meanwhile waits for us, or we for them."""
+    chosen = (
+        sa.select(touches.c.id, touches.c.step_id, touches.c.planned_on, touches.c.enrolment_id, *PASSAGE_COLUMNS)
+        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .join(leads, leads.c.id == enrolments.c.lead_id)
+        .where(touches.c.id.in_(touch_ids))
+        .order_by(enrolments.c.id)
+        .with_for_update(of=enrolments)
+    )
+    return tx.run(chosen).all()
+
+
+def close(tx: Tx, ended: Sequence[EndedTouch]) -> set[int]:
+    """The ids of those that were open and now are not: compare-and-set, one statement for each way of ending."""
+    ways: dict[tuple[str, str | None], list[int]] = {}
+    for touch in ended:
+        ways.setdefault((touch.state, touch.reason), []).append(touch.touch_id)
+    closed: set[int] = set()
+    for (state, reason), touch_ids in ways.items():
+        closing = (
+            sa.update(touches)
+            .where(touches.c.id.in_(touch_ids), touches.c.state.in_(OPEN_TOUCH))
+            .values(state=state, reason=reason, ended_at=tx.now, due_at=None, worker_id=None, lease_until=None)
+            .returning(touches.c.id)
+        )
+        closed.update(row.id for row in tx.run(closing))
+    return closed
+
+
+def standings(tx: Tx, rows: Sequence[Row], how: Mapping[int, EndedTouch]) -> list[Standing]:
+    if not rows:
+        return []
+    policy = live_rules(tx).policy
+    courses = {version_id: course(tx, version_id) for version_id in {row.version_id for row in rows}}
+    just_mailed = {row.id for row in rows if is_mail(courses[row.version_id], row.step_id, how[row.id])}
+    mailed = last_mailed(tx, {row.enrolment_id: courses[row.version_id] for row in rows if row.id not in just_mailed})
+    mailed.update({row.enrolment_id: tx.now for row in rows if row.id in just_mailed})
+    found = []
+    for row in rows:
+        ended = Ended(
+            step_id=row.step_id,
+            took=how[row.id].took,
+            on=row.planned_on,
+            at=tx.now,
+            mailed_at=mailed.get(row.enrolment_id),
+        )
+        found.append(standing_of(row, courses[row.version_id], policy, ended))
+    return found
+
+
+def is_mail(course: Course, step_id: str, ended: EndedTouch) -> bool:
+    return ended.state == TouchState.DONE and isinstance(course.steps.get(step_id), EmailStep)

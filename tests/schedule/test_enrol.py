@@ -1,0 +1,92 @@
+"""Who is enrolled, who is left out and why."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from engine.database import Database
+from engine.errors import UsageError
+from engine.schedule.enrol import Enrolled, enrol_leads
+from engine.schema import enrolments, touches
+from tests.factories import TOKENS, add_consent, add_lead, add_suppression
+from tests.schedule.plans import apply, at, cadence, email
+
+pytestmark = pytest.mark.both_databases
+
+
+def test_everyone_left_out_has_a_reason(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))))
+        inside, refused, fine = add_lead(tx), add_lead(tx), add_lead(tx)
+        stopped = add_lead(tx, email="stopped@example.com")
+        enrol_leads(tx, "new-enquiry", [inside])
+        add_consent(tx, lead_id=refused, state="refused")
+        add_suppression(tx, address_key=TOKENS.address_key("stopped@example.com"), scope="topic:air-lessons")
+        nowhere = add_lead(tx, email=None)
+
+        done = enrol_leads(tx, "new-enquiry", [inside, refused, fine, stopped, nowhere, 999, fine])
+
+        reasons = {"inside": 1, "consent_refused": 1, "suppressed": 1, "no_address": 1, "no_lead": 1}
+        assert done == Enrolled(enrolled=1, left_out=reasons)
+
+
+def test_unknown_consent_is_left_out_where_the_workspace_holds_it(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))), unknown_consent="hold")
+        unknown, granted = add_lead(tx), add_lead(tx)
+        add_consent(tx, lead_id=granted)
+
+        done = enrol_leads(tx, "new-enquiry", [unknown, granted])
+
+        assert done == Enrolled(enrolled=1, left_out={"consent_unknown": 1})
+
+
+def test_a_suppression_of_another_topic_stops_nobody(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))))
+        lead_id = add_lead(tx, email="some@example.com")
+        add_suppression(tx, address_key=TOKENS.address_key("some@example.com"), scope="topic:product-news")
+
+        assert enrol_leads(tx, "new-enquiry", [lead_id]).enrolled == 1
+
+
+def test_a_day_to_begin_on_is_that_day_in_each_leads_zone(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))))
+        people = [add_lead(tx, zone=zone) for zone in ("Pacific/Auckland", "America/Los_Angeles", None)]
+
+        enrol_leads(tx, "new-enquiry", people, anchor_on=date(2026, 2, 2))
+
+        due = tx.run(sa.select(touches.c.due_at).order_by(touches.c.enrolment_id)).scalars().all()
+        assert due == [
+            datetime(2026, 2, 1, 20, tzinfo=UTC),
+            datetime(2026, 2, 2, 17, tzinfo=UTC),
+            datetime(2026, 2, 2, 9, tzinfo=UTC),
+        ]
+
+
+def test_a_lead_whose_zone_no_longer_exists_lives_in_the_workspaces(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at("1 day"))))
+
+        enrol_leads(tx, "new-enquiry", [add_lead(tx, zone="Mars/Olympus_Mons")])
+
+        assert tx.run(sa.select(touches.c.due_at)).scalar_one() == datetime(2026, 1, 6, 9, tzinfo=UTC)
+
+
+def test_enrolling_in_a_cadence_that_is_not_there_says_which_are(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))))
+
+        with pytest.raises(UsageError, match="There are: new-enquiry"):
+            enrol_leads(tx, "new-inquiry", [add_lead(tx)])
+
+
+def test_thousands_are_enrolled_in_one_go(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))))
+        people = [add_lead(tx) for _ in range(1_200)]
+
+        assert enrol_leads(tx, "new-enquiry", people).enrolled == 1_200
+        assert tx.run(sa.select(sa.func.count()).select_from(enrolments)).scalar_one() == 1_200
