@@ -1,0 +1,200 @@
+"""Ending passages before their end, letting them stand still, and letting them go on.
+
+Before: an exit, a goal, an opt-out, a hand-off or a person says so (`engine.advance`, `engine.reactions`). After: nothing of a
+passage that ended is due any more. The caller commits; everything here may be repeated. Enrolments are locked before their
+touches and sends, here and in `engine.schedule.progress`, so that the two never wait for each other in a circle.
+"""
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.schedule.courses import course, zone_named
+from engine.schedule.next_step import due_again
+from engine.schedule.passages import last_mailed, load_waiting, passage_of
+from engine.schedule.timing import local_date
+from engine.schema import enrolments, leads, sends, tasks, touches
+from engine.sql import rows_at_once
+from engine.versions import live_rules
+from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, EnrolmentState, Reason, SendState, TaskState, TouchState
+
+NOT_BEGUN = (SendState.READY, SendState.CLAIMED)
+Ending = Literal[EnrolmentState.LEFT, EnrolmentState.FINISHED]
+
+
+def leave(tx: Tx, enrolment_ids: Collection[int], *, reason: str, state: Ending = EnrolmentState.LEFT) -> None:
+    """End these passages: their open touches are left, their mails not yet begun are cancelled, their open tasks dropped.
+
+    A mail that is on its way to a server right now stays as it is; its touch ends with it, and nothing follows.
+    """
+    for some in rows_at_once(enrolment_ids):
+        ended = end_enrolments(tx, some, reason=reason, state=state)
+        if ended:
+            cancel_sends(tx, ended)
+            leave_touches(tx, ended, reason=reason)
+            drop_tasks(tx, ended)
+
+
+def end_enrolments(tx: Tx, enrolment_ids: Collection[int], *, reason: str, state: Ending) -> list[int]:
+    ending = (
+        sa.update(enrolments)
+        .where(enrolments.c.id.in_(enrolment_ids), enrolments.c.state.in_(LIVE_ENROLMENT))
+        .values(state=state, reason=reason, ended_at=tx.now)
+        .returning(enrolments.c.id)
+    )
+    return [row.id for row in tx.run(ending)]
+
+
+def cancel_sends(tx: Tx, enrolment_ids: Collection[int]) -> None:
+    tx.run(
+        sa.update(sends)
+        .where(sends.c.touch_id.in_(touches_of(enrolment_ids)), sends.c.state.in_(NOT_BEGUN))
+        .values(
+            state=SendState.CANCELLED,
+            reason=Reason.ENROLMENT_ENDED,
+            ended_at=tx.now,
+            epoch=sends.c.epoch + 1,
+            worker_id=None,
+            lease_until=None,
+        )
+    )
+
+
+def leave_touches(tx: Tx, enrolment_ids: Collection[int], *, reason: str) -> None:
+    on_its_way = sa.exists().where(sends.c.touch_id == touches.c.id, sends.c.state == SendState.ATTEMPTING)
+    tx.run(
+        sa.update(touches)
+        .where(touches.c.enrolment_id.in_(enrolment_ids), touches.c.state.in_(OPEN_TOUCH), ~on_its_way)
+        .values(
+            state=TouchState.LEFT,
+            reason=reason,
+            ended_at=tx.now,
+            due_at=None,
+            epoch=touches.c.epoch + 1,
+            worker_id=None,
+            lease_until=None,
+        )
+    )
+
+
+def drop_tasks(tx: Tx, enrolment_ids: Collection[int]) -> None:
+    every = sa.select(touches.c.id).where(touches.c.enrolment_id.in_(enrolment_ids))
+    tx.run(
+        sa.update(tasks)
+        .where(tasks.c.touch_id.in_(every), tasks.c.state == TaskState.OPEN)
+        .values(state=TaskState.DROPPED, ended_at=tx.now)
+    )
+
+
+def suspend(tx: Tx, lead_ids: Collection[int]) -> None:
+    """Let every passage of these leads stand still: nothing of it is due until `resume`."""
+    for some in rows_at_once(lead_ids):
+        stopping = (
+            sa.update(enrolments)
+            .where(enrolments.c.lead_id.in_(some), enrolments.c.state == EnrolmentState.ACTIVE)
+            .values(state=EnrolmentState.SUSPENDED, suspended_at=tx.now)
+            .returning(enrolments.c.id)
+        )
+        stopped = [row.id for row in tx.run(stopping)]
+        if stopped:
+            hold(tx, stopped)
+
+
+def hold(tx: Tx, enrolment_ids: Collection[int]) -> None:
+    """Take away the due times; a claimed mail is taken back, a claimed touch is put back by whoever holds it."""
+    tx.run(
+        sa.update(sends)
+        .where(sends.c.touch_id.in_(touches_of(enrolment_ids)), sends.c.state.in_(NOT_BEGUN))
+        .values(
+            state=SendState.READY,
+            reason=Reason.PAUSED,
+            due_at=None,
+            epoch=sends.c.epoch + 1,
+            worker_id=None,
+            lease_until=None,
+        )
+    )
+    tx.run(
+        sa.update(touches)
+        .where(touches.c.enrolment_id.in_(enrolment_ids), touches.c.state == TouchState.WAITING)
+        .values(due_at=None, reason=Reason.PAUSED)
+    )
+
+
+def resume(tx: Tx, lead_ids: Collection[int]) -> None:
+    """Let the passages of these leads go on, later by the days they stood still, so that nothing is overdue."""
+    for some in rows_at_once(lead_ids):
+        resumed = reactivate(tx, some)
+        if resumed:
+            release_sends(tx, resumed)
+            plan_again(tx, resumed)
+
+
+def reactivate(tx: Tx, lead_ids: Collection[int]) -> list[int]:
+    chosen = (
+        sa.select(enrolments.c.id, enrolments.c.suspended_at, leads.c.zone)
+        .join(leads, leads.c.id == enrolments.c.lead_id)
+        .where(enrolments.c.lead_id.in_(lead_ids), enrolments.c.state == EnrolmentState.SUSPENDED)
+        .order_by(enrolments.c.id)
+        .with_for_update(of=enrolments)
+    )
+    stood = [{"row_id": row.id, "days": days_since(tx, row)} for row in tx.run(chosen)]
+    if stood:
+        tx.run(
+            sa.update(enrolments)
+            .where(enrolments.c.id == sa.bindparam("row_id"))
+            .values(
+                state=EnrolmentState.ACTIVE,
+                suspended_at=None,
+                shift_days=enrolments.c.shift_days + sa.bindparam("days"),
+            ),
+            stood,
+        )
+    return [int(row["row_id"]) for row in stood]
+
+
+def days_since(tx: Tx, row: sa.Row[Any]) -> int:
+    zone = zone_named(row.zone or "UTC", "UTC")
+    return (local_date(tx.now, zone) - local_date(row.suspended_at, zone)).days
+
+
+def release_sends(tx: Tx, enrolment_ids: Collection[int]) -> None:
+    held = sa.and_(sends.c.state == SendState.READY, sends.c.due_at.is_(None))
+    tx.run(sa.update(sends).where(sends.c.touch_id.in_(touches_of(enrolment_ids)), held).values(due_at=tx.now, reason=None))
+
+
+def plan_again(tx: Tx, enrolment_ids: Collection[int]) -> None:
+    """Give the open touches their due times again, by their planned dates and the days their passages stood still."""
+    rows = load_waiting(tx, enrolment_ids)
+    policy = live_rules(tx).policy
+    courses = {row.enrolment_id: course(tx, row.version_id) for row in rows}
+    mailed = last_mailed(tx, courses)
+    due = []
+    for row in rows:
+        way = courses[row.enrolment_id]
+        due_at = tx.now
+        if row.step_id in way.steps:
+            due_at = due_again(
+                way,
+                way.steps[row.step_id],
+                passage_of(row, way, policy),
+                on=row.planned_on,
+                created_at=row.created_at,
+                mailed_at=mailed.get(row.enrolment_id),
+                now=tx.now,
+            )
+        due.append({"row_id": row.id, "due": due_at})
+    if due:
+        tx.run(
+            sa.update(touches)
+            .where(touches.c.id == sa.bindparam("row_id"), touches.c.state == TouchState.WAITING)
+            .values(due_at=sa.bindparam("due"), reason=None),
+            due,
+        )
+
+
+def touches_of(enrolment_ids: Collection[int]) -> sa.Select[tuple[int]]:
+    """The one touch of each that is with the mail."""
+    return sa.select(touches.c.id).where(touches.c.enrolment_id.in_(enrolment_ids), touches.c.state == TouchState.SENDING)

@@ -1,0 +1,54 @@
+"""Waking waits: an event may be what a lead's open wait is waiting for, so the wait looks again now.
+
+Before: `engine.reactions` has an event. After: the dispatcher claims the touch and `engine.advance` asks its condition.
+"""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import WaitStep
+from engine.database import Tx
+from engine.schedule.courses import course
+from engine.schema import enrolments, touches
+from engine.sql import rows_at_once
+from engine.vocabulary import EnrolmentState, TouchState
+
+ASKABLE = (TouchState.WAITING, TouchState.CLAIMED)
+
+
+def wake_waits(tx: Tx, lead_ids: Collection[int]) -> int:
+    """Make the open waits of these leads due at once; returns how many. Safe to repeat.
+
+    A wait that is being asked at this moment may not have seen the event, so it is taken back and asked again.
+    """
+    return sum(wake(tx, waiting_for_something(tx, some)) for some in rows_at_once(lead_ids))
+
+
+def waiting_for_something(tx: Tx, lead_ids: Collection[int]) -> list[int]:
+    chosen = (
+        sa.select(touches.c.id, touches.c.step_id, enrolments.c.version_id)
+        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .where(
+            enrolments.c.lead_id.in_(lead_ids),
+            enrolments.c.state == EnrolmentState.ACTIVE,
+            touches.c.state.in_(ASKABLE),
+        )
+    )
+    found = []
+    for row in tx.run(chosen).all():
+        step = course(tx, row.version_id).steps.get(row.step_id)
+        if isinstance(step, WaitStep) and step.condition is not None:
+            found.append(row.id)
+    return found
+
+
+def wake(tx: Tx, touch_ids: Collection[int]) -> int:
+    if not touch_ids:
+        return 0
+    waking = (
+        sa.update(touches)
+        .where(touches.c.id.in_(touch_ids), touches.c.state.in_(ASKABLE))
+        .values(state=TouchState.WAITING, due_at=tx.now, epoch=touches.c.epoch + 1, worker_id=None, lease_until=None)
+    )
+    return tx.run(waking).rowcount
