@@ -43,18 +43,18 @@ class BadRow:
 def read_rows(lines: Iterable[str], lead_map: LeadMap, schema: LeadSchema, *, source: str) -> Iterator[GoodRow | BadRow]:
     """Every row after the header. Raises ImportFileError when the header lacks a column that the map names."""
     reader = csv.reader(lines, strict=True)
-    header = [name.strip() for name in next_row(reader)]
+    header = [name.strip() for name in next_row(reader, 1)]
     require_columns(header, lead_map)
-    while cells := next_row(reader):
+    while cells := next_row(reader, reader.line_num + 1):
         yield read_row(cells, header, reader.line_num, lead_map, schema, source)
 
 
-def next_row(reader: "csv._reader") -> list[str]:
+def next_row(reader: Iterator[list[str]], line: int) -> list[str]:
     """The next row that is not blank; an empty list at the end."""
     try:
         return next((cells for cells in reader if cells), [])
     except csv.Error as error:
-        raise ImportFileError(f"line {reader.line_num}: this is not CSV: {error}") from error
+        raise ImportFileError(f"line {line}: this is not CSV: {error}") from error
 
 
 def require_columns(header: list[str], lead_map: LeadMap) -> None:
