@@ -8,6 +8,7 @@ import sys
 import click
 
 from engine import __version__
+from engine.cli.check import check_command
 from engine.cli.init import init_command
 from engine.cli.leads import leads_group
 from engine.errors import HandraiserError
@@ -27,7 +28,7 @@ def handraiser() -> None:
     """
 
 
-for command in (init_command, leads_group):
+for command in (init_command, check_command, leads_group):
     handraiser.add_command(command)
 
 
