@@ -94,7 +94,7 @@ class Compiling:
         self.check_document(document)
         tracked = track_links(read_tree(document, self.problems), document, links)
         tree = read_tree(tracked, self.problems)
-        html = self.held.restore(with_pixel(to_html(tree, tracked, self.held, self.problems)))
+        html = self.held.restore(with_pixel(to_html(tree, tracked, self.held, self.problems))).rstrip() + "\n"
         text = self.held.restore(self.written_text(links) or write_text(tree, self.held))
         return Artifact(
             email=email,

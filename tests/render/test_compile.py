@@ -25,7 +25,7 @@ def test_an_email_is_its_body_in_its_layout_in_its_brand(compile_email, values):
 
 
 def test_nothing_of_the_brand_is_left_to_do_for_each_recipient(compile_email):
-    artifact, problems = compile_email(
+    artifact, _ = compile_email(
         body("{% for line in brand.postal_address %}[{{ line }}]{% endfor %}{% if brand.site %}yes{% endif %}")
     )
 
@@ -33,7 +33,7 @@ def test_nothing_of_the_brand_is_left_to_do_for_each_recipient(compile_email):
 
 
 def test_web_links_are_tracked_and_named(compile_email):
-    artifact, problems = compile_email(
+    artifact, _ = compile_email(
         body('<a href="https://fern.example/prices?a=1&amp;b=2" name="pricing">P</a> <a href="https://fern.example/co2">C</a>')
     )
 
@@ -68,7 +68,7 @@ def test_a_link_that_depends_on_the_recipient_is_sealed(compile_email, values):
 
 
 def test_the_pixel_is_the_last_thing_in_the_body(compile_email):
-    artifact, problems = compile_email(body("x"))
+    artifact, _ = compile_email(body("x"))
 
     assert artifact.html.index("{{ track }}/o/{{ token }}") > artifact.html.rindex("</div>")
 
@@ -86,7 +86,7 @@ def test_a_block_gets_texts_values_and_expressions_of_the_recipient(compile_emai
 def test_a_text_given_to_a_block_may_name_the_recipient(compile_email, values):
     call = "{{ block('quote', words='Hi {{ lead.first_name or \"you\" }}!') }}"
 
-    artifact, problems = compile_email(call, {"blocks/quote.mjml": body("{{ words }}")})
+    artifact, _ = compile_email(call, {"blocks/quote.mjml": body("{{ words }}")})
 
     assert "Hi Ada!" in render(artifact, values()).html
 
@@ -104,14 +104,14 @@ def test_loops_over_event_data_become_rows(compile_email, values):
 
 
 def test_what_a_condition_leaves_out_leaves_no_gap_in_the_text(compile_email, values):
-    artifact, problems = compile_email(body("<p>One</p>{% if offer %}<p>{{ offer.title }}</p>{% endif %}<p>Two</p>"))
+    artifact, _ = compile_email(body("<p>One</p>{% if offer %}<p>{{ offer.title }}</p>{% endif %}<p>Two</p>"))
 
     assert "One\n\nTwo\n" in render(artifact, values()).text
     assert "One\n\nMore\n\nTwo\n" in render(artifact, values(offer={"title": "More"})).text
 
 
 def test_a_text_part_by_hand_replaces_ours_and_its_links_are_tracked(compile_email):
-    artifact, problems = compile_email(
+    artifact, _ = compile_email(
         body("x"), {"emails/welcome/text.txt": "Dear {{ lead.first_name or 'you' }}: see https://fern.example/co2.\n"}
     )
 
