@@ -18,9 +18,11 @@ import sqlalchemy as sa
 from redis import Redis
 
 from engine.clock import VirtualClock
+from engine.compiler.workspace import Compiled, compile_workspace
 from engine.database import Database
 from engine.installed import STARTER, starter_folder
 from engine.migrations import upgrade
+from engine.render import library
 from engine.settings import with_driver
 from tests.services import postgres, redis
 
@@ -104,6 +106,12 @@ def workspace(tmp_path: Path) -> Path:
         elif source.exists():
             shutil.copy(source, folder / name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def compiled_starter() -> Compiled:
+    """The starter workspace, compiled once: it takes seconds."""
+    return compile_workspace(starter_folder(), render=library)
 
 
 @pytest.fixture(scope="session")

@@ -6,20 +6,9 @@ from pathlib import Path
 import click
 
 from engine.errors import UsageError
-from engine.installed import starter_folder
+from engine.installed import STARTER, starter_folder
 from engine.settings import write_env_file
 
-PARTS = (
-    "cadences",
-    "templates",
-    "workspace.yaml",
-    "leads.yaml",
-    "events.yaml",
-    "segments.yaml",
-    "scoring.yaml",
-    "assignment.yaml",
-    "offers.yaml",
-)
 IGNORED = ".env\n.handraiser/\nhandraiser.db*\n*.rejects.csv\n"
 
 
@@ -49,7 +38,7 @@ def copy_starter(folder: Path) -> None:
         raise UsageError(f"{folder} is there already and not empty; name a new folder, so that nothing is overwritten")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for part in PARTS:
+        for part in STARTER:
             source = starter_folder() / part
             if source.is_dir():
                 shutil.copytree(source, folder / part)
