@@ -11,12 +11,13 @@ ROOT = Path(__file__).parent.parent
 
 # A module belongs to the longest name here that it begins with; it may import its own layer and those above it here.
 LAYERS: list[tuple[str, list[str]]] = [
-    ("ground", ["engine", "engine.errors", "engine.vocabulary", "engine.clock", "engine.crash", "engine.settings", "engine.tokens",
-                "engine.log", "engine.installed", "engine.spans"]),
+    ("ground", ["engine", "engine.errors", "engine.vocabulary", "engine.clock", "engine.crash", "engine.settings",
+                "engine.tokens", "engine.log", "engine.installed", "engine.spans"]),
     ("pure", ["engine.expressions", "engine.compiler", "engine.render", "engine.inbound", "engine.schedule.timing",
               "engine.schedule.next_step", "engine.deliver.mime", "engine.deliver.wire", "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.claim", "engine.sql", "engine.leads", "engine.events",
-                "engine.suppression", "engine.versions", "engine.conditions", "engine.installation", "engine.migrations", "engine.runtime"]),
+                "engine.suppression", "engine.versions", "engine.conditions", "engine.installation", "engine.migrations",
+                "engine.runtime"]),
     ("schedule", ["engine.schedule", "engine.leadfile"]),
     ("deliver", ["engine.deliver"]),
     ("scoring", ["engine.scoring"]),

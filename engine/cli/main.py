@@ -9,8 +9,11 @@ import click
 
 from engine import __version__
 from engine.cli.check import check_command
+from engine.cli.dispatcher import dispatcher_command
 from engine.cli.init import init_command
 from engine.cli.leads import leads_group
+from engine.cli.up import up_command
+from engine.cli.worker import worker_command
 from engine.errors import HandraiserError
 
 
@@ -28,7 +31,7 @@ def handraiser() -> None:
     """
 
 
-for command in (init_command, check_command, leads_group):
+for command in (init_command, check_command, leads_group, up_command, dispatcher_command, worker_command):
     handraiser.add_command(command)
 
 

@@ -38,6 +38,7 @@ class Presence:
         self._kind = kind
         self._lease = lease
         self._held_until = float("-inf")
+        self._abandoned = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep_renewing, name="presence", daemon=True)
 
@@ -53,11 +54,15 @@ class Presence:
         self.renew()
         self._thread.start()
 
-    def stop(self, *, finished: bool) -> None:
-        """Stop renewing. When all work is `finished`, the row goes at once, and what was left claimed comes back sooner."""
+    def abandon(self) -> None:
+        """Say that work is still running as the process ends: its row stays, and the lease decides."""
+        self._abandoned = True
+
+    def stop(self) -> None:
+        """Stop renewing. Unless work was abandoned the row goes at once, and what was left claimed comes back sooner."""
         self._stopping.set()
         self._thread.join(5)
-        if finished:
+        if not self._abandoned:
             with self._database.write() as tx:
                 tx.run(sa.delete(workers).where(workers.c.id == self.worker_id))
         self._held_until = float("-inf")
@@ -91,7 +96,7 @@ def present(database: Database, *, kind: str, lease: timedelta) -> Iterator[Pres
     try:
         yield presence
     finally:
-        presence.stop(finished=True)
+        presence.stop()
 
 
 def bury_dead_neighbours(tx: Tx) -> None:

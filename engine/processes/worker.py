@@ -6,7 +6,7 @@ nurture of thousands, or a slow mail server, does not stand before it.
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -33,14 +33,25 @@ FOLLOWED_BY = {REACTIONS.queue: TRANSACTIONAL}  # a reaction may have asked for 
 
 
 @contextmanager
-def working(broker: dramatiq.Broker, runtime: Runtime, *, threads: int, verbs: Mapping[str, Verb] = VERBS) -> Iterator[None]:
-    """Take jobs while the block lasts; then finish what was begun (25 s at most) and give the rest back."""
+def working(
+    broker: dramatiq.Broker,
+    runtime: Runtime,
+    *,
+    threads: int,
+    verbs: Mapping[str, Verb] = VERBS,
+    on_unfinished: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Take jobs while the block lasts; then finish what was begun (25 s at most) and give the rest back.
+
+    `on_unfinished` is called when jobs are still running after that.
+    """
     declare_actors(broker, partial(carry_out, runtime, broker, verbs))
     groups = start_threads(broker, threads)
     try:
         yield
     finally:
-        stop_threads(groups)
+        if not stop_threads(groups):
+            on_unfinished()
         if isinstance(broker, InProcessBroker):
             give_back(runtime.database, broker)
 
@@ -59,9 +70,11 @@ def worker(broker: dramatiq.Broker, lanes: Sequence[Lane], threads: int) -> Work
     return Worker(broker, queues={lane.queue for lane in lanes}, worker_threads=threads, worker_timeout=poll)
 
 
-def stop_threads(groups: Sequence[Worker]) -> None:
+def stop_threads(groups: Sequence[Worker]) -> bool:
+    """Whether every thread finished in time."""
     with ThreadPoolExecutor(len(groups)) as stoppers:
         list(stoppers.map(lambda group: group.stop(timeout=DRAIN_MILLISECONDS), groups))
+    return not any(thread.is_alive() for group in groups for thread in group.workers)
 
 
 def give_back(database: Database, broker: InProcessBroker) -> None:

@@ -28,9 +28,7 @@ def running_redis(binary: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="hr-redis-") as folder:
         port, log = free_port(), Path(folder) / "log"
         options = {"port": port, "bind": "127.0.0.1", "dir": "/", "save": "", "appendonly": "no"}
-        server = start(
-            [str(binary), *(word for key, value in options.items() for word in (f"--{key}", str(value)))], log=log
-        )
+        server = start([str(binary), *(word for key, value in options.items() for word in (f"--{key}", str(value)))], log=log)
         try:
             wait_until(lambda: answers(port), server, log=log)
             yield f"redis://127.0.0.1:{port}/0"

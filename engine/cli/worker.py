@@ -1,0 +1,23 @@
+"""`handraiser worker`: carries out what a dispatcher published."""
+
+from pathlib import Path
+
+import click
+
+from engine.cli.options import open_workspace, workspace_option
+from engine.processes.assemble import begin_process
+from engine.processes.up import run_worker_alone
+
+
+@click.command("worker")
+@workspace_option
+@click.option("--threads", type=click.IntRange(2, 64), default=8, show_default=True, help="Threads that do the work.")
+def worker_command(workspace: Path, threads: int) -> None:
+    """Take jobs from the broker and do them: decide steps, send mail, react to events. Several may run at once.
+
+    \b
+    Example:
+      HANDRAISER_BROKER_URL=redis://localhost/0 handraiser worker --threads 16
+    """
+    settings, database = open_workspace(workspace)
+    run_worker_alone(settings, database, threads=threads, stop=begin_process(settings), say=click.echo)

@@ -1,0 +1,103 @@
+"""Putting one process together: its wire, its place in `workers`, the runtime that verbs are handed.
+
+Before: settings are read and the database is migrated. After: `up`, `worker` and the others run on it until asked to stop.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import dramatiq
+
+from engine import crash
+from engine.claim import Claim
+from engine.database import Database
+from engine.deliver.smtp import open_wire
+from engine.deliver.wire import Wire
+from engine.errors import SettingsError
+from engine.log import start_logging
+from engine.processes.broker import is_in_process, publisher
+from engine.processes.lanes import REACTIONS, TOUCHES, TRANSACTIONAL
+from engine.processes.outbox.mailbox import Mailbox
+from engine.processes.presence import Presence
+from engine.runtime import Runtime
+from engine.settings import Settings
+from engine.simulate.sink import Sink, running
+from engine.tokens import Tokens
+
+LANE_OF = {lane.noun.name: lane for lane in (REACTIONS, TRANSACTIONAL, TOUCHES)}
+
+
+def begin_process(settings: Settings) -> threading.Event:
+    """Logs and signals of a process that runs until it is stopped; the event is set by SIGTERM or Ctrl-C."""
+    start_logging(level=settings.log_level)
+    crash.arm(settings.crash_at)
+    return stop_on_signals()
+
+
+def stop_on_signals() -> threading.Event:
+    """The first signal asks to finish; a second one ends the process as it would any other."""
+    stop = threading.Event()
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    return stop
+
+
+def assemble(settings: Settings, database: Database, broker: dramatiq.Broker, *, wire: Wire, presence: Presence) -> Runtime:
+    """The workplace of a process that carries jobs out. Raises SettingsError without a secret key."""
+    publish = publisher(broker)
+
+    def publish_rows(noun: str, claims: list[Claim]) -> None:
+        publish(LANE_OF[noun], claims)
+
+    return Runtime(
+        settings=settings,
+        database=database,
+        tokens=Tokens(settings.require_secret()),
+        wire=wire,
+        worker_id=presence.worker_id,
+        has_lease=presence.has_lease,
+        publish=publish_rows,
+    )
+
+
+@contextmanager
+def mail_wire(settings: Settings) -> Iterator[Wire]:
+    """The wire to the mail server that the settings name; with none named, to one that only fills the local outbox."""
+    if settings.smtp_url is not None:
+        with closed_after(open_wire(settings.smtp_url)) as wire:
+            yield wire
+        return
+    mailbox = Mailbox(outbox_folder(settings))
+    with running(Sink(on_message=mailbox.keep)) as sink, closed_after(open_wire(sink.url)) as wire:
+        yield wire
+
+
+@contextmanager
+def closed_after(wire: Wire) -> Iterator[Wire]:
+    try:
+        yield wire
+    finally:
+        wire.close()
+
+
+def outbox_folder(settings: Settings) -> Path:
+    """Where captured mail is kept. The folder belongs to this machine, not to the workspace's history."""
+    return settings.workspace / ".handraiser" / "outbox"
+
+
+def require_shared_broker(settings: Settings, command: str) -> None:
+    """Raises SettingsError when jobs would never leave the process that publishes them."""
+    if is_in_process(settings.broker_url):
+        raise SettingsError(
+            f"`handraiser {command}` works beside other processes and needs a broker between them: set "
+            "HANDRAISER_BROKER_URL=redis://… for all of them. `handraiser up` runs everything in one process without."
+        )

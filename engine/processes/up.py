@@ -1,0 +1,98 @@
+"""The processes as the operator starts them: everything in one, or a dispatcher, a worker and a receiver by themselves.
+
+Before: `engine.cli` read the settings and migrated the database. After: nothing; each runs until `stop` is set, then finishes
+what it began.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from engine.database import Database
+from engine.processes.assemble import assemble, mail_wire, outbox_folder, require_shared_broker
+from engine.processes.broker import open_broker, publisher
+from engine.processes.dispatcher import run_dispatcher
+from engine.processes.lanes import PublishJob
+from engine.processes.outbox.app import create_outbox
+from engine.processes.outbox.mailbox import Mailbox
+from engine.processes.presence import present
+from engine.processes.serving import serving
+from engine.processes.worker import working
+from engine.settings import Settings
+
+Say = Callable[[str], None]
+
+
+def run_up(settings: Settings, database: Database, *, threads: int, stop: threading.Event, say: Say) -> None:
+    """Everything in this process: dispatcher, workers, receiver, and the outbox unless mail is sent for real."""
+    settings.require_safe_delivery()
+    broker = open_broker(settings.broker_url)
+    with ExitStack() as stack:
+        outbox = stack.enter_context(showing_outbox(settings))
+        wire = stack.enter_context(mail_wire(settings))
+        presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
+        runtime = assemble(settings, database, broker, wire=wire, presence=presence)
+        stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
+        stack.enter_context(dispatching(database, publisher(broker), settings))
+        say(welcome(settings, outbox))
+        stop.wait()
+        say("Stopping: what was begun is being finished.")
+
+
+def run_dispatcher_alone(settings: Settings, database: Database, *, stop: threading.Event, say: Say) -> None:
+    """A dispatcher. Any number may run."""
+    require_shared_broker(settings, "dispatcher")
+    publish = publisher(open_broker(settings.broker_url))
+    with present(database, kind="dispatcher", lease=settings.worker_lease):
+        say("The dispatcher is running. Stop it with Ctrl-C.")
+        run_dispatcher(database, publish, lease=settings.queue_lease, stop=stop)
+
+
+def run_worker_alone(settings: Settings, database: Database, *, threads: int, stop: threading.Event, say: Say) -> None:
+    """A worker. Any number may run."""
+    settings.require_safe_delivery()
+    require_shared_broker(settings, "worker")
+    broker = open_broker(settings.broker_url)
+    with mail_wire(settings) as wire, present(database, kind="worker", lease=settings.worker_lease) as presence:
+        runtime = assemble(settings, database, broker, wire=wire, presence=presence)
+        with working(broker, runtime, threads=threads, on_unfinished=presence.abandon):
+            say(f"A worker of {threads} threads is running. {destination(settings)} Stop it with Ctrl-C.")
+            stop.wait()
+
+
+@contextmanager
+def dispatching(database: Database, publish: PublishJob, settings: Settings) -> Iterator[None]:
+    """A dispatcher on a thread of its own, while the block lasts."""
+    stop = threading.Event()
+    todo = {"lease": settings.queue_lease, "stop": stop}
+    thread = threading.Thread(target=run_dispatcher, args=(database, publish), kwargs=todo, name="dispatcher", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+@contextmanager
+def showing_outbox(settings: Settings) -> Iterator[str | None]:
+    """The address of the outbox while the block lasts; None when mail is sent for real."""
+    if settings.sends_for_real:
+        yield None
+        return
+    app = create_outbox(Mailbox(outbox_folder(settings)))
+    with serving(app, settings.outbox_listen, setting="OUTBOX_LISTEN", threads=2) as address:
+        yield address
+
+
+def welcome(settings: Settings, outbox: str | None) -> str:
+    lines = ["Handraiser is running.", f"  {destination(settings)}"]
+    if outbox:
+        lines.append(f"  Read it at {outbox}/")
+    return "\n".join([*lines, "Stop it with Ctrl-C."])
+
+
+def destination(settings: Settings) -> str:
+    if settings.sends_for_real:
+        return "Mail is sent through HANDRAISER_SMTP_URL."
+    return "Mail is captured in the local outbox: nothing is sent to anyone."
