@@ -1,0 +1,135 @@
+"""A lead's whole history, as a rep reads it: what we sent, what came back, what sales did, newest first.
+
+Read by the hand-off mail, the hand-off page and `handraiser explain`.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.schema import enrolments, events, handoffs, sends
+from engine.sql import rows_at_once
+from engine.versions import artifact
+from engine.vocabulary import EventType, Origin, SendState, Stream
+
+
+class Kind(StrEnum):
+    """Whose doing an entry is, for its look."""
+
+    OURS = "ours"
+    HUMAN = "human"
+    MACHINE = "machine"  # or not known to be a person
+    SALES = "sales"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the history."""
+
+    at: datetime
+    kind: Kind
+    words: str
+
+
+# {subject}: of the mail that the event is about
+WORDS: dict[str, str] = {
+    EventType.OPENED: "opened {subject}",
+    EventType.CLICKED: "clicked {link} in {subject}",
+    EventType.REPLIED: "replied to {subject}",
+    EventType.AUTO_REPLIED: "an automatic reply to {subject}",
+    EventType.BOUNCED: "{subject} came back: the address does not work",
+    EventType.SOFT_BOUNCED: "{subject} came back for now",
+    EventType.REFUSED: "{subject} was refused by their mail server",
+    EventType.COMPLAINED: "marked {subject} as spam",
+    EventType.UNSUBSCRIBED: "asked for no more mail",
+    EventType.VISITED: "looked at {page}",
+    EventType.FORM_SUBMITTED: "sent {form}",
+    EventType.PURCHASED: "bought something",
+    EventType.IMPORTED: "came in by a file",
+    EventType.HANDOFF_ACCEPTED: "sales took the lead",
+    EventType.HANDOFF_DECLINED: "sales gave the lead back",
+    EventType.HANDOFF_CLOSED: "sales was through with the lead",
+}
+NAMED = {"link": ("“{}”", "a link"), "page": ("{}", "a page"), "form": ("the form “{}”", "a form")}
+OF_SALES = (EventType.HANDOFF_ACCEPTED, EventType.HANDOFF_DECLINED, EventType.HANDOFF_CLOSED)
+OF_US = (EventType.IMPORTED, EventType.BOUNCED, EventType.SOFT_BOUNCED, EventType.REFUSED)
+TOLD_BY_THE_SEND = (EventType.ACCEPTED,)
+
+Found = Iterator[tuple[int, Entry]]
+
+
+def histories(tx: Tx, lead_ids: Collection[int]) -> dict[int, list[Entry]]:
+    """The history of each of these leads, newest first."""
+    found: dict[int, list[Entry]] = {lead_id: [] for lead_id in lead_ids}
+    for some in rows_at_once(lead_ids):
+        titles = subjects(tx, some)
+        for entries in (enrolled(tx, some), sent(tx, some, titles), observed(tx, some, titles), raised(tx, some)):
+            for lead_id, entry in entries:
+                found[lead_id].append(entry)
+    return {lead_id: sorted(entries, key=lambda entry: entry.at, reverse=True) for lead_id, entries in found.items()}
+
+
+def subjects(tx: Tx, lead_ids: Collection[int]) -> dict[str, str]:
+    """{email's name: its subject} of the mails these leads were sent; a subject with values in it goes by the name."""
+    chosen = sa.select(sends.c.email, sends.c.artifact_hash).where(
+        sends.c.lead_id.in_(lead_ids), sends.c.artifact_hash.is_not(None), sends.c.state == SendState.ACCEPTED
+    )
+    hashes = {row.email: row.artifact_hash for row in tx.run(chosen.distinct())}
+    found = {email: artifact(tx, artifact_hash).subject for email, artifact_hash in hashes.items()}
+    return {email: subject for email, subject in found.items() if "{" not in subject}
+
+
+def enrolled(tx: Tx, lead_ids: Collection[int]) -> Found:
+    for row in tx.run(sa.select(enrolments).where(enrolments.c.lead_id.in_(lead_ids))):
+        yield row.lead_id, Entry(at=row.created_at, kind=Kind.OURS, words=f"began the cadence “{row.cadence}”")
+
+
+def sent(tx: Tx, lead_ids: Collection[int], titles: Mapping[str, str]) -> Found:
+    chosen = sa.select(sends.c.lead_id, sends.c.email, sends.c.ended_at).where(
+        sends.c.lead_id.in_(lead_ids), sends.c.state == SendState.ACCEPTED, sends.c.stream != Stream.INTERNAL
+    )
+    for row in tx.run(chosen):
+        words = f"was sent “{titles.get(row.email, row.email)}”"
+        yield row.lead_id, Entry(at=row.ended_at, kind=Kind.OURS, words=words)
+
+
+def observed(tx: Tx, lead_ids: Collection[int], titles: Mapping[str, str]) -> Found:
+    chosen = sa.select(events).where(events.c.lead_id.in_(lead_ids), events.c.type.not_in(TOLD_BY_THE_SEND))
+    notes = notes_of(tx, lead_ids)
+    for row in tx.run(chosen):
+        note = notes.get((row.data.get("handoff"), row.type))
+        words = in_words(row, titles) + (f": “{note}”" if note else "")
+        yield row.lead_id, Entry(at=row.occurred_at, kind=kind_of(row), words=words)
+
+
+def notes_of(tx: Tx, lead_ids: Collection[int]) -> dict[tuple[object, str], str]:
+    """{(hand-off, type of event): what the rep wrote with the answer}."""
+    noted = sa.select(handoffs).where(handoffs.c.lead_id.in_(lead_ids), handoffs.c.note.is_not(None))
+    return {(row.id, f"handoff_{row.state}"): row.note for row in tx.run(noted)}
+
+
+def in_words(row: sa.Row[tuple[object, ...]], titles: Mapping[str, str]) -> str:
+    words: str = WORDS.get(row.type) or row.type.replace("_", " ")
+    email = row.data.get("email")
+    words = words.replace("{subject}", f"“{titles.get(email, email)}”" if email else "a mail")
+    for name, (named, unnamed) in NAMED.items():
+        value = row.data.get(name)
+        words = words.replace("{" + name + "}", named.format(value) if value else unnamed)
+    return words
+
+
+def kind_of(row: sa.Row[tuple[object, ...]]) -> Kind:
+    if row.type in OF_SALES:
+        return Kind.SALES
+    if row.type in OF_US:
+        return Kind.OURS
+    return Kind.HUMAN if row.origin == Origin.HUMAN else Kind.MACHINE
+
+
+def raised(tx: Tx, lead_ids: Collection[int]) -> Found:
+    for row in tx.run(sa.select(handoffs).where(handoffs.c.lead_id.in_(lead_ids))):
+        yield row.lead_id, Entry(at=row.raised_at, kind=Kind.SALES, words=f"raised a hand with {row.points:g} points")
