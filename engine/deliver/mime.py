@@ -83,7 +83,7 @@ def write_message(headers: MessageHeaders, parts: WireParts) -> bytes:
         sender=mailbox(headers.sender_name, headers.sender_address),
         recipient=address(headers.recipient),
         subject=unstructured("Subject", parts.subject),
-        date=format_datetime(headers.date),
+        date=spelt_date(headers.date),
         message_id=matching(MESSAGE_ID, headers.message_id, "message id"),
         further=further_headers(headers),
         boundary=boundary,
@@ -98,6 +98,11 @@ def write_message(headers: MessageHeaders, parts: WireParts) -> bytes:
             f"--{boundary}--\r\n".encode(),
         )
     )
+
+
+@lru_cache(64)
+def spelt_date(date: datetime) -> str:
+    return format_datetime(date)
 
 
 def boundary_of(message_id: str) -> str:

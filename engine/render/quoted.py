@@ -12,6 +12,8 @@ LONGEST_LINE = 76  # RFC 2045 section 6.7 (5), without the CRLF
 SOFT_BREAK = "=\r\n"
 # What needs no encoding: printable ASCII but "=", not beginning with the dot that SMTP doubles.
 PLAIN = re.compile(r"[ -\-/-<>-~][ -<>-~]{0,74}")
+# The same and no character of HTML's either.
+BARE = re.compile(r"[ !#-%(-\-/-;?-~][ !#-%(-;?-~]{0,74}")
 
 
 def quote_piece(text: str) -> str:

@@ -15,12 +15,14 @@ from markupsafe import Markup, escape
 
 from engine.errors import RenderError
 from engine.render.artifact import Artifact
-from engine.render.quoted import quote_piece
-from engine.render.sandbox import Sandbox, checked_url, make_sandbox, printed
+from engine.render.quoted import BARE, SOFT_BREAK, quote_piece
+from engine.render.sandbox import Sandbox, checked_url, make_sandbox, printed, spoken
 
 LARGEST_OUTPUT = 512 * 1024
 LONGEST_SUBJECT = 300
 COMPILED = 512  # artifacts held ready
+# What begins every tracked address is the same all through a mail: one value, encoded once for the mail.
+STEMS = ("click", "personal", "open")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,27 +57,17 @@ def render(artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
 
     `values` is what `engine.render.context.values_for` builds; its `seal` makes a personal link's address unreadable.
     """
-    with_seal = sealing(values)
-    templates = plain_templates(artifact)
-    return Rendered(
-        subject=subject_of(artifact, templates, with_seal),
-        html=fill(templates.html, with_seal, artifact),
-        text=fill(templates.text, with_seal, artifact),
-    )
+    subject, html, text = fill(plain_templates(artifact), with_sealing(values), artifact)
+    return Rendered(subject=one_line(subject), html=html, text=text)
 
 
 def render_wire(artifact: Artifact, values: Mapping[str, Any]) -> WireParts:
-    """The same as `render` in the form in which it is sent: faster, since only the values are encoded. Raises RenderError."""
-    with_seal = sealing(values)
-    templates = wire_templates(artifact)
-    return WireParts(
-        subject=subject_of(artifact, templates, with_seal),
-        text_qp=fill(templates.text, with_seal, artifact).encode("ascii"),
-        html_qp=fill(templates.html, with_seal, artifact).encode("ascii"),
-    )
+    """The same as `render` in the form in which it is sent: what is fixed is not encoded again. Raises RenderError."""
+    subject, html, text = fill(wire_templates(artifact), with_sealing(values) | stems_of(values), artifact)
+    return WireParts(subject=one_line(subject), text_qp=text.encode("ascii"), html_qp=html.encode("ascii"))
 
 
-def sealing(values: Mapping[str, Any]) -> dict[str, Any]:
+def with_sealing(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values with a `seal` that seals nothing but web addresses, and what else a template may call."""
     seal: Callable[[str], str] = values["seal"]
 
@@ -85,20 +77,30 @@ def sealing(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "seal": seal_checked, "checked_url": checked_url}
 
 
-def subject_of(artifact: Artifact, templates: Templates, values: dict[str, Any]) -> str:
-    """The subject on one line: a value's line end must not begin a header."""
-    return " ".join(fill(templates.subject, values, artifact).split())[:LONGEST_SUBJECT]
+class Ready(str):
+    """Text that is quoted-printable already."""
 
 
-def fill(template: Template, values: dict[str, Any], artifact: Artifact) -> str:
-    """The template with the values in it. Raises RenderError naming the email."""
+def stems_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    track, token = values["track"], values["token"]
+    return {f"{name}_stem": Ready(quote_piece(f"{track}/{name[0]}/{token}")) for name in STEMS}
+
+
+def fill(templates: Templates, values: dict[str, Any], artifact: Artifact) -> list[str]:
+    """Subject, HTML and text with the values in them. Raises RenderError naming the email."""
+    context = templates.html.new_context(values, shared=True)
     try:
-        text = "".join(template.root_render_func(template.new_context(values, shared=True)))
+        filled = ["".join(template.root_render_func(context)) for template in (templates.subject, templates.html, templates.text)]
     except (RenderError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise RenderError(f'the email "{artifact.email}" cannot be written for this person: {error}') from error
-    if len(text) > LARGEST_OUTPUT:
+    if max(map(len, filled)) > LARGEST_OUTPUT:
         raise RenderError(f'the email "{artifact.email}" is larger than {LARGEST_OUTPUT // 1024} KB for this person')
-    return text
+    return filled
+
+
+def one_line(subject: str) -> str:
+    """A value's line end must not begin a header."""
+    return " ".join(subject.split())[:LONGEST_SUBJECT]
 
 
 @lru_cache(COMPILED)
@@ -121,21 +123,30 @@ def wire_templates(artifact: Artifact) -> Templates:
 
 def quoted_template(sandbox: Sandbox, source: str) -> Template:
     """A template whose fixed text is already quoted-printable, and whose `finalize` makes the values so."""
+    for stem in STEMS:
+        source = source.replace(f"{{{{ track }}}}/{stem[0]}/{{{{ token }}}}", f"{{{{ {stem}_stem }}}}")
     tree = sandbox.parse(source)
     for data in tree.find_all(nodes.TemplateData):
         data.data = quote_piece(data.data)
     return sandbox.from_string(tree)
 
 
-def quoted_html(value: Any) -> Markup:
-    return Markup(quote_piece(value if type(value) is Markup else escape(printed(value))))
+def escaped(value: Any) -> str:
+    return value if type(value) is Markup else escape(spoken(value))
+
+
+def quoted_html(value: Any) -> str:
+    if type(value) is str and BARE.fullmatch(value):
+        return value + SOFT_BREAK
+    return value if type(value) is Ready else quote_piece(str(escaped(value)))
 
 
 def quoted_text(value: Any) -> str:
-    return quote_piece(printed(value))
+    return value if type(value) is Ready else quote_piece(printed(value))
 
 
-PLAIN_HTML = make_sandbox(autoescape=True, finalize=printed)
+# Escaping is `finalize`'s work in all four, so that an expression means the same in each, and a value is looked at once.
+PLAIN_HTML = make_sandbox(autoescape=False, finalize=escaped)
 PLAIN_TEXT = make_sandbox(autoescape=False, finalize=printed)
-WIRE_HTML = make_sandbox(autoescape=True, finalize=quoted_html)
+WIRE_HTML = make_sandbox(autoescape=False, finalize=quoted_html)
 WIRE_TEXT = make_sandbox(autoescape=False, finalize=quoted_text)
