@@ -17,6 +17,7 @@ from engine.expressions.check import check_text
 from engine.expressions.condition import Condition, compile_condition
 from engine.expressions.scope import Scope
 
+LONGEST_TEMPLATE = 5_000
 ALWAYS = "true"
 TEMPLATES = Environment(autoescape=False)  # parses only: nothing is rendered here
 
@@ -74,9 +75,9 @@ def report(error: ConditionError, scalar: Scalar, code: str, findings: Findings)
 def check_template(scalar: Scalar, lead_fields: Collection[str], findings: Findings) -> None:
     """Report what a Jinja text asks for beyond `lead.<field>`."""
     try:
-        tree = TEMPLATES.parse(scalar.text)
+        tree = TEMPLATES.parse(within_limit(scalar.text))
     except (TemplateSyntaxError, RecursionError, ValueError) as error:
-        reason = error.message if isinstance(error, TemplateSyntaxError) else "it is too complicated"
+        reason = error.message if isinstance(error, TemplateSyntaxError) else "it is too long or too deep"
         findings.add("E038", scalar.place, f"the placeholders of {quote(scalar.text)} cannot be read: {reason}")
         return
     for name in tree.find_all(nodes.Name):
@@ -85,6 +86,12 @@ def check_template(scalar: Scalar, lead_fields: Collection[str], findings: Findi
     for field in lead_fields_of(tree):
         if field not in lead_fields:
             findings.unknown("E035", scalar.place, "field", f"lead.{field}", [f"lead.{each}" for each in lead_fields])
+
+
+def within_limit(text: str) -> str:
+    if len(text) > LONGEST_TEMPLATE:
+        raise ValueError(f"longer than {LONGEST_TEMPLATE} characters")
+    return text
 
 
 def lead_fields_of(tree: nodes.Template) -> list[str]:

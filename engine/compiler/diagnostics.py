@@ -7,7 +7,10 @@ each code to the marketer, and `tests/compiler/bad/<code>` holds a workspace tha
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from itertools import chain
 from typing import NamedTuple
+
+MOST = 100  # of one file: who has more reads the first ones anyway
 
 
 class Place(NamedTuple):
@@ -104,24 +107,31 @@ class Diagnostic:
 
 
 class Findings:
-    """The findings of one compilation, in whatever order the stages make them."""
+    """The findings of one compilation, in whatever order the stages make them. Of one file, `MOST` are kept."""
 
     def __init__(self) -> None:
-        self._found: set[Diagnostic] = set()
+        self._found: dict[str, set[Diagnostic]] = {}
         self._files_with_errors: set[str] = set()
 
     def add(self, code: str, place: Place, message: str, suggestion: str | None = None) -> None:
         """Add one finding. The same finding twice is one. A code outside the table is a bug: KeyError."""
         assert TABLE[code]
         file, line, column = place
+        if self._is_full(file):
+            message, suggestion = "too many findings in this file to tell them all; correct these first", None
+            line, column = 1, 1
         found = Diagnostic(file=file, line=line, column=column, code=code, message=message, suggestion=suggestion)
-        self._found.add(found)
+        self._found.setdefault(file, set()).add(found)
         if found.is_error:
             self._files_with_errors.add(file)
 
     def unknown(self, code: str, place: Place, what: str, name: str, known: Iterable[str]) -> None:
         """Add that `name` is not among the `known` ones, with the closest of those as the suggestion."""
-        self.add(code, place, f"unknown {what} {quote(name)}", closest(name, known))
+        self.guess(code, place, f"unknown {what} {quote(name)}", name, known)
+
+    def guess(self, code: str, place: Place, message: str, name: str, known: Iterable[str]) -> None:
+        """Add a finding about `name`, with the closest of the `known` ones as the suggestion."""
+        self.add(code, place, message, None if self._is_full(place.file) else closest(name, known))
 
     @property
     def has_errors(self) -> bool:
@@ -132,7 +142,10 @@ class Findings:
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """By file, then line, then column."""
-        return tuple(sorted(self._found, key=reading_order))
+        return tuple(sorted(chain.from_iterable(self._found.values()), key=reading_order))
+
+    def _is_full(self, file: str) -> bool:
+        return len(self._found.get(file, ())) >= MOST
 
 
 def reading_order(found: Diagnostic) -> tuple[str, int, int, str, str]:

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import time
+from functools import cache
 from typing import Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 
-from engine.compiler.diagnostics import closest, quote
+from engine.compiler.diagnostics import quote
 from engine.compiler.plan import Timing
 from engine.spans import Span, parse_span
 
@@ -25,17 +26,16 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,6})?", re.ASCII)
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _POINT = re.compile(r"(day|week|month|year)\s+(\d{1,5})", re.ASCII)
-_DAYTIME = re.compile(r"(.*?)\s*,\s*([\d:]+)\s*")
 
 V = TypeVar("V")
 
 
 class Unusable(ValueError):
-    """A value that its kind refuses; `suggestion` is what was probably meant."""
+    """A value that its kind refuses; `known` are the values there are, when they can be counted."""
 
-    def __init__(self, message: str, suggestion: str | None = None) -> None:
+    def __init__(self, message: str, known: Collection[str] = ()) -> None:
         super().__init__(message)
-        self.suggestion = suggestion
+        self.known = known
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,13 @@ class Kind(Generic[V]):
 
     code: str
     parse: Callable[[str], V]
+    longest: int = 250
+
+    def read(self, text: str) -> V:
+        """Raises ValueError, or Unusable with what is known, when the text is no such value."""
+        if len(text) > self.longest:
+            raise Unusable(f"{quote(text)} is too long")
+        return self.parse(text)
 
 
 def parse_text(text: str) -> str:
@@ -84,8 +91,8 @@ def parse_after(text: str) -> Timing:
 
 
 def split_clock(text: str) -> tuple[str, time | None]:
-    found = _DAYTIME.fullmatch(text)
-    return (found[1], parse_clock(found[2])) if found else (text, None)
+    before, comma, clock = text.rpartition(",")
+    return (before, parse_clock(clock)) if comma and ":" in clock else (text, None)
 
 
 def parse_positive_span(text: str) -> Span:
@@ -106,7 +113,12 @@ def parse_zone(text: str) -> str:
 
 
 def unknown_zone(text: str) -> Unusable:
-    return Unusable(f"unknown time zone {quote(text)}", closest(text, available_timezones()))
+    return Unusable(f"unknown time zone {quote(text)}", zone_names())
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def parse_address(text: str) -> str:
@@ -163,7 +175,7 @@ def choice_kind(choices: Collection[str]) -> Kind[str]:
 
     def parse(text: str) -> str:
         if text not in choices:
-            raise Unusable(f"{quote(text)} is not one of: {', '.join(choices)}", closest(text, choices))
+            raise Unusable(f"{quote(text)} is not one of: {', '.join(choices)}", choices)
         return text
 
     return Kind("E014", parse)
@@ -177,7 +189,7 @@ def parse_unknown_consent(text: str) -> Literal["nurture", "hold"]:
     return "nurture" if choice_kind(("nurture", "hold")).parse(text) == "nurture" else "hold"
 
 
-TEXT = Kind("E011", parse_text)
+TEXT = Kind("E011", parse_text, longest=50_000)
 NAME = Kind("E017", parse_name)
 CLOCK = Kind("E015", parse_clock)
 AT = Kind("E015", parse_at)
@@ -186,7 +198,7 @@ SPAN = Kind("E015", parse_span)
 POSITIVE_SPAN = Kind("E015", parse_positive_span)
 ZONE = Kind("E029", parse_zone)
 ADDRESS = Kind("E036", parse_address)
-LINK = Kind("E036", parse_link)
+LINK = Kind("E036", parse_link, longest=2_000)
 YES_NO = Kind("E014", parse_yes_no)
 WEEKDAY = choice_kind(WEEKDAYS)
 NUMBER = number_kind()

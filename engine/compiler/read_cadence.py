@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from engine.compiler import kinds
-from engine.compiler.diagnostics import Findings, Place, closest
+from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.plan import Timing, Window
 from engine.compiler.read_window import read_window
 from engine.compiler.reading import Section, items_of
@@ -122,8 +122,8 @@ def kind_of(node: Mapping, findings: Findings) -> StepKind | None:
     if found:
         findings.add("E018", node.place, f"a step does one thing, not {' and '.join(found)}; make them two steps")
     else:
-        meant = next(filter(None, (closest(key, StepKind) for key in keys)), None)
-        findings.add("E018", node.place, f"a step needs one of: {', '.join(StepKind)}", meant)
+        odd = next((key for key in keys if not any(key in known for known in STEP_KEYS.values())), "")
+        findings.guess("E018", node.place, f"a step needs one of: {', '.join(StepKind)}", odd, StepKind)
     return None
 
 

@@ -7,7 +7,7 @@ the first fault: what cannot be read is reported once and replaced by a default.
 from collections.abc import Collection, Iterator
 from typing import TypeVar
 
-from engine.compiler.diagnostics import Findings, Place, closest, quote
+from engine.compiler.diagnostics import Findings, Place, quote
 from engine.compiler.kinds import NAME, TEXT, Kind, Unusable
 from engine.compiler.source import Listing, Mapping, Node, Scalar
 from engine.compiler.syntax import Text, Written
@@ -95,7 +95,7 @@ class Section:
         for key, _ in node.entries if isinstance(node, Mapping) else ():
             if key.text not in known:
                 unknown = f"unknown key {quote(key.text)} in {self.what}"
-                self.findings.add("E010", key.place, unknown, closest(key.text, known))
+                self.findings.guess("E010", key.place, unknown, key.text, known)
 
 
 def entries_of(node: Node | None, what: str, findings: Findings) -> tuple[tuple[Scalar, Node], ...]:
@@ -135,9 +135,9 @@ def scalar_of(node: Node, what: str, findings: Findings) -> Scalar | None:
 def value_of(scalar: Scalar, kind: Kind[V], what: str, findings: Findings) -> Written[V] | None:
     """The text as a value of its kind; None: reported."""
     try:
-        return Written(kind.parse(scalar.text), scalar.place)
+        return Written(kind.read(scalar.text), scalar.place)
     except Unusable as error:
-        findings.add(kind.code, scalar.place, f"{what}: {error}", error.suggestion)
+        findings.guess(kind.code, scalar.place, f"{what}: {error}", scalar.text, error.known)
     except ValueError as error:
         findings.add(kind.code, scalar.place, f"{what}: {error}")
     return None

@@ -5,6 +5,7 @@ reads what a file or a shop hands us by them.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,8 +106,8 @@ class EventSchema:
     kinds: tuple[EventKind, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [kind.name for kind in self.kinds]
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        counts = Counter(kind.name for kind in self.kinds)
+        if twice := next((name for name, count in counts.items() if count > 1), None):
             raise ValueError(f"`{twice}` is there twice")
 
     @property

@@ -1,0 +1,176 @@
+"""What a cadence file means: its defaults, its times, how its ways part and meet again."""
+
+from datetime import time
+from pathlib import Path
+
+import pytest
+
+from engine.compiler.plan import CadencePlan, Span, Step, Timing, Window
+from tests.compiler.workspaces import compiled, copy_good, write
+
+HEAD = "title: Small\nowner: dana\ntopic: lessons\n"
+
+
+def cadence(folder: Path, steps: str, head: str = "") -> CadencePlan:
+    """The plan of one cadence in an otherwise sound workspace."""
+    copy_good(folder)
+    write(folder, "cadences/small.yaml", f"{HEAD}{head}steps:\n{steps}")
+    result = compiled(folder)
+    assert result.plan, [str(found) for found in result.diagnostics]
+    return next(cadence for cadence in result.plan.cadences if cadence.name == "small")
+
+
+def found_in(folder: Path, steps: str, head: str = "") -> list[str]:
+    """The codes that one cadence gives."""
+    copy_good(folder)
+    write(folder, "cadences/small.yaml", f"{HEAD}{head}steps:\n{steps}")
+    return [found.code for found in compiled(folder).diagnostics]
+
+
+def ways(cadence: CadencePlan) -> dict[str, tuple[str | None, str | None]]:
+    """Where each step goes on, and where else."""
+    return {step.id: (step.next, getattr(step, "otherwise", None)) for step in cadence.steps}
+
+
+def timing(step: Step) -> tuple[str, str, time | None]:
+    return step.timing.base, str(step.timing.span), step.timing.clock
+
+
+def test_a_cadence_of_four_lines_has_safe_defaults(tmp_path: Path) -> None:
+    small = cadence(tmp_path, "  - email: welcome\n")
+
+    assert small.brand == "fernhill"
+    assert (small.on_change, small.repeat, small.gap, small.goal) == ("pin", False, Span(days=1), None)
+    assert small.window == Window(weekdays=(0, 1, 2, 3, 4), opens=time(9), closes=time(17))
+    assert [(way.event, way.because) for way in small.exits] == [("replied", "replied"), ("purchased", "purchased")]
+    assert small.steps[0].timing == Timing(base="after", span=Span())
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("at: day 0", ("at", "0 days", None)),
+        ("at: day 3", ("at", "3 days", None)),
+        ("at: week 2", ("at", "2 weeks", None)),
+        ("at: month 3, 14:30", ("at", "3 months", time(14, 30))),
+        ("at: year 1", ("at", "1 year", None)),
+        ("after: 3 business days", ("after", "3 business days", None)),
+        ("after: 3 business days, 9:05", ("after", "3 business days", time(9, 5))),
+        ("after: 4 hours", ("after", "4 hours", None)),
+    ],
+)
+def test_times_are_read_as_written(written: str, meant: tuple[str, str, time | None], tmp_path: Path) -> None:
+    small = cadence(tmp_path, f"  - email: welcome\n    {written}\n")
+
+    assert timing(small.steps[0]) == meant
+
+
+@pytest.mark.parametrize("written", ["at: 3 days", "at: day -1", "at: day x", "after: day 3", "after: 2", "at: day 99999"])
+def test_times_that_cannot_be_read_are_reported(written: str, tmp_path: Path) -> None:
+    assert found_in(tmp_path, f"  - email: welcome\n    {written}\n") == ["E015"]
+
+
+def test_both_ways_of_a_branch_meet_at_the_next_step(tmp_path: Path) -> None:
+    small = cadence(
+        tmp_path,
+        "  - branch: sizes\n    if: employees >= 50\n"
+        "    then:\n      - email: welcome\n      - email: guide\n        after: 1 week\n"
+        "    else: [{task: call, title: Call}]\n"
+        "  - goal: done\n",
+    )
+
+    assert ways(small) == {
+        "sizes": ("welcome", "call"),
+        "welcome": ("guide", None),
+        "guide": ("done", None),
+        "call": ("done", None),
+        "done": (None, None),
+    }
+
+
+def test_a_way_that_is_left_out_goes_straight_on(tmp_path: Path) -> None:
+    small = cadence(
+        tmp_path,
+        "  - email: welcome\n"
+        "  - wait: read-it\n    for: clicked('welcome')\n    timeout: 10 days\n    else: [{task: call, title: Call}]\n"
+        "  - goal: done\n",
+    )
+
+    assert ways(small)["read-it"] == ("done", "call")
+
+
+def test_the_last_step_of_nested_ways_leads_out_of_all_of_them(tmp_path: Path) -> None:
+    small = cadence(
+        tmp_path,
+        "  - branch: outer\n    if: employees >= 50\n    then:\n"
+        "      - branch: inner\n        if: employees >= 90\n        then: [{task: call, title: Call}]\n"
+        "  - goal: done\n",
+    )
+
+    assert ways(small) == {
+        "outer": ("inner", "done"), "inner": ("call", "done"), "call": ("done", None), "done": (None, None),
+    }  # fmt: skip
+
+
+def test_a_plain_wait_is_named_by_its_position(tmp_path: Path) -> None:
+    small = cadence(tmp_path, "  - email: welcome\n  - wait: 2 weeks\n  - wait: 1 day\n    id: a-breath\n")
+
+    assert [step.id for step in small.steps] == ["welcome", "wait-2", "a-breath"]
+
+
+def test_a_window_takes_what_it_leaves_out_from_the_workspace(tmp_path: Path) -> None:
+    small = cadence(tmp_path, "  - email: welcome\n", "window: {days: [tue, thu]}\n")
+
+    assert small.window == Window(weekdays=(1, 3), opens=time(9), closes=time(17))
+
+
+def test_an_empty_list_of_exits_means_none(tmp_path: Path) -> None:
+    assert cadence(tmp_path, "  - email: welcome\n", "exits: []\n").exits == ()
+
+
+def test_a_step_is_not_out_of_order_because_another_way_was_longer(tmp_path: Path) -> None:
+    steps = (
+        "  - email: welcome\n    at: day 0\n"
+        "  - wait: read-it\n    for: clicked('welcome')\n    timeout: 6 weeks\n"
+        "  - email: guide\n    at: day 10\n"
+    )
+
+    assert found_in(tmp_path, steps) == []
+
+
+def test_a_step_before_the_end_of_a_pause_is_out_of_order(tmp_path: Path) -> None:
+    steps = "  - email: welcome\n    at: day 4\n  - wait: 5 days\n  - email: guide\n    at: day 7\n"
+
+    assert found_in(tmp_path, steps) == ["E032"]
+
+
+def test_an_email_right_after_an_awaited_click_is_not_too_close(tmp_path: Path) -> None:
+    steps = (
+        "  - email: welcome\n  - wait: read-it\n    for: clicked('pricing')\n    timeout: 2 days\n    then: [{email: guide}]\n"
+    )
+
+    assert found_in(tmp_path, steps) == []
+
+
+def test_a_goal_in_one_way_leaves_the_next_step_reachable(tmp_path: Path) -> None:
+    steps = (
+        "  - branch: sizes\n    if: employees >= 50\n    then: [{goal: big}]\n    else: [{task: call, title: Call}]\n"
+        "  - email: welcome\n"
+    )
+
+    assert found_in(tmp_path, steps) == []
+
+
+def test_goals_in_both_ways_leave_it_unreachable(tmp_path: Path) -> None:
+    steps = "  - branch: sizes\n    if: employees >= 50\n    then: [{goal: big}]\n    else: [{goal: small}]\n  - email: welcome\n"
+
+    assert found_in(tmp_path, steps) == ["W001"]
+
+
+def test_faults_inside_nested_steps_are_found_too(tmp_path: Path) -> None:
+    steps = (
+        "  - branch: sizes\n    if: employees >= 50\n    then:\n"
+        "      - branch: more\n        if: employes >= 90\n        then: [{email: welcom}]\n"
+    )
+
+    assert found_in(tmp_path, steps) == ["E023", "E012"]
