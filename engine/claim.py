@@ -120,6 +120,12 @@ def sweep(tx: Tx, noun: Noun) -> int:
     return tx.run(opened).rowcount
 
 
+def is_set_aside(noun: Noun) -> sa.ColumnElement[bool]:
+    """A condition: the row was tried three times, never finished, and waits for a person."""
+    table = noun.table
+    return sa.and_(in_state(table, noun.open_state), table.c.due_at.is_(None), table.c.claims >= QUARANTINE_AFTER)
+
+
 def reopened(noun: Noun) -> dict[str, object]:
     """Column values of a row that is free to take again, whatever a late holder of it believes."""
     return {"state": noun.open_state, "epoch": noun.table.c.epoch + 1, "worker_id": None, "lease_until": None}

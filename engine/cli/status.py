@@ -5,9 +5,12 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
+from engine.claim import NOUNS, is_set_aside
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.database import Tx
 from engine.schema import enrolments, handoffs, leads, reactions, sends, suppressions, touches, workers
+
+MOST_NAMED = 20
 
 
 @click.command("status")
@@ -36,11 +39,18 @@ def status(tx: Tx) -> dict[str, object]:
         "touches_overdue": count(tx, touches, touches.c.state == "waiting", touches.c.due_at <= tx.now),
         "sends_overdue": count(tx, sends, sends.c.state == "ready", sends.c.due_at <= tx.now),
         "reactions_open": count(tx, reactions, reactions.c.state != "done"),
+        "set_aside": {
+            noun.name: [row.id for row in tx.run(sa.select(noun.table.c.id).where(is_set_aside(noun)).limit(MOST_NAMED))]
+            for noun in NOUNS.values()
+        },
         "next_touch_at": tx.run(sa.select(sa.func.min(touches.c.due_at)).where(touches.c.state == "waiting")).scalar(),
-        "processes": [
-            f"{row.kind} {row.host}:{row.pid}" for row in tx.run(sa.select(workers).where(workers.c.lease_until >= tx.now))
-        ],
+        "processes": processes(tx),
     }
+
+
+def processes(tx: Tx) -> list[str]:
+    alive = tx.run(sa.select(workers).where(workers.c.lease_until >= tx.now))
+    return [f"{row.kind} {row.host.split()[0]}:{row.pid}" for row in alive]  # the rest of `host` is for processes, not people
 
 
 def count(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
@@ -69,4 +79,7 @@ def in_words(counted: dict[str, object]) -> str:
         f"next touch {counted['next_touch_at'] or 'none planned'}",
         f"processes  {', '.join(counted['processes']) or 'none is running'}",  # type: ignore[arg-type]
     ]
+    for noun, ids in counted["set_aside"].items():  # type: ignore[attr-defined]
+        if ids:
+            lines.append(f"set aside  {noun} {', '.join(map(str, ids))}: tried three times without an end; see the logs")
     return "\n".join(lines)

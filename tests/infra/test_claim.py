@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from engine.claim import SEND, TOUCH, Claim, begin, put_back, set_aside, sweep, take_due
+from engine.claim import SEND, TOUCH, Claim, begin, is_set_aside, put_back, set_aside, sweep, take_due
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.schema import sends, touches
@@ -107,8 +107,10 @@ def test_a_row_that_kills_three_workers_waits_for_a_person(database: Database) -
             begin(tx, TOUCH, held_claims(database), worker_id="gone")
             sweep(tx, TOUCH)
             claims = take_due(tx, TOUCH, limit=1, lease=LEASE)
+    with database.read() as tx:
+        named = tx.run(sa.select(sa.func.count()).select_from(touches).where(is_set_aside(TOUCH))).scalar_one()
 
-    assert claims == []
+    assert (claims, named) == ([], 1)
 
 
 def test_a_row_no_queue_would_take_is_due_again_at_once_and_uncounted(database: Database) -> None:
