@@ -68,7 +68,7 @@ class Span:
 
     def __bool__(self) -> bool:
         """False for a span of no length."""
-        return self != Span()
+        return bool(self.months or self.days or self.business_days or self.seconds)
 
     def __str__(self) -> str:
         parts = ("months", "days", "business_days", "seconds")
@@ -135,6 +135,8 @@ def _in_words(part: str, amount: int) -> str:
 
 def _move_months(day: date, months: int) -> date:
     """The same day of another month, or that month's last when it is shorter."""
+    if not months:
+        return day
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
