@@ -156,7 +156,7 @@ def anchor_of(row: Row, way: Course, policy: Policy, day: date) -> datetime:
 
 def load_new(tx: Tx, enrolment_ids: Sequence[int]) -> Sequence[Row]:
     chosen = (
-        sa.select(enrolments.c.id.label("enrolment_id"), *PASSAGE_COLUMNS)
+        sa.select(*PASSAGE_COLUMNS)
         .join(leads, leads.c.id == enrolments.c.lead_id)
         .where(enrolments.c.id.in_(enrolment_ids))
         .order_by(enrolments.c.id)

@@ -13,7 +13,7 @@ from engine.compiler.plan import CadencePlan, structure_hash_of
 from engine.database import Tx
 from engine.schedule.courses import course
 from engine.schedule.next_step import Course, Ended, Passage, plan_step
-from engine.schedule.passages import last_mailed, load_waiting, passage_of
+from engine.schedule.passages import TouchRow, last_mailed, load_waiting, passage_of
 from engine.schedule.timing import Planned
 from engine.schema import cadence_versions, enrolments, touches
 from engine.sql import rows_at_once
@@ -74,9 +74,7 @@ def plan_anew(tx: Tx, enrolment_ids: Collection[int]) -> None:
     write_dates(tx, changes)
 
 
-def dates(
-    tx: Tx, row: sa.Row[Any], way: Course, passage: Passage, previous: sa.Row[Any] | None, mailed: dict[int, Any]
-) -> Planned:
+def dates(tx: Tx, row: TouchRow, way: Course, passage: Passage, previous: sa.Row[Any] | None, mailed: dict[int, Any]) -> Planned:
     step = way.steps[row.step_id]
     if previous is None:
         return plan_step(way, step, passage, previous_on=None, ended=None, now=tx.now)

@@ -6,8 +6,8 @@ passages here that stand between two steps. No step of a passage is ever taken t
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,7 +16,7 @@ from engine.database import Tx
 from engine.schedule.courses import zone_of
 from engine.schedule.next_step import Course, Ended, Next, Passage, next_step
 from engine.schema import enrolments, leads, touches
-from engine.sql import insert, rows_at_once
+from engine.sql import insert, insert_new, rows_at_once
 from engine.vocabulary import LIVE_ENROLMENT, EnrolmentState, Reason, TouchState
 
 
@@ -25,7 +25,6 @@ class Standing:
     """A live passage between two steps: all that says what comes next. `ended` None: it has not begun."""
 
     enrolment_id: int
-    lead_id: int
     number: int  # of the passage: 1, 2, …
     course: Course
     passage: Passage
@@ -35,22 +34,49 @@ class Standing:
 
 
 PASSAGE_COLUMNS = (
-    enrolments.c.lead_id, enrolments.c.version_id, enrolments.c.passage, enrolments.c.state.label("enrolment_state"),
-    enrolments.c.anchor_at, enrolments.c.shift_days, leads.c.zone,
+    enrolments.c.id.label("enrolment_id"), enrolments.c.lead_id, enrolments.c.version_id, enrolments.c.passage,
+    enrolments.c.state.label("enrolment_state"), enrolments.c.anchor_at, enrolments.c.shift_days, leads.c.zone,
 )  # fmt: skip
+TOUCHES_WITH_PASSAGES = (
+    sa.select(touches.c.id, touches.c.step_id, touches.c.planned_on, touches.c.created_at, *PASSAGE_COLUMNS)
+    .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+    .join(leads, leads.c.id == enrolments.c.lead_id)
+    .order_by(enrolments.c.id)
+    .with_for_update(of=enrolments)  # on PostgreSQL, who ends a passage and who moves it on wait for each other
+)
+NEW_TOUCH = ("enrolment_id", "step_id", "state", "due_at", "epoch", "claims", "planned_on", "created_at")
 
 
-def passage_of(row: sa.Row[Any], course: Course, policy: Policy) -> Passage:
+class TouchRow(NamedTuple):
+    """A touch with its passage, as `TOUCHES_WITH_PASSAGES` selects it; a plain tuple, since there are many."""
+
+    id: int
+    step_id: str
+    planned_on: date
+    created_at: datetime
+    enrolment_id: int
+    lead_id: int
+    version_id: int
+    passage: int
+    enrolment_state: str
+    anchor_at: datetime
+    shift_days: int
+    zone: str | None
+
+
+Row = TouchRow | sa.Row[Any]
+
+
+def passage_of(row: Row, course: Course, policy: Policy) -> Passage:
     """From a row with `PASSAGE_COLUMNS`."""
     zone = zone_of(row.zone, course.plan.brand, policy)
     return Passage(anchor_at=row.anchor_at, shift_days=row.shift_days, zone=zone)
 
 
-def standing_of(row: sa.Row[Any], course: Course, policy: Policy, ended: Ended | None) -> Standing:
-    """From a row with `PASSAGE_COLUMNS` and `enrolment_id`."""
+def standing_of(row: Row, course: Course, policy: Policy, ended: Ended | None) -> Standing:
+    """From a row with `PASSAGE_COLUMNS`."""
     return Standing(
         enrolment_id=row.enrolment_id,
-        lead_id=row.lead_id,
         number=row.passage,
         course=course,
         passage=passage_of(row, course, policy),
@@ -125,21 +151,15 @@ def write_touches(tx: Tx, found: Sequence[tuple[Standing, Next]]) -> list[Standi
     if not found:
         return []
     rows = [touch_row(each, coming, tx.now) for each, coming in found]
-    adding = insert(tx, touches).on_conflict_do_nothing(index_elements=["enrolment_id", "step_id"])
-    added = tx.connection.execute(adding, rows, execution_options={"preserve_rowcount": True}).rowcount
+    added = insert_new(tx, touches, NEW_TOUCH, rows, unless=("enrolment_id", "step_id"))
     return [] if added == len(rows) else stuck(tx, [each for each, _coming in found])
 
 
-def touch_row(each: Standing, coming: Next, now: datetime) -> dict[str, object]:
+def touch_row(each: Standing, coming: Next, now: datetime) -> tuple[object, ...]:
+    """The values of `NEW_TOUCH`."""
     assert coming.step is not None and coming.planned is not None
-    return {
-        "enrolment_id": each.enrolment_id,
-        "step_id": coming.step.id,
-        "state": "waiting",
-        "due_at": None if each.is_suspended else coming.planned.due_at,
-        "planned_on": coming.planned.on,
-        "created_at": now,
-    }
+    due_at = None if each.is_suspended else coming.planned.due_at
+    return (each.enrolment_id, coming.step.id, "waiting", due_at, 0, 0, coming.planned.on, now)
 
 
 def stuck(tx: Tx, standing: Sequence[Standing]) -> list[Standing]:
@@ -169,17 +189,7 @@ def last_mailed(tx: Tx, courses: Mapping[int, Course]) -> dict[int, datetime]:
     return found
 
 
-def load_waiting(tx: Tx, enrolment_ids: Collection[int]) -> Sequence[sa.Row[Any]]:
-    """Open touches that nobody works on, with their passages, locked like everywhere: enrolments first."""
-    chosen = (
-        sa.select(
-            touches.c.id, touches.c.step_id, touches.c.planned_on, touches.c.created_at, touches.c.state,
-            touches.c.enrolment_id, *PASSAGE_COLUMNS,
-        )
-        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .join(leads, leads.c.id == enrolments.c.lead_id)
-        .where(enrolments.c.id.in_(enrolment_ids), touches.c.state == TouchState.WAITING)
-        .order_by(enrolments.c.id)
-        .with_for_update(of=enrolments)
-    )  # fmt: skip
-    return tx.run(chosen).all()
+def load_waiting(tx: Tx, enrolment_ids: Collection[int]) -> list[TouchRow]:
+    """Open touches that nobody works on, with their passages."""
+    waiting = sa.and_(enrolments.c.id.in_(enrolment_ids), touches.c.state == TouchState.WAITING)
+    return [TouchRow._make(row) for row in tx.run(TOUCHES_WITH_PASSAGES.where(waiting))]

@@ -6,7 +6,7 @@ The caller commits.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -14,8 +14,8 @@ from engine.compiler.plan import EmailStep
 from engine.database import Tx
 from engine.schedule.courses import course
 from engine.schedule.next_step import Course, Ended, Took
-from engine.schedule.passages import PASSAGE_COLUMNS, Standing, begin_next, last_mailed, standing_of
-from engine.schema import enrolments, leads, touches
+from engine.schedule.passages import TOUCHES_WITH_PASSAGES, Standing, TouchRow, begin_next, last_mailed, standing_of
+from engine.schema import touches
 from engine.sql import rows_at_once
 from engine.versions import live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TouchState
@@ -31,7 +31,20 @@ class EndedTouch:
     took: Took = "next"
 
 
-Row = sa.Row[Any]
+CHOSEN = TOUCHES_WITH_PASSAGES.where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True)))
+CLOSING = (
+    sa.update(touches)
+    .where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True)), touches.c.state.in_(OPEN_TOUCH))
+    .values(
+        state=sa.bindparam("to_state"),
+        reason=sa.bindparam("why"),
+        ended_at=sa.bindparam("at"),
+        due_at=None,
+        worker_id=None,
+        lease_until=None,
+    )
+    .returning(touches.c.id)
+)
 
 
 def end_touches(tx: Tx, ended: Sequence[EndedTouch]) -> None:
@@ -44,17 +57,8 @@ def end_touches(tx: Tx, ended: Sequence[EndedTouch]) -> None:
         begin_next(tx, standings(tx, live, how))
 
 
-def load(tx: Tx, touch_ids: Collection[int]) -> Sequence[Row]:
-    """The touches with their passages, locked: on PostgreSQL whoever ends a passage meanwhile waits for us, or we for them."""
-    chosen = (
-        sa.select(touches.c.id, touches.c.step_id, touches.c.planned_on, touches.c.enrolment_id, *PASSAGE_COLUMNS)
-        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .join(leads, leads.c.id == enrolments.c.lead_id)
-        .where(touches.c.id.in_(touch_ids))
-        .order_by(enrolments.c.id)
-        .with_for_update(of=enrolments)
-    )
-    return tx.run(chosen).all()
+def load(tx: Tx, touch_ids: Collection[int]) -> list[TouchRow]:
+    return [TouchRow._make(row) for row in tx.run(CHOSEN, {"touch_ids": list(touch_ids)})]
 
 
 def close(tx: Tx, ended: Sequence[EndedTouch]) -> set[int]:
@@ -64,17 +68,12 @@ def close(tx: Tx, ended: Sequence[EndedTouch]) -> set[int]:
         ways.setdefault((touch.state, touch.reason), []).append(touch.touch_id)
     closed: set[int] = set()
     for (state, reason), touch_ids in ways.items():
-        closing = (
-            sa.update(touches)
-            .where(touches.c.id.in_(touch_ids), touches.c.state.in_(OPEN_TOUCH))
-            .values(state=state, reason=reason, ended_at=tx.now, due_at=None, worker_id=None, lease_until=None)
-            .returning(touches.c.id)
-        )
-        closed.update(row.id for row in tx.run(closing))
+        values = {"touch_ids": touch_ids, "to_state": state, "why": reason, "at": tx.now}
+        closed.update(tx.run(CLOSING, values).scalars())
     return closed
 
 
-def standings(tx: Tx, rows: Sequence[Row], how: Mapping[int, EndedTouch]) -> list[Standing]:
+def standings(tx: Tx, rows: Sequence[TouchRow], how: Mapping[int, EndedTouch]) -> list[Standing]:
     if not rows:
         return []
     policy = live_rules(tx).policy
