@@ -1,0 +1,49 @@
+"""The examples in docs/cadences.md are cadences that work in the starter workspace."""
+
+import re
+from pathlib import Path
+from textwrap import indent
+
+from engine.compiler.workspace import compile_workspace
+from engine.render import library
+from tests.compiler.workspaces import write
+
+DOCS = Path(__file__).parents[2] / "docs" / "cadences.md"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+HEAD = "title: An example\nowner: dana\ntopic: air-lessons\nsteps:\n"
+
+
+def test_the_first_cadence_is_about_ten_lines_long() -> None:
+    assert len(EXAMPLES[0].splitlines()) <= 11
+
+
+def test_every_example_and_every_row_of_its_tables_is_understood(workspace: Path) -> None:
+    for number, text in enumerate([*examples(), cadence_of_conditions(), *cadences_of_times()]):
+        write(workspace, f"cadences/example-{number}.yaml", text)
+
+    result = compile_workspace(workspace, render=library)
+
+    assert [str(found) for found in result.diagnostics] == []
+    assert result.plan and len(result.plan.cadences) >= 18
+
+
+def examples() -> list[str]:
+    """Whole cadences as they are, steps under a heading."""
+    return [text if text.startswith("title:") else HEAD + indent(text, "  ") for text in EXAMPLES]
+
+
+def cadence_of_conditions() -> str:
+    cells = [row.split("|")[1] for row in section("Conditions").splitlines() if row.startswith("| `")]
+    conditions = [condition for cell in cells for condition in re.findall(r"`([^`]+)`", cell)]
+    assert len(conditions) >= 13
+    return HEAD + "".join(f'  - {{goal: g{n}, if: "{condition}"}}\n' for n, condition in enumerate(conditions))
+
+
+def cadences_of_times() -> list[str]:
+    times = re.findall(r"`((?:at|after): [^`]+)`", section("Time"))
+    assert len(times) >= 8
+    return [HEAD + f"  - email: enquiry-01-welcome\n    {written}\n" for written in times]
+
+
+def section(title: str) -> str:
+    return DOCS.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
