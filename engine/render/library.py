@@ -15,6 +15,7 @@ from engine.render.email_file import EmailFile, read_email_file
 from engine.render.fold import Scope, Workshop, fold
 from engine.render.held import MARK, Document, Held
 from engine.render.links import Links, track_links, track_written_addresses
+from engine.render.lint import lint
 from engine.render.markup import convert, to_html, with_pixel
 from engine.render.names import ROOTS
 from engine.render.plaintext import write_text
@@ -138,7 +139,7 @@ class Compiling:
 
     def check_document(self, document: Document) -> None:
         """Report what is wrong with the MJML. Raises Unusable where nothing sensible can follow."""
-        read_tree(document, self.problems)
+        lint(read_tree(document, self.problems), document, self.held, self.problems)
         if not self.problems:
             convert(document, self.problems)
         if self.about.stream == "marketing" and "unsubscribe_url" not in self.held.restore(document.text):

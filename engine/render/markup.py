@@ -20,6 +20,7 @@ BODY_END = re.compile(r"</body>", re.IGNORECASE)
 PIXEL = '<img src="{{ track }}/o/{{ token }}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0;" />'
 # Whether a stand-in is between tags, where a comment can stand, or inside one.
 TAG_OR_HELD = re.compile(r"<[^>]*>|" + HELD.pattern)
+LEFT_ALONE = ' data-css-inline="ignore"'
 COMMENT = re.compile(r"<!--(zqj\d+jqz)-->")
 
 
@@ -73,10 +74,9 @@ def inline_styles(html: str, styles: str, held: Held) -> str:
     another order, the styles stay in a `<style>` instead: a loop must not be moved.
     """
     guarded = TAG_OR_HELD.sub(lambda found: found[0] if found[0][0] == "<" else as_comment(found[0], held), html)
-    inliner = css_inline.CSSInliner(
-        load_remote_stylesheets=False, keep_at_rules=True, keep_style_tags=True, inline_style_tags=False, extra_css=styles
-    )
-    inlined = COMMENT.sub(r"\1", inliner.inline(guarded))
+    inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, keep_style_tags=True, extra_css=styles)
+    only_ours = inliner.inline(guarded.replace("<style", f"<style{LEFT_ALONE}")).replace(LEFT_ALONE, "")
+    inlined = COMMENT.sub(r"\1", only_ours)
     if HELD.findall(inlined) == HELD.findall(html):
         return inlined
     return html.replace("</head>", f'<style type="text/css">{styles}</style></head>', 1)

@@ -5,6 +5,7 @@ Before: `engine.render.fold` has found that the token depends on the recipient. 
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jinja2 import TemplateSyntaxError, meta, nodes
 
@@ -46,12 +47,18 @@ def parse_token(piece: Piece) -> nodes.Template:
             "elif": f"{{% if 1 %}}{text}{{% endif %}}",
             "for": f"{text}{{% endfor %}}",
         }.get(piece.keyword, text)
+    return parse(text)
+
+
+@lru_cache(4096)  # layouts and blocks have the same tokens in every email
+def parse(text: str) -> nodes.Template:
     return GRAMMAR.parse(text)
 
 
-def names_in(tree: nodes.Template) -> set[str]:
+@lru_cache(4096)
+def names_in(tree: nodes.Template) -> frozenset[str]:
     """The names that the token expects from outside. Raises TemplateSyntaxError for an unknown filter or test."""
-    return meta.find_undeclared_variables(tree)
+    return frozenset(meta.find_undeclared_variables(tree))
 
 
 def targets_of(tree: nodes.Template) -> set[str]:

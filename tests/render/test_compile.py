@@ -151,7 +151,7 @@ def test_a_mistake_is_told_with_its_place(compile_email, mistake):
 
 def test_all_mistakes_are_told_at_once_each_in_its_own_file(compile_email):
     files = {
-        "blocks/quote.mjml": body("\n{{ lead.comapny }}"),
+        "blocks/quote.mjml": "\n{{ lead.comapny }}",
         "emails/welcome/email.yaml": "subject: Hi {{ leed.x }}\nstream: marketing\ncolour: red\n",
     }
 

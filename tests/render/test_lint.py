@@ -1,0 +1,113 @@
+"""What mrml passes over in silence is told to the author, with the place."""
+
+import pytest
+
+
+def section(inside: str) -> str:
+    return f"<mj-section><mj-column>\n{inside}</mj-column></mj-section>"
+
+
+MISTAKES = {
+    "<mj-txt>x</mj-txt>": '2:1: unknown tag "mj-txt" (did you mean "mj-text"?)',
+    "<MJ-TEXT>x</MJ-TEXT>": '2:1: unknown tag "MJ-TEXT"',
+    "<div>x</div>": "2:1: <div> must be inside <mj-text>, <mj-table> or <mj-raw>",
+    '<mj-text colour="#fff">x</mj-text>': '2:10: unknown attribute of <mj-text>: "colour" (did you mean "color"?)',
+    '<mj-text color="a" color="b">x</mj-text>': "2:20: <mj-text> has the attribute color twice",
+    "<mj-text>x</mj-button></mj-text>": "2:11: </mj-button> closes nothing: <mj-text> is open here",
+    "<mj-text>x": "2:1: <mj-text> is not closed before </mj-column>",
+    "<mj-text><p>x</mj-text>": "2:10: <p> is not closed before </mj-text>",
+    "<mj-section></mj-section>": "2:1: <mj-section> cannot be in <mj-column>; it belongs in <mj-body> or <mj-wrapper>",
+    "words": "2:1: text directly in <mj-column>: put it inside <mj-text>",
+    "{{ lead.email }}": "2:1: text directly in <mj-column>: put it inside <mj-text>",
+    '<mj-text><mj-button href="https://x.example">x</mj-button></mj-text>': "2:10: <mj-button> "
+    "cannot be in <mj-text>, which holds HTML",
+    "<mj-text><script>x</script></mj-text>": "2:10: <script> is not for mail: mail programs drop it or warn of it",
+    '<mj-text><b onclick="x">y</b></mj-text>': "2:13: onclick would be a script, which no mail program runs",
+    '<mj-image src="https://x.example/a.png" width="wide" />': '2:41: width="wide" is not a length like 20px or 50%',
+    '<mj-text color="{{ lead.email }}">x</mj-text>': "2:10: color "
+    "cannot depend on the recipient ({{ lead.email }}); links and texts can",
+    '<mj-text><b style="{{ lead.email }}">x</b></mj-text>': "2:13: style cannot depend on the recipient ({{ lead.email }});"
+    " links and texts can",
+    "<mj-table>{% for i in event.items %}<tr><td>{{ i }}</td></tr>{% endfor %}</mj-table>": "2:1: put the rows of this table, "
+    "with their {% … %}, inside <tbody>…</tbody>",
+    '<mj-include path="x.mjml" />': '2:1: <mj-include> is not used here: use {{ block("…") }} instead, which knows its arguments',
+    '<mj-social><mj-social-element name="linkedin" href="https://x.example">x</mj-social-element></mj-social>': '2:12: '
+    'name="linkedin" would make a link for sharing; name="linkedin-noshare" leads to your page',
+    "<mj-text color=red>x</mj-text>": "2:1: this tag cannot be read: attributes need quotes, as in a=\"b\"",
+    '<mj-button href="{% if lead.email %}https://x.example{% endif %}">x</mj-button>': "2:12: a link cannot have {% … %} inside: "
+    "write the condition around the whole link",
+    '<mj-button href="https://{{ lead.email }}.example/">x</mj-button>': "2:12: a link must begin with its fixed host, "
+    "as in https://example.com/{{ … }}, or be one value",
+    '<mj-button href="www.x.example">x</mj-button>': '2:12: "www.x.example" is not a link: write https://…, mailto:… or tel:…',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_a_mistake_in_the_markup_is_told_with_its_place(compile_email, mistake):
+    artifact, problems = compile_email(section(mistake))
+
+    assert artifact is None
+    assert f"templates/emails/welcome/body.mjml:{MISTAKES[mistake]}" in problems
+
+
+def test_a_condition_around_one_column_is_refused(compile_email):
+    column = "<mj-column><mj-text>x</mj-text></mj-column>"
+
+    _, problems = compile_email(f"<mj-section>{{% if lead.email %}}{column}{{% endif %}}{column}</mj-section>")
+
+    assert problems == [
+        "templates/emails/welcome/body.mjml:1:1: a condition cannot be around a column of <mj-section>; "
+        "put it around the whole section"
+    ]
+
+
+def test_a_mistake_in_the_layout_or_a_block_is_told_in_that_file(compile_email):
+    layout = (
+        "<mjml><mj-head><mj-font name='x' href='https://fonts.example'/></mj-head>\n<mj-body><!-- body -->\n"
+        "<mj-section><mj-column><mj-text><a href='{{ unsubscribe_url }}'>u</a></mj-text></mj-colum></mj-section></mj-body></mjml>"
+    )
+
+    _, problems = compile_email("{{ block('one') }}", {"layouts/default.mjml": layout, "blocks/one.mjml": "\n  <mj-sektion />"})
+
+    assert problems == [
+        'templates/blocks/one.mjml:2:3: unknown tag "mj-sektion" (did you mean "mj-section"?)',
+        "templates/layouts/default.mjml:1:16: <mj-font> is not used here: fonts are not loaded from other servers; "
+        "name the ones that mail programs have",
+        "templates/layouts/default.mjml:3:13: <mj-column> is not closed before </mj-section>",
+        "templates/layouts/default.mjml:3:80: </mj-colum> closes nothing: <mj-column> is open here",
+    ]
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<mj-text>a & b, 3 > 2, &nbsp;&copy; 🤷🏽‍♀️<br>x<br/>y<hr></mj-text>",
+        '<mj-image src="https://x.example/a.png" alt="Zoë \u200d says &quot;hi\\ho&quot; 🤷🏽‍♀️" width="200px" />',
+        "<mj-raw><table><tr><td>x</td></tr></table></mj-raw>",
+        "<mj-text><!-- a comment with <b> --></mj-text>",
+        "<mj-divider border-color='#ccc' /><mj-spacer height='20px' />",
+        '<mj-social><mj-social-element name="linkedin-noshare" href="https://x.example/us">us</mj-social-element></mj-social>',
+    ],
+)
+def test_ordinary_markup_is_left_alone(compile_email, markup):
+    artifact, problems = compile_email(section(markup))
+
+    assert problems == []
+    assert "\\u{" not in artifact.html and '\\"' not in artifact.html
+
+
+def test_an_inline_style_reaches_the_elements_and_moves_no_loop(compile_email):
+    layout = (
+        '<mjml><mj-head><mj-style inline="inline">td.price { color: #123456; }</mj-style></mj-head><mj-body><!-- body -->'
+        '<mj-section><mj-column><mj-text><a href="{{ unsubscribe_url }}">u</a></mj-text></mj-column></mj-section>'
+        "</mj-body></mjml>"
+    )
+    rows = '<mj-table><tbody>{% for i in event.items %}<tr><td class="price">{{ i }}</td></tr>{% endfor %}</tbody></mj-table>'
+
+    artifact, problems = compile_email(section(rows), {"layouts/default.mjml": layout})
+
+    assert problems == []
+    assert (
+        '<tbody>{% for i in event.items %}<tr><td class="price" style="color: #123456;">{{ i }}</td></tr>{% endfor %}</tbody>'
+        in artifact.html
+    )
