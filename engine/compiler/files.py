@@ -3,6 +3,7 @@
 Before: a folder. After: `engine.compiler.check` compares them. A file that may be missing stands for its defaults.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def read_files(folder: Path, findings: Findings) -> Files | None:
 
 def read_table(folder: Path, file: str, findings: Findings) -> Node | None:
     """A file at the top; a missing one is an empty mapping, but for workspace.yaml. None: unreadable (reported)."""
-    if file != "workspace.yaml" and not (folder / file).exists():
+    if file != "workspace.yaml" and not os.path.lexists(folder / file):
         return Mapping((), Place(file))
     return read_source(folder, file, findings)
 
@@ -65,13 +66,13 @@ def named_files(folder: Path, inside: str, findings: Findings) -> Iterator[tuple
     for path in sorted((folder / inside).glob("*")):
         if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
             continue
-        file = f"{inside}/{path.name}"
+        file = f"{inside}/{printable(path.name)}"
         if path.suffix == ".yml":
             findings.add("E009", Place(file), "this file is not read, for its name ends in .yml", f"{path.stem}.yaml")
         elif is_usable(path.stem):
             yield file, path.stem
         else:
-            findings.add("E009", Place(file), f"{quote(path.stem)} cannot be a name; use a-z, 0-9, - and _")
+            findings.add("E009", Place(file), f"{quote(printable(path.stem))} cannot be a name; use a-z, 0-9, - and _")
 
 
 def is_usable(name: str) -> bool:
@@ -86,4 +87,9 @@ def report_misnamed(folder: Path, findings: Findings) -> None:
     for path in sorted(folder.glob("*.y*ml")):
         meant = closest(path.name, TABLES)
         if path.name not in TABLES and meant and not (folder / meant).exists():
-            findings.add("W006", Place(path.name), "this file is not read", meant)
+            findings.add("W006", Place(printable(path.name)), "this file is not read", meant)
+
+
+def printable(name: str) -> str:
+    """A file's name as it can be shown: bytes that are not text, and line ends, become question marks."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name)

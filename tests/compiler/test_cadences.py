@@ -1,9 +1,14 @@
 """What a cadence file means: its defaults, its times, how its ways part and meet again."""
 
+from collections.abc import Iterator
 from datetime import time
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.compiler.plan import CadencePlan, Span, Step, Timing, Window
 from tests.compiler.workspaces import compiled, copy_good, write
@@ -110,6 +115,47 @@ def test_the_last_step_of_nested_ways_leads_out_of_all_of_them(tmp_path: Path) -
     assert ways(small) == {
         "outer": ("inner", "done"), "inner": ("call", "done"), "call": ("done", None), "done": (None, None),
     }  # fmt: skip
+
+
+ONE_STEP = st.just("email") | st.just("task") | st.just("pause") | st.just("goal")
+STEPS = st.recursive(
+    st.lists(ONE_STEP, min_size=1, max_size=3),
+    lambda ways: st.lists(ONE_STEP | st.tuples(st.sampled_from(["wait", "branch"]), ways, ways), min_size=1, max_size=4),
+    max_leaves=8,
+)
+
+
+def written(steps: list[Any], ids: Iterator[int], margin: str) -> str:
+    """The YAML of some made-up steps."""
+    text = ""
+    for step in steps:
+        name = f"s{next(ids)}"
+        match step:
+            case "email":
+                text += f"{margin}- {{email: welcome, id: {name}}}\n"
+            case "task":
+                text += f"{margin}- {{task: {name}, title: Call}}\n"
+            case "pause":
+                text += f"{margin}- {{wait: 2 days, id: {name}}}\n"
+            case "goal":
+                text += f"{margin}- {{goal: {name}, if: purchased()}}\n"
+            case (kind, then, otherwise):
+                about = "if: employees > 5" if kind == "branch" else f"for: replied()\n{margin}  timeout: 3 days"
+                text += f"{margin}- {kind}: {name}\n{margin}  {about}\n"
+                text += f"{margin}  then:\n{written(then, ids, margin + '    ')}"
+                text += f"{margin}  else:\n{written(otherwise, ids, margin + '    ')}"
+    return text
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_every_step_leads_only_to_later_ones_and_all_are_reached(steps: list[Any], tmp_path: Path) -> None:
+    small = cadence(tmp_path, written(steps, count(1), "  "), "gap: 0 days\n")
+
+    order = {step.id: number for number, step in enumerate(small.steps)}
+    onward = {(step.id, there) for step in small.steps for there in ways(small)[step.id] if there}
+    assert all(order[here] < order[there] for here, there in onward)
+    assert {there for _, there in onward} | {small.steps[0].id} == set(order)
 
 
 def test_a_plain_wait_is_named_by_its_position(tmp_path: Path) -> None:

@@ -69,6 +69,17 @@ def test_the_same_finding_twice_is_told_once() -> None:
     assert len(findings.in_order()) == 1
 
 
+def test_of_a_file_with_countless_faults_the_first_hundred_are_told_and_that_there_are_more() -> None:
+    findings = Findings()
+
+    for line in range(1, 5000):
+        findings.unknown("E012", Place("a.yaml", line, 1), "email", f"welcom{line}", ["welcome"])
+
+    found = findings.in_order()
+    assert len(found) == 101
+    assert "too many findings" in found[0].message
+
+
 def test_all_errors_come_at_once(tmp_path: Path) -> None:
     folder = copy_good(tmp_path)
     for code in ("E012", "E016", "E036"):

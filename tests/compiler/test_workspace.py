@@ -157,6 +157,15 @@ def test_two_hundred_cadences_of_thirty_steps_compile(tmp_path: Path) -> None:
     assert sum(len(cadence.steps) for cadence in plan.cadences) > 6000
 
 
+def test_a_file_whose_name_is_no_text_is_reported_in_signs_that_print(tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    (folder / "cadences" / "caf\udce9\n.yaml").write_text("title: x\n")
+
+    found = compiled(folder).diagnostics
+
+    assert [(each.code, each.file) for each in found] == [("E009", "cadences/caf??.yaml")]
+
+
 WORDS = st.sampled_from(
     ["email", "wait", "branch", "task", "goal", "if", "for", "then", "else", "steps", "title", "at", "after", "timeout",
      "id", "exits", "window", "days", "from", "to", "gap", "topic", "owner", "brand", "fields", "events", "segments",
