@@ -69,16 +69,16 @@ def named_files(folder: Path, inside: str, findings: Findings) -> Iterator[tuple
         file = f"{inside}/{printable(path.name)}"
         if path.suffix == ".yml":
             findings.add("E009", Place(file), "this file is not read, for its name ends in .yml", f"{path.stem}.yaml")
-        elif is_usable(path.stem):
+        elif is_usable(path.stem, file, findings):
             yield file, path.stem
-        else:
-            findings.add("E009", Place(file), f"{quote(printable(path.stem))} cannot be a name; use a-z, 0-9, - and _")
 
 
-def is_usable(name: str) -> bool:
+def is_usable(name: str, file: str, findings: Findings) -> bool:
+    """Whether a file may give its name to something; else it is reported."""
     try:
         return parse_name(name) == name
     except Unusable:
+        findings.add("E009", Place(file), f"{quote(printable(name))} cannot be a name; use a-z, 0-9, - and _")
         return False
 
 

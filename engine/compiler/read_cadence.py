@@ -60,7 +60,7 @@ def read_cadence(node: Node, name: str, window: Window, findings: Findings) -> C
         repeat=section.given("repeat", kinds.YES_NO, False).value,
         window=read_window(own_window, window, findings) if own_window else None,
         gap=section.given("gap", kinds.SPAN, USUAL_GAP).value,
-        goal=section.scalar("goal"),
+        goal=section.filled_scalar("goal"),
         exits=tuple(read_exits(section)),
         steps=read_first_steps(section),
     )
@@ -188,7 +188,7 @@ def read_branch(section: Section, positions: Iterator[int]) -> BranchStep:
 
 
 def read_goal(section: Section) -> GoalStep:
-    return GoalStep(id=read_id(section, "goal"), timing=read_timing(section), condition=section.scalar("if"))
+    return GoalStep(id=read_id(section, "goal"), timing=read_timing(section), condition=section.filled_scalar("if"))
 
 
 def read_way(section: Section, key: str, positions: Iterator[int]) -> tuple[Step, ...]:

@@ -33,7 +33,7 @@ def read_point_rule(node: Node, findings: Findings) -> PointRule:
     fades = section.optional("fades", kinds.POSITIVE_SPAN)
     return PointRule(
         on=section.reference("on"),
-        condition=section.scalar("if"),
+        condition=section.filled_scalar("if"),
         points=section.needed("points", kinds.NUMBER, 0).value,
         at_most=at_most.value if at_most else None,
         fades=fades.value if fades else None,
@@ -77,7 +77,7 @@ def read_rule(node: Node, findings: Findings) -> AssignmentRule:
     to = section.texts("to")
     if not to and "to" in section:
         findings.add("E028", section.place, "`to` names nobody")
-    return AssignmentRule(condition=section.scalar("if"), to=to)
+    return AssignmentRule(condition=section.filled_scalar("if"), to=to)
 
 
 def read_offers(node: Node, findings: Findings) -> tuple[Offer, ...]:
@@ -92,7 +92,7 @@ def read_offer(node: Node, key: str, findings: Findings) -> Offer:
         key=key,
         priority=section.given("priority", kinds.WHOLE, 0).value,
         emails=section.texts("for"),
-        condition=section.scalar("if"),
+        condition=section.filled_scalar("if"),
         title=section.text("title"),
         text=section.text("text"),
         link=section.needed("link", kinds.LINK, "").value,

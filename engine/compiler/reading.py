@@ -45,10 +45,15 @@ class Section:
     def needed_scalar(self, key: str) -> Scalar:
         """The text of a key that must be there and not empty; an empty one when it is not (reported)."""
         self.require(key)
+        return self.filled_scalar(key) or Scalar("", self.place)
+
+    def filled_scalar(self, key: str) -> Scalar | None:
+        """The text of a key, which must not be empty; None: not there, or reported."""
         found = self.scalar(key)
-        if found is not None and not found.text.strip():
-            self.findings.add("E011", found.place, f"`{key}` is empty")
-        return found or Scalar("", self.place)
+        if found is None or found.text.strip():
+            return found
+        self.findings.add("E011", found.place, f"`{key}` is empty")
+        return None
 
     def optional(self, key: str, kind: Kind[V]) -> Written[V] | None:
         """The value of a key; None: not there, or reported."""

@@ -12,7 +12,7 @@ from engine.compiler.build import build_plan, default_brand
 from engine.compiler.check import check_files
 from engine.compiler.checks import Emails
 from engine.compiler.diagnostics import Diagnostic, Findings, Place
-from engine.compiler.files import read_files
+from engine.compiler.files import is_usable, printable, read_files
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.render_port import Known, Renderer
 from engine.compiler.steps import emails_of
@@ -42,7 +42,7 @@ def compile_workspace(folder: Path, *, render: Renderer) -> Compiled:
 
 def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findings) -> Emails:
     """Every email in each brand that it is sent in. Problems are reported."""
-    names = render.email_names(folder)
+    names = [name for name in render.email_names(folder) if is_usable(name, email_file(name), findings)]
     brands = {name: each.values for name, each in files.brands.items() if not findings.has_errors_in(each.place.file)}
     wanted = {(email, brand) for email, brand in wanted_emails(files, names) if brand in brands and email in names}
     artifacts: dict[tuple[str, str], Artifact] = {}
@@ -52,6 +52,10 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
         for problem in problems:
             findings.add("E030", Place(problem.file, problem.line, problem.column), problem.message)
     return Emails(names=names, artifacts=artifacts, are_complete=wanted == artifacts.keys() and bool(brands))
+
+
+def email_file(name: str) -> str:
+    return f"templates/emails/{printable(name)}/email.yaml"
 
 
 def by_known_names(files: Files, wanted: Iterable[tuple[str, str]]) -> Iterator[tuple[Known, set[tuple[str, str]]]]:

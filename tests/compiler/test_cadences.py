@@ -213,6 +213,11 @@ def test_goals_in_both_ways_leave_it_unreachable(tmp_path: Path) -> None:
     assert found_in(tmp_path, steps) == ["W001"]
 
 
+@pytest.mark.parametrize(("steps", "head"), [("  - email: welcome\n", "goal:\n"), ("  - {goal: g, if: ''}\n", "")])
+def test_an_empty_condition_is_no_condition_but_a_fault(steps: str, head: str, tmp_path: Path) -> None:
+    assert found_in(tmp_path, steps, head) == ["E011"]
+
+
 def test_faults_inside_nested_steps_are_found_too(tmp_path: Path) -> None:
     steps = (
         "  - branch: sizes\n    if: employees >= 50\n    then:\n"

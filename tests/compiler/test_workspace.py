@@ -157,6 +157,15 @@ def test_two_hundred_cadences_of_thirty_steps_compile(tmp_path: Path) -> None:
     assert sum(len(cadence.steps) for cadence in plan.cadences) > 6000
 
 
+def test_an_email_whose_folder_is_no_name_is_reported(tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    write(folder, "templates/emails/My Mail/email.yaml", "subject: Hello\n")
+
+    assert [str(found) for found in compiled(folder).diagnostics] == [
+        'templates/emails/My Mail/email.yaml:1:1: E009 "My Mail" cannot be a name; use a-z, 0-9, - and _'
+    ]
+
+
 def test_a_file_whose_name_is_no_text_is_reported_in_signs_that_print(tmp_path: Path) -> None:
     folder = copy_good(tmp_path)
     (folder / "cadences" / "caf\udce9\n.yaml").write_text("title: x\n")
