@@ -53,6 +53,17 @@ def load_leads(tx: Tx, lead_ids: Collection[int]) -> dict[int, Lead]:
     return found
 
 
+def lock_leads(tx: Tx, lead_ids: Collection[int]) -> None:
+    """On PostgreSQL, hold these leads until the transaction ends, in one order for all; SQLite has one writer anyway.
+
+    Rows that point to them may still be written meanwhile (FOR NO KEY UPDATE).
+    """
+    if tx.is_sqlite:
+        return
+    for some in rows_at_once(sorted(lead_ids)):
+        tx.run(sa.select(leads.c.id).where(leads.c.id.in_(some)).order_by(leads.c.id).with_for_update(key_share=True))
+
+
 def find_lead(tx: Tx, key_or_email: str) -> Lead | None:
     """The lead with this key, else the oldest with this email."""
     wanted = key_or_email.strip()
@@ -149,8 +160,6 @@ def consents_of(tx: Tx, lead_ids: Collection[int], topic: str) -> dict[int, Cons
     """{lead id: state} for a topic; a lead that never said anything is missing, which means unknown."""
     said: dict[int, Consent] = {}
     for some in rows_at_once(lead_ids):
-        chosen = sa.select(consents.c.lead_id, consents.c.state).where(
-            consents.c.topic == topic, consents.c.lead_id.in_(some)
-        )
+        chosen = sa.select(consents.c.lead_id, consents.c.state).where(consents.c.topic == topic, consents.c.lead_id.in_(some))
         said.update({row.lead_id: Consent(row.state) for row in tx.run(chosen)})
     return said
