@@ -59,6 +59,16 @@ class Tokens:
         """Raises TokenError."""
         return self._decrypt(from_url(text), b"target").decode()
 
+    def seal_handoff(self, handoff_id: int) -> str:
+        """What lets whoever holds the hand-off's mail answer it, and nothing else; spelt for a URL."""
+        kid, box = self._boxes[0]
+        return in_url(kid + box.encrypt(pack(">q", handoff_id), [b"handoff"]))
+
+    def open_handoff(self, text: str) -> int:
+        """The id of the hand-off. Raises TokenError."""
+        handoff_id: int = unpack(">q", self._decrypt(from_url(text), b"handoff"))[0]
+        return handoff_id
+
     def address_key(self, address: str) -> str:
         """What stands for an address wherever the address itself must not stand: HMAC-SHA256 of its folded form."""
         return hmac.new(self._pepper, fold_address(address).encode(), sha256).hexdigest()[:32]
