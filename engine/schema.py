@@ -346,6 +346,7 @@ scores = Table(
     Column("rules_id", Id, ForeignKey("rules.id")),
 )
 Index("ix_scores_next_change_at", scores.c.next_change_at)
+Index("ix_scores_rules_id", scores.c.rules_id)
 
 handoffs = Table(
     "handoffs",  # a raised hand

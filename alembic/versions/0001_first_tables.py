@@ -211,6 +211,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("lead_id", name=op.f("pk_scores")),
     )
     op.create_index("ix_scores_next_change_at", "scores", ["next_change_at"], unique=False)
+    op.create_index("ix_scores_rules_id", "scores", ["rules_id"], unique=False)
     op.create_table(
         "reactions",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -442,6 +443,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'waiting'"),
     )
     op.drop_table("reactions")
+    op.drop_index("ix_scores_rules_id", table_name="scores")
     op.drop_index("ix_scores_next_change_at", table_name="scores")
     op.drop_table("scores")
     op.drop_index(

@@ -119,7 +119,13 @@ def in_words(row: sa.Row[tuple[object, ...]], titles: Mapping[str, str]) -> str:
     for name, (named, unnamed) in NAMED.items():
         value = row.data.get(name)
         words = words.replace("{" + name + "}", named.format(value) if value else unnamed)
-    return words
+    return words + doubt_about(row)
+
+
+def doubt_about(row: sa.Row[tuple[object, ...]]) -> str:
+    if kind_of(row) != Kind.MACHINE or row.type == EventType.AUTO_REPLIED:
+        return ""
+    return " (a machine, not the person)" if row.origin == Origin.MACHINE else " (perhaps a machine)"
 
 
 def kind_of(row: sa.Row[tuple[object, ...]]) -> Kind:

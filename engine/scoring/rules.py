@@ -5,7 +5,7 @@ order in which events arrived makes no difference.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from engine.compiler.plan import PointRule, ScoringModel
@@ -155,3 +155,8 @@ def changes(model: ScoringModel, facts: Facts, scope: Scope, earned: Sequence[Ea
             turns_at = next_change_at(condition, facts)
             if turns_at is not None:
                 yield turns_at
+
+
+def kept_reasons(found: Score) -> list[dict[str, object]]:
+    """The reasons as JSON keeps them."""
+    return [{**asdict(reason), "at": reason.at.isoformat() if reason.at else None} for reason in found.reasons]

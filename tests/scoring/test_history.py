@@ -58,7 +58,7 @@ def test_a_machine_is_told_apart_from_the_person(sqlite_database: Database):
 
         found = {entry.words: entry.kind for entry in history(tx, lead_id)}
 
-    assert found == {"clicked a link in “co2”": Kind.MACHINE, "replied to “co2”": Kind.HUMAN}
+    assert found == {"clicked a link in “co2” (a machine, not the person)": Kind.MACHINE, "replied to “co2”": Kind.HUMAN}
 
 
 def test_what_a_rep_wrote_stands_with_the_answer(sqlite_database: Database):

@@ -1,0 +1,141 @@
+"""The hand-off: a lead that has become ready is raised to sales, once, with the reason and the whole history.
+
+Before: `engine.scoring.rescore` finds the crossing. After: the rep answers (`webhooks.handoffs` or `handraiser handoffs`), and
+`engine.reactions` sends a declined lead back to nurture. While sales has the lead, its cadences stand still.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import Rep
+from engine.conditions import zone
+from engine.database import Tx
+from engine.errors import StaleError, UsageError
+from engine.events import NewEvent, record_events
+from engine.expressions.facts import Facts
+from engine.leads import Lead
+from engine.runtime import Desk
+from engine.schedule.leave import suspend
+from engine.schema import handoffs, sends
+from engine.scoring.assignment import assign
+from engine.scoring.notice import queue_notices
+from engine.scoring.rules import Score, kept_reasons
+from engine.sql import insert
+from engine.versions import Live
+from engine.vocabulary import EventType, HandoffState, Origin, Reason, SendState
+
+LONGEST_NOTE = 500
+# answer: (the states it may follow, the event that it is)
+ANSWERS = {
+    HandoffState.ACCEPTED: ((HandoffState.RAISED,), EventType.HANDOFF_ACCEPTED),
+    HandoffState.DECLINED: ((HandoffState.RAISED, HandoffState.ACCEPTED), EventType.HANDOFF_DECLINED),
+    HandoffState.CLOSED: ((HandoffState.ACCEPTED,), EventType.HANDOFF_CLOSED),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """A lead that has just become ready, for the `number`-th time."""
+
+    lead: Lead
+    facts: Facts
+    score: Score
+    number: int
+
+
+def raise_hands(tx: Tx, desk: Desk, live: Live, crossings: Sequence[Crossing]) -> list[int]:
+    """Raise each once: a row, a nurture that stands still and a mail to the rep, or nothing where sales has the lead already.
+
+    Returns the ids of the new hand-offs. The caller commits.
+    """
+    if not crossings:
+        return []
+    people = {crossing.lead.id: crossing.lead for crossing in crossings}
+    reps = assign(tx, people, {crossing.lead.id: crossing.facts for crossing in crossings}, live)
+    raised = insert_handoffs(tx, live, crossings, reps)
+    suspend(tx, sorted(raised))
+    queue_notices(tx, desk, live, list(raised.values()))
+    return list(raised.values())
+
+
+def insert_handoffs(tx: Tx, live: Live, crossings: Sequence[Crossing], reps: Mapping[int, Rep]) -> dict[int, int]:
+    """{lead id: hand-off id} of the new rows: none for a crossing raised before, or while sales still has the lead."""
+    rows = [handoff_row(tx, live, crossing, reps[crossing.lead.id]) for crossing in crossings]
+    added = insert(tx, handoffs).on_conflict_do_nothing().returning(handoffs.c.lead_id, handoffs.c.id)
+    return {row.lead_id: row.id for row in tx.run(added, rows)}
+
+
+def handoff_row(tx: Tx, live: Live, crossing: Crossing, rep: Rep) -> dict[str, object]:
+    """`answer_by` is a promise of the rep's, so its days are the rep's days."""
+    return {
+        "lead_id": crossing.lead.id,
+        "crossing": crossing.number,
+        "state": HandoffState.RAISED,
+        "rep": rep.key,
+        "points": crossing.score.points,
+        "reasons": kept_reasons(crossing.score),
+        "raised_at": tx.now,
+        "answer_by": live.scoring.respond_within.after(tx.now, zone(rep.zone or live.policy.zone)),
+    }
+
+
+def answer(tx: Tx, handoff_id: int, state: HandoffState, *, note: str = "") -> None:
+    """A rep's answer. Raises StaleError when the hand-off is not open to it: answered already, or never accepted.
+
+    The same answer twice is one answer. Raises UsageError when there is no such hand-off. The caller commits.
+    """
+    may_come_from, event_type = ANSWERS[state]
+    changed = (
+        sa.update(handoffs)
+        .where(handoffs.c.id == handoff_id, handoffs.c.state.in_(may_come_from))
+        .values(state=state, answered_at=tx.now, note=note.strip()[:LONGEST_NOTE] or None)
+        .returning(handoffs.c.lead_id)
+    )
+    lead_id = tx.run(changed).scalar()
+    if lead_id is None:
+        refuse_unless_repeated(tx, handoff_id, state)
+        return
+    cancel_notices(tx, handoff_id)
+    record_answer(tx, handoff_id, lead_id, event_type)
+
+
+def refuse_unless_repeated(tx: Tx, handoff_id: int, state: HandoffState) -> None:
+    stands = tx.run(sa.select(handoffs.c.state).where(handoffs.c.id == handoff_id)).scalar()
+    if stands is None:
+        raise UsageError(f"there is no hand-off {handoff_id}; `handraiser handoffs` lists them")
+    if stands != state:
+        raise StaleError(f"hand-off {handoff_id} cannot be {state}: it is {stands}")
+
+
+def cancel_notices(tx: Tx, handoff_id: int) -> None:
+    """What has not yet gone out about an answered hand-off stays."""
+    tx.run(
+        sa.update(sends)
+        .where(sends.c.handoff_id == handoff_id, sends.c.state.in_((SendState.READY, SendState.CLAIMED)))
+        .values(
+            state=SendState.CANCELLED,
+            reason=Reason.HANDOFF,
+            ended_at=tx.now,
+            epoch=sends.c.epoch + 1,
+            worker_id=None,
+            lease_until=None,
+        )
+    )
+
+
+def record_answer(tx: Tx, handoff_id: int, lead_id: int, event_type: EventType) -> None:
+    record_events(
+        tx,
+        [
+            NewEvent(
+                source_key=f"handoff:{handoff_id}:{event_type}",
+                type=event_type,
+                origin=Origin.HUMAN,
+                lead_id=lead_id,
+                occurred_at=tx.now,
+                data={"handoff": handoff_id},
+            )
+        ],
+    )

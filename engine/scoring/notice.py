@@ -1,0 +1,105 @@
+"""The mail that tells a rep of a raised hand, and the reminder before the promised time runs out.
+
+Before: `engine.scoring.handoff` raises the hand. After: both are ordinary rows of the ledger, with their bytes stored, which
+`engine.deliver` sends like any other; an answer cancels what has not gone out.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from engine.database import Tx
+from engine.deliver.mime import MessageHeaders, address, write_message
+from engine.render.quoted import quote_piece
+from engine.render.wire import WireParts
+from engine.runtime import Desk
+from engine.schema import bodies, sends
+from engine.scoring.card import Card, cards
+from engine.versions import Live
+from engine.vocabulary import SendState, Stream
+
+MOST_ENTRIES = 40  # of the history in the mail; the page has all of it
+REMIND_AT = 0.75  # of the promised time
+KEPT = timedelta(days=30)  # the bytes of a notice that was never sent
+HEADINGS = {"raised": "Raised hand", "reminder": "Still waiting for you"}
+TEMPLATES = Path(__file__).parent / "notice_templates"
+
+
+def queue_notices(tx: Tx, desk: Desk, live: Live, handoff_ids: Collection[int]) -> None:
+    """Put the mail of each raised hand, and its reminder, into the ledger. The caller commits."""
+    for card in cards(tx, live, handoff_ids).values():
+        queue(tx, desk, live, card, "raised", tx.now)
+        queue(tx, desk, live, card, "reminder", card.raised_at + (card.answer_by - card.raised_at) * REMIND_AT)
+
+
+def queue(tx: Tx, desk: Desk, live: Live, card: Card, which: str, due_at: datetime) -> None:
+    if card.rep is None:
+        return
+    row = {
+        "source": f"handoff:{card.handoff_id}:{which}",
+        "stream": Stream.INTERNAL,
+        "lead_id": card.lead_id,
+        "rep": card.rep.key,
+        "address_key": desk.tokens.address_key(card.rep.email),
+        "handoff_id": card.handoff_id,
+        "email": f"handoff-{which}",
+        "state": SendState.READY,
+        "due_at": due_at,
+        "created_at": due_at,
+    }
+    send_id = tx.run(sa.insert(sends).values(row).returning(sends.c.id)).scalar_one()
+    message = write_notice(desk, live, card, which, due_at)
+    tx.run(sa.insert(bodies).values(send_id=send_id, content=message, delete_after=due_at + KEPT))
+
+
+def write_notice(desk: Desk, live: Live, card: Card, which: str, at: datetime) -> bytes:
+    """The whole message. Its replies go to the lead, so that a rep may simply answer."""
+    assert card.rep is not None
+    subject = f"{HEADINGS[which]}: {card.who} ({card.points} points)"
+    values = {
+        "card": card,
+        "subject": subject,
+        "heading": HEADINGS[which],
+        "page": f"{desk.settings.public_url}/h/{desk.tokens.seal_handoff(card.handoff_id)}",
+        "history": card.history[:MOST_ENTRIES],
+        "more": max(0, len(card.history) - MOST_ENTRIES),
+    }
+    headers = MessageHeaders(
+        sender_name=live.policy.name,
+        sender_address=live.policy.brands[live.policy.brand]["sender"]["address"],
+        recipient=card.rep.email,
+        date=at,
+        message_id=f"handoff-{card.handoff_id}-{which}-{at:%Y%m%d%H%M%S}@{desk.settings.reply_domain}",
+        reply_to=card.email if may_reply_to(card.email) else None,
+        auto_submitted=True,
+    )
+    return write_message(headers, parts_of(subject, values))
+
+
+def parts_of(subject: str, values: dict[str, object]) -> WireParts:
+    text, html = (quote_piece(template(f"notice.{kind}").render(values)).encode("ascii") for kind in ("txt", "html"))
+    return WireParts(subject=subject, text_qp=text, html_qp=html)
+
+
+def may_reply_to(mail_address: str | None) -> bool:
+    """An address that no header can bear must not keep the rep from hearing of the lead."""
+    try:
+        return mail_address is not None and bool(address(mail_address))
+    except ValueError:
+        return False
+
+
+@cache
+def template(name: str) -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=lambda file: bool(file and file.endswith(".html")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
