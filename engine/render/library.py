@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateSyntaxError
 from markupsafe import Markup
 
 from engine.render.artifact import Artifact
@@ -17,7 +18,7 @@ from engine.render.held import MARK, Document, Held
 from engine.render.links import Links, track_links, track_written_addresses
 from engine.render.lint import lint
 from engine.render.markup import convert, to_html, with_pixel
-from engine.render.names import ROOTS
+from engine.render.names import GRAMMAR, ROOTS
 from engine.render.plaintext import write_text
 from engine.render.problems import Place, Problem, Problems, Source, Unusable
 from engine.render.tags import read_tree
@@ -97,6 +98,7 @@ class Compiling:
         tree = read_tree(tracked, self.problems)
         html = self.held.restore(with_pixel(to_html(tree, tracked, self.held, self.problems))).rstrip() + "\n"
         text = self.held.restore(self.written_text(links) or write_text(tree, self.held))
+        self.check_templates(html, text)
         return Artifact(
             email=email,
             brand=brand,
@@ -146,6 +148,14 @@ class Compiling:
             self.problems.add(self.about.layout_place, "a marketing mail needs a link to {{ unsubscribe_url }} in its layout")
         if self.problems:
             raise Unusable
+
+    def check_templates(self, *templates: str) -> None:
+        """Tokens are checked one by one; here they must also fit together in what came of the markup."""
+        for template in templates:
+            try:
+                GRAMMAR.parse(template)
+            except TemplateSyntaxError as error:
+                self.problems.add(Place(f"{self.folder}/body.mjml"), f"its tokens do not fit together: {error.message}")
 
     def one_line(self, source: Source) -> str:
         """Subject or preheader as Jinja over the recipient's values, in plain characters."""

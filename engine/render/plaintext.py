@@ -18,6 +18,7 @@ ENDING = frozenset(
 )
 BREAK, PARAGRAPH = "\x01", "\x02"  # a line end that may be joined with its neighbours, and an empty line
 LINK_END = "\x03"
+BLANK = f" \xa0\n{BREAK}{PARAGRAPH}"  # what a cell has around its words: layout
 STATEMENTS = re.compile(rf"(^|[{BREAK}{PARAGRAPH}])((?:zqj\d+jqz)+)([{BREAK}{PARAGRAPH}])")
 
 
@@ -72,11 +73,11 @@ def around(element: Element, inside: str) -> str:
         case "a":
             return linked(collapse(inside), element.get("href"))
         case "li":
-            return f"{BREAK}- {inside.strip()}{BREAK}"
+            return f"{BREAK}- {inside.strip(BLANK)}{BREAK}"
         case "tr":
-            return f"{BREAK}{re.sub(' {2,}', '  ', inside.strip())}{BREAK}"
+            return f"{BREAK}{re.sub(' {2,}', '  ', inside.strip(BLANK))}{BREAK}"
         case "td" | "th":
-            return f"{inside.strip()}  "
+            return f"{inside.strip(BLANK)}  "
         case "thead" | "tbody" | "tfoot":
             return f"{BREAK}{inside}{BREAK}"
         case tag if tag in PARAGRAPHS:
