@@ -117,7 +117,10 @@ def money(amount: float, currency: str = "") -> str:
     return f"{'-' if amount < 0 else ''}{sign}{abs(amount):,.2f}"
 
 
-def spoken_date(day: date) -> str:
+def spoken_date(day: date | str) -> str:
+    """`12 March 2026`, of a date or of one as it is stored (ISO 8601)."""
+    if isinstance(day, str):
+        day = date.fromisoformat(day[:10])
     return f"{day.day} {day:%B %Y}"
 
 

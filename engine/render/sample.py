@@ -1,0 +1,104 @@
+"""The values that an email is previewed with: its `sample.yaml`, read by the workspace's own types.
+
+Before: the marketer has written a sample, and the workspace has been compiled. After: `engine.render.wire` renders
+with them, for `handraiser render` and for tests. Nothing in them leads anywhere: the links are to a host that cannot exist.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from engine.compiler.diagnostics import Findings
+from engine.compiler.plan import WorkspacePlan
+from engine.compiler.source import Listing, Node, Scalar, parse_source
+from engine.errors import WorkspaceError
+from engine.expressions.fields import EventKind, LeadSchema
+from engine.expressions.values import parse_data, parse_value
+from engine.render.artifact import Artifact
+from engine.render.context import values_for
+
+TRACK = "https://track.invalid"
+TOKEN = "sample"
+KEYS = ("lead", "event", "rep", "offer")
+
+
+def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan) -> dict[str, Any]:
+    """Values for one preview. The rep and the offer are the workspace's first that fit, unless the sample has its own.
+
+    Raises WorkspaceError for a sample that cannot be read, or has what `leads.yaml` and `events.yaml` do not know.
+    """
+    written = read_sample(sample)
+    try:
+        lead = lead_of(written.get("lead", {}), plan.policy.lead_schema)
+        event = event_of(written.get("event"), kind_for(artifact.email, plan))
+    except ValueError as error:
+        raise WorkspaceError(f"{sample}: {error}") from error
+    return values_for(
+        lead=lead,
+        brand=plan.policy.brands[artifact.brand],
+        rep=written.get("rep") or first_rep(plan),
+        event=event,
+        offer=written.get("offer") or first_offer(artifact.email, plan),
+        track=TRACK,
+        token=TOKEN,
+        seal=lambda address: quote(address, safe=""),
+        unsubscribe_url=f"{TRACK}/u/{TOKEN}",
+        web_url=f"{TRACK}/w/{TOKEN}",
+    )
+
+
+def read_sample(sample: Path) -> dict[str, Any]:
+    """The file as mappings, lists and texts. A sample that is not there is empty: then the fallbacks show."""
+    if not sample.is_file():
+        return {}
+    findings = Findings()
+    node = parse_source(sample.read_bytes(), str(sample), findings)
+    written = plain(node) if node else {}
+    unknown = sorted(set(written) - set(KEYS)) if isinstance(written, dict) else ["a list"]
+    if findings.has_errors or unknown:
+        told = [str(found) for found in findings.in_order()] or [
+            f"{sample}: unknown: {', '.join(unknown)}; there are {', '.join(KEYS)}"
+        ]
+        raise WorkspaceError("\n".join(told))
+    return dict(written)
+
+
+def plain(node: Node) -> Any:
+    match node:
+        case Scalar(text=text):
+            return text
+        case Listing(items=items):
+            return [plain(item) for item in items]
+    return {key.text: plain(value) for key, value in node.entries}
+
+
+def lead_of(written: Mapping[str, object], schema: LeadSchema) -> dict[str, Any]:
+    """Every declared field, None where the sample has none. Raises ValueError."""
+    if unknown := sorted(set(written) - {field.name for field in schema.all_fields}):
+        raise ValueError(f"leads.yaml has no field {', '.join(unknown)}")
+    return {field.name: parse_value(field, written.get(field.name)) for field in schema.all_fields}
+
+
+def event_of(written: Mapping[str, object] | None, kind: EventKind | None) -> Mapping[str, Any] | None:
+    """The event's data by its types; as written where no event is known to send this email. Raises ValueError."""
+    if written is None or kind is None:
+        return written
+    return parse_data(kind, written)
+
+
+def kind_for(email: str, plan: WorkspacePlan) -> EventKind | None:
+    """The event that sends this email."""
+    names = [name for name, each in plan.policy.event_emails.items() if each == email]
+    return plan.policy.event_schema.kind(names[0]) if names else None
+
+
+def first_rep(plan: WorkspacePlan) -> dict[str, Any] | None:
+    rep = next(iter(plan.assignment.reps.values()), None)
+    return {"name": rep.name, "email": rep.email, "phone": rep.phone} if rep else None
+
+
+def first_offer(email: str, plan: WorkspacePlan) -> dict[str, str] | None:
+    fitting = [offer for offer in plan.offers if email in offer.emails]
+    best = max(fitting, key=lambda offer: offer.priority, default=None)
+    return {"title": best.title, "text": best.text, "link": best.link, "button": best.button} if best else None

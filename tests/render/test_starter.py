@@ -1,0 +1,101 @@
+"""The emails of the starter workspace, each rendered with its own sample."""
+
+import quopri
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.render import render_command
+from engine.compiler.workspace import Compiled, compile_workspace
+from engine.errors import UsageError, WorkspaceError
+from engine.installed import starter_folder
+from engine.render import library
+from engine.render.artifact import Artifact
+from engine.render.sample import sample_values
+from engine.render.wire import Rendered, render, render_wire
+from tests.golden_files import assert_golden
+
+GOLDEN = Path(__file__).parent / "golden"
+EMAILS = library.email_names(starter_folder())
+
+
+@pytest.fixture(scope="module")
+def starter() -> Compiled:
+    return compile_workspace(starter_folder(), render=library)
+
+
+def artifact_of(email: str, starter: Compiled) -> Artifact:
+    assert starter.plan is not None, starter.diagnostics
+    return starter.artifacts[starter.plan.emails[email]]
+
+
+def values_of(email: str, starter: Compiled) -> dict[str, object]:
+    assert starter.plan is not None
+    return sample_values(artifact_of(email, starter), starter_folder() / f"templates/emails/{email}/sample.yaml", starter.plan)
+
+
+def rendered(email: str, starter: Compiled) -> Rendered:
+    return render(artifact_of(email, starter), values_of(email, starter))
+
+
+@pytest.mark.parametrize("email", ["enquiry-02-co2", "order-confirmation", "shipping-notice"])
+def test_an_email_of_the_starter_looks_as_it_did(email, starter):
+    mail = rendered(email, starter)
+
+    assert_golden(GOLDEN / f"{email}.html", mail.html)
+    assert_golden(GOLDEN / f"{email}.txt", f"Subject: {mail.subject}\n\n{mail.text}")
+
+
+@pytest.mark.parametrize("email", EMAILS)
+def test_every_email_of_the_starter_renders_alike_in_both_forms(email, starter):
+    mail = rendered(email, starter)
+
+    parts = render_wire(artifact_of(email, starter), values_of(email, starter))
+
+    assert quopri.decodestring(parts.html_qp).decode().replace("\r\n", "\n") == mail.html
+    assert quopri.decodestring(parts.text_qp).decode().replace("\r\n", "\n") == mail.text
+    assert "{{" not in mail.html + mail.text + mail.subject and "{%" not in mail.html + mail.text
+
+
+@pytest.mark.parametrize("email", EMAILS)
+def test_every_marketing_mail_of_the_starter_can_be_left_and_has_an_address(email, starter):
+    artifact, mail = artifact_of(email, starter), rendered(email, starter)
+
+    if artifact.stream == "marketing":
+        assert "https://track.invalid/u/sample" in mail.html
+        assert "https://track.invalid/u/sample" in mail.text
+    assert "Bristol BS2 0ZZ" in mail.text
+
+
+def test_the_same_email_is_the_same_artifact_each_time(starter):
+    again = compile_workspace(starter_folder(), render=library)
+
+    assert again.artifacts.keys() == starter.artifacts.keys()
+
+
+def run(*arguments: str) -> str:
+    return (
+        CliRunner()
+        .invoke(render_command, [*arguments, "--workspace", str(starter_folder())], catch_exceptions=False, standalone_mode=False)
+        .output
+    )
+
+
+def test_render_prints_the_text_with_its_subject_the_html_or_the_source():
+    assert run("order-confirmation").startswith("Subject: Order CR-10482 is in")
+    assert "Thank you. We have your order." in run("order-confirmation", "--html")
+    assert "{{ event.number }}" in run("order-confirmation", "--source")
+
+
+def test_render_says_which_email_was_probably_meant():
+    with pytest.raises(UsageError, match='did you mean "order-confirmation"'):
+        run("order-confirmatoin")
+
+
+def test_render_refuses_a_sample_with_fields_that_nobody_declared(tmp_path: Path):
+    sample = tmp_path / "mine.yaml"
+    sample.write_text("lead: {shoe_size: 44}\n")
+
+    with pytest.raises(WorkspaceError, match="no field shoe_size"):
+        run("order-confirmation", "--sample", str(sample))
