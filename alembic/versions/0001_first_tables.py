@@ -102,9 +102,7 @@ def upgrade() -> None:
         "cadences",
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["cadence_versions.id"], name=op.f("fk_cadences_version_id_cadence_versions")
-        ),
+        sa.ForeignKeyConstraint(["version_id"], ["cadence_versions.id"], name=op.f("fk_cadences_version_id_cadence_versions")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_cadences")),
     )
     op.create_table(
@@ -139,9 +137,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_enrolments_lead_id_leads")),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["cadence_versions.id"], name=op.f("fk_enrolments_version_id_cadence_versions")
-        ),
+        sa.ForeignKeyConstraint(["version_id"], ["cadence_versions.id"], name=op.f("fk_enrolments_version_id_cadence_versions")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrolments")),
         sa.UniqueConstraint("lead_id", "cadence", "passage", name=op.f("uq_enrolments_lead_id_cadence_passage")),
     )
@@ -331,6 +327,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'attempting'"),
         postgresql_where=sa.text("state = 'attempting'"),
     )
+    op.create_index(
+        "ix_sends_awaited",
+        "sends",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ready' AND stream <> 'marketing'"),
+        postgresql_where=sa.text("state = 'ready' AND stream <> 'marketing'"),
+    )
     op.create_index("ix_sends_cap", "sends", ["address_key", "cap_on"], unique=False)
     op.create_index(
         "ix_sends_due",
@@ -398,12 +402,15 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'claimed'"),
     )
     op.drop_index(
-        "ix_sends_due",
-        table_name="sends",
-        sqlite_where=sa.text("state = 'ready'"),
-        postgresql_where=sa.text("state = 'ready'"),
+        "ix_sends_due", table_name="sends", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
     )
     op.drop_index("ix_sends_cap", table_name="sends")
+    op.drop_index(
+        "ix_sends_awaited",
+        table_name="sends",
+        sqlite_where=sa.text("state = 'ready' AND stream <> 'marketing'"),
+        postgresql_where=sa.text("state = 'ready' AND stream <> 'marketing'"),
+    )
     op.drop_index(
         "ix_sends_attempting",
         table_name="sends",
