@@ -7,6 +7,7 @@ outbox: nothing is sent to anyone.
 import ipaddress
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -154,7 +155,7 @@ def write_env_file(path: Path) -> None:
         "# Made by handraiser. Keep it secret and keep it safe: links in mail already sent are signed with this key.\n"
         f"{PREFIX}SECRET_KEY={secrets.token_urlsafe(48)}\n"
         "# Shops and sites sign what they post with this one.\n"
-        f"{PREFIX}WEBHOOK_KEY={secrets.token_urlsafe(32)}\n"
+        f"{PREFIX}WEBHOOK_KEY=whsec_{b64encode(secrets.token_bytes(30)).decode()}\n"
     )
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
