@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from engine.inbound.addressee import Purpose, read_addressee, token_in
 from engine.inbound.autoreply import bare_address
 from engine.inbound.parts import Part, Unreadable, read_headers, read_parts
+from engine.inbound.replies import NAMING
 from engine.tokens import SendToken, Tokens
 
 LONGEST_DIAGNOSTIC = 500
@@ -135,7 +136,7 @@ def named_in(parts: list[Part]) -> str:
         for part in parts
         if part.content_type in ("message/rfc822", "text/rfc822-headers", "message/feedback-report", "message/global")
     )
-    return "\n".join((returned, parts[0].header("in-reply-to"), parts[0].header("references")))
+    return "\n".join((returned, *(parts[0].header(name) for name in NAMING)))
 
 
 def printable(text: str) -> str:

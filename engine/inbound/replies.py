@@ -12,6 +12,7 @@ from engine.inbound.quotes import text_of_html, without_quotes
 from engine.tokens import SendToken, Tokens
 
 LONGEST_ID = 300
+NAMING = ("in-reply-to", "references", "to", "cc", "delivered-to", "x-original-to", "envelope-to")  # where our tokens may stand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ def token_of(message: Part, recipient: str, tokens: Tokens) -> SendToken | None:
     addressee = read_addressee(recipient, tokens)
     if addressee is not None:
         return addressee.token
-    answered = " ".join(message.header(name) for name in ("in-reply-to", "references", "to", "cc"))
+    answered = " ".join(message.header(name) for name in NAMING)
     return token_in(answered, tokens)
 
 

@@ -13,7 +13,7 @@ SPELT = in_address(TOKENS.seal(SEND))
 def reply(text: str = "Yes, call me on Tuesday.", *, html: str | None = None, **headers: str) -> bytes:
     """A person's answer; a header name is written with _ for -."""
     message = EmailMessage()
-    wanted = {"From": "Maya <maya@school.example>", "Subject": "Re: Air in Room 12", "Message-ID": "<abc@school.example>"}
+    wanted = {"From": "Maya <maya@school.example>", "Subject": "Re: Air in Room 12", "Message-Id": "<abc@school.example>"}
     for name, value in (wanted | {name.replace("_", "-").title(): value for name, value in headers.items()}).items():
         message[name] = value
     message.set_content(text)
