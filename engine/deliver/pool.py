@@ -1,7 +1,8 @@
 """Open connections to the relay, used again while they are young, on one event loop in one thread.
 
-Before: worker threads call `fly`. After: `engine.deliver.transaction` speaks. A connection carries one micro-batch at a time, so
-a process killed at any moment leaves at most one micro-batch a connection in doubt.
+Before: worker threads call `fly`. After: `engine.deliver.transaction` speaks. What a thread hands over flies in micro-batches,
+side by side, each over a connection of its own; so a process killed at any moment leaves at most one micro-batch a connection
+in doubt.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.transaction import Watch, carry
@@ -25,11 +27,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reuse:
-    """How long one connection may be used: messages, seconds since it was opened, seconds without use."""
+    """How many connections at once, and how long one may be used: messages, seconds since it was opened, seconds without use."""
 
+    connections: int = 16
     most_messages: int = 200
     longest_life: float = 300.0
     longest_idle: float = 20.0
+
+
+MICRO_BATCH = 8  # messages over one connection between two looks at the ledger
 
 
 class NoConnectionError(Exception):
@@ -48,6 +54,7 @@ class PooledWire:
         self._timeouts = timeouts
         self._reuse = reuse
         self._idle: list[Channel] = []
+        self._places = asyncio.Semaphore(reuse.connections)
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
         self._thread.start()
@@ -67,6 +74,15 @@ class PooledWire:
 
     async def _fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
         watch = Watch(flights, recheck)
+        batches = [flights[at : at + MICRO_BATCH] for at in range(0, len(flights), MICRO_BATCH)]
+        flown = await asyncio.gather(*(self._fly_one(batch, watch) for batch in batches))
+        return list(chain.from_iterable(flown))
+
+    async def _fly_one(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
+        async with self._places:
+            return await self._fly_over_one(flights, watch)
+
+    async def _fly_over_one(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
         while (rested := self._take_idle()) is not None:
             outcomes = await self._carry(rested, flights, watch)
             if outcomes is not None:

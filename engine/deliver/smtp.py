@@ -33,14 +33,15 @@ class Relay:
     user: str | None
     password: str | None
     tls: str  # wrapped | starttls | none
+    connections: int
 
 
 def open_wire(
     url: str, *, timeouts: Timeouts | None = None, reuse: Reuse | None = None, local_hostname: str | None = None
 ) -> Wire:
-    """The wire to `smtp://user:password@host:587` (STARTTLS), `smtps://host:465`, either with `?tls=starttls|none`.
+    """The wire to `smtp://user:password@host:587` (STARTTLS) or `smtps://host:465`, with `?tls=starttls|none&connections=16`.
 
-    Connects when first used. Raises SettingsError for a URL that cannot be used.
+    Connects when first used; `connections` is the most that are open at once. Raises SettingsError for a URL that cannot be used.
     """
     relay = relay_of(url)
     patience = timeouts or Timeouts()
@@ -49,7 +50,7 @@ def open_wire(
     async def connect() -> Channel:
         return await open_channel(relay, patience, name)
 
-    return PooledWire(connect, timeouts=patience, reuse=reuse or Reuse())
+    return PooledWire(connect, timeouts=patience, reuse=reuse or Reuse(connections=relay.connections))
 
 
 def relay_of(url: str) -> Relay:
@@ -68,7 +69,15 @@ def relay_of(url: str) -> Relay:
         user=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         tls=tls,
+        connections=wanted_connections(parts),
     )
+
+
+def wanted_connections(parts: SplitResult) -> int:
+    said = parse_qs(parts.query).get("connections", [str(Reuse().connections)])[-1]
+    if not said.isdecimal() or int(said) < 1:
+        raise SettingsError(f"HANDRAISER_SMTP_URL says connections={said}; it must be a number from 1 on")
+    return int(said)
 
 
 def wanted_tls(parts: SplitResult) -> str:

@@ -33,19 +33,26 @@ class Watch:
         self._recheck = recheck
         self._looked_at = monotonic()
         self._stopped: set[int] = set()
+        self._looking = asyncio.Lock()
 
     async def stops(self, send_id: int) -> bool:
         """Raises LostError when the question cannot be answered: then nothing more may be sent."""
         if monotonic() - self._looked_at > MARK_HOLDS:
-            looked_at = monotonic()
-            try:
-                loop = asyncio.get_running_loop()
-                self._stopped |= await loop.run_in_executor(None, self._recheck, self._send_ids)
-            except Exception as error:
-                log.warning("could not look again for suppressions", exc_info=True)
-                raise LostError("could not look again for suppressions") from error
-            self._looked_at = looked_at
+            async with self._looking:
+                await self._look()
         return send_id in self._stopped
+
+    async def _look(self) -> None:
+        looked_at = monotonic()
+        if looked_at - self._looked_at <= MARK_HOLDS:
+            return  # another connection of the same flight asked meanwhile
+        try:
+            loop = asyncio.get_running_loop()
+            self._stopped |= await loop.run_in_executor(None, self._recheck, self._send_ids)
+        except Exception as error:
+            log.warning("could not look again for suppressions", exc_info=True)
+            raise LostError("could not look again for suppressions") from error
+        self._looked_at = looked_at
 
 
 async def carry(channel: Channel, flights: Sequence[Flight], watch: Watch, timeouts: Timeouts) -> list[Outcome] | None:

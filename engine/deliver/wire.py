@@ -67,10 +67,12 @@ Recheck = Callable[[Sequence[int]], set[int]]
 
 
 class Wire(Protocol):
-    """Carries a micro-batch over one connection."""
+    """Carries messages to a mail server."""
 
     def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
         """One outcome for each flight, in order. Called from worker threads; blocks until all outcomes are known.
+
+        A connection carries at most a micro-batch of them; more go side by side.
 
         `recheck(send_ids)` returns those that must stop now; the wire asks when its mark is older than a second.
         """

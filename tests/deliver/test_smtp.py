@@ -374,7 +374,14 @@ def test_user_and_password_are_unquoted() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://relay.example", "smtp://", "smtp://relay.example?tls=maybe", "smtp://relay.example:99999"]
+    "url",
+    [
+        "http://relay.example",
+        "smtp://",
+        "smtp://relay.example?tls=maybe",
+        "smtp://relay.example:99999",
+        "smtp://r.example?connections=0",
+    ],
 )
 def test_a_url_that_cannot_work_says_so(url: str) -> None:
     with pytest.raises(SettingsError, match="HANDRAISER_SMTP_URL"):
