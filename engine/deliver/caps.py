@@ -1,0 +1,28 @@
+"""Caps: how many marketing mails a person may get, and the first day on which one more is allowed.
+
+Pure. Days are the lead's own local dates; a week is the 7 days, and a month the 30 days, that end with the day in question, so
+that a cap cannot be doubled around a boundary. `engine.deliver.gate` counts and asks.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from engine.compiler.plan import Caps
+
+LONGEST_SPAN = 30
+
+
+def has_room(counted: Sequence[date], caps: Caps, day: date) -> bool:
+    """Whether one more mail on `day` keeps every cap; `counted` are the days of those that count already."""
+    limits = ((1, caps.per_day), (7, caps.per_week), (LONGEST_SPAN, caps.per_month))
+    return all(limit is None or within(counted, day, span) < limit for span, limit in limits)
+
+
+def within(counted: Sequence[date], day: date, span: int) -> int:
+    return sum(day - timedelta(days=span) < counted_on <= day for counted_on in counted)
+
+
+def next_day_with_room(counted: Sequence[date], caps: Caps, day: date) -> date:
+    """The first later day with room. A month of nothing frees every cap; a cap of 0 is looked at again after that."""
+    days = (day + timedelta(days=ahead) for ahead in range(1, LONGEST_SPAN + 1))
+    return next((later for later in days if has_room(counted, caps, later)), day + timedelta(days=LONGEST_SPAN))

@@ -1,0 +1,174 @@
+"""Writes the message of each loaded send: values, template, headers, envelope. One that cannot be written harms only itself.
+
+Before: `engine.deliver.load`. After: `engine.deliver.gate` decides which may go. Nothing here touches SQL: the same send is
+the same bytes.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+from engine.compiler.plan import Offer, Policy
+from engine.conditions import lead_values
+from engine.deliver.load import Asked, Loaded
+from engine.deliver.mime import MessageHeaders, address, write_message
+from engine.deliver.wire import Flight
+from engine.errors import RenderError
+from engine.expressions.fields import FieldType, LeadSchema
+from engine.expressions.values import parse_data
+from engine.leads import Lead
+from engine.render.artifact import Artifact, link_table_id
+from engine.render.context import values_for
+from engine.render.wire import render_wire
+from engine.runtime import Runtime
+from engine.tokens import SendToken, in_address, in_url
+from engine.versions import Live
+from engine.vocabulary import Reason, Stream
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A send with its message, waiting for the gate."""
+
+    send: Loaded
+    flight: Flight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelt:
+    """A send's token as links, addresses and the Message-ID spell it."""
+
+    in_url: str
+    in_address: str
+
+
+def write_flights(
+    runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: Mapping[str, Artifact]
+) -> tuple[list[Ready], list[tuple[Loaded, Reason]]]:
+    """Those that are ready, and those that cannot be sent, with the reason."""
+    ready: list[Ready] = []
+    unsendable: list[tuple[Loaded, Reason]] = []
+    for send in sends:
+        written = write_flight(runtime, live, send, artifacts)
+        if isinstance(written, Flight):
+            ready.append(Ready(send=send, flight=written))
+        else:
+            unsendable.append((send, written))
+    return ready, unsendable
+
+
+def write_flight(runtime: Runtime, live: Live, send: Loaded, artifacts: Mapping[str, Artifact]) -> Flight | Reason:
+    recipient = recipient_of(send, live)
+    if isinstance(recipient, Reason):
+        return recipient
+    spelt = spell_token(runtime, send)
+    try:
+        message = send.stored or write(runtime, live, send, artifacts[send.artifact_hash or ""], spelt)
+    except (RenderError, ValueError, KeyError) as error:
+        log.error("a mail could not be written", extra={"facts": {"send": send.send_id, "email": send.email, "why": str(error)}})
+        return Reason.TEMPLATE_ERROR
+    return Flight(
+        send_id=send.send_id,
+        envelope_from=f"b+{spelt.in_address}@{runtime.settings.reply_domain}",
+        recipient=recipient,
+        message=message,
+    )
+
+
+def recipient_of(send: Loaded, live: Live) -> str | Reason:
+    """To whom it goes; a Reason when nobody can be written to."""
+    if send.stream == Stream.INTERNAL:
+        rep = live.assignment.reps.get(send.rep or "")
+        return rep.email if rep else Reason.NO_ADDRESS
+    if send.lead.email is None:
+        return Reason.NO_ADDRESS
+    if send.lead.address_key != send.address_key:
+        return Reason.ADDRESS_CHANGED
+    try:
+        return address(send.lead.email)
+    except ValueError:
+        return Reason.NO_ADDRESS
+
+
+def spell_token(runtime: Runtime, send: Loaded) -> Spelt:
+    table = link_table_id(send.artifact_hash) if send.artifact_hash else 0
+    sealed = runtime.tokens.seal(SendToken(send_id=send.send_id, link_table_id=table))
+    return Spelt(in_url=in_url(sealed), in_address=in_address(sealed))
+
+
+def write(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> bytes:
+    """Raises RenderError for a value that the template cannot bear, ValueError for one that no header can."""
+    public_url = runtime.settings.public_url
+    values = values_for(
+        lead=lead_for_template(send.lead, live.policy.lead_schema),
+        brand=live.policy.brands[artifact.brand],
+        rep=rep_for_template(send, live),
+        event=event_for_template(send.asked, live.policy),
+        offer=offer_for_template(send.offer, live.offers),
+        track=public_url,
+        token=spelt.in_url,
+        seal=runtime.tokens.seal_target,
+        unsubscribe_url=f"{public_url}/u/{spelt.in_url}",
+        web_url=f"{public_url}/v/{spelt.in_url}",
+    )
+    return write_message(headers_of(runtime, send, artifact, spelt), render_wire(artifact, values))
+
+
+def headers_of(runtime: Runtime, send: Loaded, artifact: Artifact, spelt: Spelt) -> MessageHeaders:
+    """Message-ID and Date are the send's own, the same at every attempt. Only marketing can be unsubscribed from."""
+    domain = runtime.settings.reply_domain
+    is_marketing = send.stream == Stream.MARKETING
+    return MessageHeaders(
+        sender_name=artifact.sender_name,
+        sender_address=artifact.sender_address,
+        recipient=send.lead.email or "",
+        date=send.created_at,
+        message_id=f"{spelt.in_address}@{domain}",
+        reply_to=f"r+{spelt.in_address}@{domain}",
+        one_click_url=f"{runtime.settings.public_url}/u/{spelt.in_url}" if is_marketing else None,
+        unsubscribe_mailto=f"mailto:u+{spelt.in_address}@{domain}" if is_marketing else None,
+        list_id=f"{send.topic}.{domain}" if is_marketing and send.topic else None,
+        auto_submitted=not is_marketing,
+    )
+
+
+def lead_for_template(lead: Lead, schema: LeadSchema) -> dict[str, object]:
+    """Every field that leads.yaml declares, typed; None where the lead has nothing."""
+    missing, days = declared(schema)
+    values = {**missing, **lead_values(lead)}
+    for name in days:
+        if isinstance(day := values[name], str):
+            values[name] = date.fromisoformat(day)
+    return values
+
+
+@lru_cache(maxsize=8)
+def declared(schema: LeadSchema) -> tuple[dict[str, None], tuple[str, ...]]:
+    """Each declared name with None, and which of them are days."""
+    days = (field.name for field in schema.fields if field.type == FieldType.DATE)
+    return dict.fromkeys(field.name for field in schema.fields), tuple(days)
+
+
+def rep_for_template(send: Loaded, live: Live) -> dict[str, object] | None:
+    """The lead's rep; until it has one, the owner of the cadence."""
+    rep = live.assignment.reps.get(send.lead.rep or "") or live.assignment.reps.get(send.owner or "")
+    return {"name": rep.name, "email": rep.email, "phone": rep.phone} if rep else None
+
+
+def event_for_template(asked: Asked | None, policy: Policy) -> Mapping[str, object] | None:
+    """The whole data of the event, personal part included, typed by events.yaml."""
+    if asked is None:
+        return None
+    kind = policy.event_schema.kind(asked.type)
+    data = {**asked.data, **(json.loads(asked.body) if asked.body else {})}
+    return data if kind is None else parse_data(kind, {field.name: data.get(field.name) for field in kind.data})
+
+
+def offer_for_template(key: str | None, offers: Sequence[Offer]) -> dict[str, object] | None:
+    offer = next((offer for offer in offers if offer.key == key), None)
+    return {"title": offer.title, "text": offer.text, "link": offer.link, "button": offer.button} if offer else None

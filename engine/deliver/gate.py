@@ -1,0 +1,126 @@
+"""The gate: the one statement that begins a flight, and is the check at the same time.
+
+Before: the messages of a micro-batch are written. After: those it let through fly, and the rest gets its reason
+(`engine.deliver.record`). It runs in the transaction that the caller commits before anything is said to a server.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import Caps
+from engine.database import Database, Tx
+from engine.deliver.caps import LONGEST_SPAN, has_room, next_day_with_room
+from engine.deliver.load import Loaded
+from engine.schema import leads, sends
+from engine.suppression import stops
+from engine.vocabulary import CAP_HOLDING_SEND, SendState, Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """What the gate said. In none of the three: somebody else has moved the send since, and it is no longer ours."""
+
+    through: list[Loaded]
+    suppressed: list[Loaded]
+    capped: list[tuple[Loaded, date]]  # with the first day that has room
+
+
+def mark(tx: Tx, batch: Sequence[Loaded], caps: Caps, worker_id: str) -> Marked:
+    """Mark as attempting what is still ours, not suppressed and within its caps. No two marketing sends of a batch may be to
+    the same address. Exact under concurrency: SQLite has one writer, and on PostgreSQL the leads are locked before counting.
+    """
+    capped = over_caps(tx, batch, caps)
+    open_to = [send for send in batch if send.send_id not in capped]
+    through = begin_flights(tx, open_to, worker_id) if open_to else set()
+    left = [send for send in open_to if send.send_id not in through]
+    stopped = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
+    return Marked(
+        through=[send for send in open_to if send.send_id in through],
+        suppressed=[send for send in left if send.send_id in stopped],
+        capped=[(send, capped[send.send_id]) for send in batch if send.send_id in capped],
+    )
+
+
+def over_caps(tx: Tx, batch: Sequence[Loaded], caps: Caps) -> dict[int, date]:
+    """{send id: first day with room} of those for which there is none today."""
+    limited = [send for send in batch if send.stream == Stream.MARKETING]
+    if not limited or caps == Caps(per_day=None, per_week=None, per_month=None):
+        return {}
+    counted = mails_counted(tx, sorted({send.address_key for send in limited}))
+    found = {}
+    for send in limited:
+        days, today = counted.get(send.address_key, []), send.local_date(tx.now)
+        if not has_room(days, caps, today):
+            found[send.send_id] = next_day_with_room(days, caps, today)
+    return found
+
+
+def mails_counted(tx: Tx, address_keys: Sequence[str]) -> dict[str, list[date]]:
+    """The local days of the marketing mails of the last month to each of these addresses, which stay locked till the commit."""
+    if not tx.is_sqlite:
+        tx.run(LOCK_LEADS, {"address_keys": address_keys})
+    counted: dict[str, list[date]] = {}
+    since = date.fromordinal(tx.now.date().toordinal() - LONGEST_SPAN - 1)
+    for row in tx.run(COUNT, {"address_keys": address_keys, "since": since}):
+        counted.setdefault(row.address_key, []).append(row.cap_on)
+    return counted
+
+
+def begin_flights(tx: Tx, batch: Sequence[Loaded], worker_id: str) -> set[int]:
+    """The mark itself, by compare-and-set on (id, epoch); one statement for each local date in the batch."""
+    by_day: dict[date | None, list[Loaded]] = {}
+    for send in batch:
+        by_day.setdefault(send.local_date(tx.now) if send.stream == Stream.MARKETING else None, []).append(send)
+    through: set[int] = set()
+    for cap_on, some in by_day.items():
+        pairs = [(send.send_id, send.epoch) for send in some]
+        values = {"ids": [send.send_id for send in some], "pairs": pairs, "worker": worker_id, "now": tx.now, "day": cap_on}
+        through.update(row.id for row in tx.run(MARK, values))
+    return through
+
+
+def recheck(database: Database, send_ids: Sequence[int]) -> set[int]:
+    """The second look: which of these marked sends a suppression has forbidden since."""
+    with database.read() as tx:
+        return stopped_of(tx, send_ids, SendState.ATTEMPTING)
+
+
+def stopped_of(tx: Tx, send_ids: Sequence[int], state: SendState) -> set[int]:
+    return {row.id for row in tx.run(STOPPED, {"ids": list(send_ids), "state": state})}
+
+
+LOCK_LEADS = (
+    sa.select(leads.c.id)
+    .where(leads.c.address_key.in_(sa.bindparam("address_keys", expanding=True)))
+    .order_by(leads.c.id)
+    .with_for_update(key_share=True)
+)
+COUNT = sa.select(sends.c.address_key, sends.c.cap_on).where(
+    sends.c.address_key.in_(sa.bindparam("address_keys", expanding=True)),
+    sends.c.cap_on > sa.bindparam("since", type_=sa.Date),
+    sends.c.state.in_(CAP_HOLDING_SEND),
+)
+MARK = (
+    sa.update(sends)
+    .where(
+        sends.c.id.in_(sa.bindparam("ids", expanding=True)),
+        sa.tuple_(sends.c.id, sends.c.epoch).in_(sa.bindparam("pairs", expanding=True)),
+        sends.c.state == SendState.CLAIMED,
+        sends.c.worker_id == sa.bindparam("worker"),
+        ~stops(sends),
+    )
+    .values(
+        state=SendState.ATTEMPTING,
+        attempts=sends.c.attempts + 1,
+        attempting_at=sa.bindparam("now"),
+        cap_on=sa.bindparam("day"),
+        reason=None,
+    )
+    .returning(sends.c.id)
+)
+STOPPED = sa.select(sends.c.id).where(
+    sends.c.id.in_(sa.bindparam("ids", expanding=True)), sends.c.state == sa.bindparam("state"), stops(sends)
+)

@@ -1,0 +1,138 @@
+"""What the pipeline must know of the sends that it holds, read in a few statements for the whole batch.
+
+Before: `engine.deliver.send` has begun the claims. After: `engine.deliver.flights` writes their messages.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from engine.claim import Claim
+from engine.compiler.plan import Window
+from engine.conditions import zone_of
+from engine.database import Tx
+from engine.leads import Lead, load_leads
+from engine.schema import bodies, enrolments, events, sends, touches
+from engine.sql import rows_at_once
+from engine.versions import Live, cadence_plan
+from engine.vocabulary import SendState, Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The event that asked for a transactional mail. `body`: the personal part of its data, as JSON."""
+
+    type: str
+    data: Mapping[str, object]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A send that this worker holds. `stored`: the bytes of an earlier attempt, to be sent again as they are."""
+
+    send_id: int
+    epoch: int
+    stream: Stream
+    topic: str | None
+    lead: Lead
+    address_key: str
+    touch_id: int | None
+    rep: str | None
+    email: str
+    artifact_hash: str | None
+    offer: str | None
+    attempts: int
+    unknowns: int
+    created_at: datetime
+    zone: ZoneInfo
+    window: Window | None
+    owner: str | None  # of the cadence
+    asked: Asked | None
+    stored: bytes | None
+
+    def local_date(self, instant: datetime) -> date:
+        return instant.astimezone(self.zone).date()
+
+
+def load_sends(tx: Tx, claims: Sequence[Claim], live: Live) -> list[Loaded]:
+    """The sends still claimed under these epochs, in the order given."""
+    rows = claimed_rows(tx, dict(claims))
+    people = load_leads(tx, {row.lead_id for row in rows})
+    stored = stored_bytes(tx, [row.id for row in rows if row.stream != Stream.MARKETING])
+    asked = asking_events(tx, [row.event_id for row in rows if row.event_id is not None])
+    return [as_loaded(tx, row, people[row.lead_id], live, stored, asked) for row in rows]
+
+
+def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[sa.Row[tuple[object, ...]]]:
+    found = {}
+    for some in rows_at_once(epochs):
+        for row in tx.run(CLAIMED, {"ids": some}):
+            if row.epoch == epochs[row.id]:
+                found[row.id] = row
+    return [found[send_id] for send_id in epochs if send_id in found]
+
+
+def stored_bytes(tx: Tx, send_ids: Sequence[int]) -> dict[int, bytes]:
+    if not send_ids:
+        return {}
+    chosen = sa.select(bodies.c.send_id, bodies.c.content).where(bodies.c.send_id.in_(send_ids))
+    return {row.send_id: row.content for row in tx.run(chosen)}
+
+
+def asking_events(tx: Tx, event_ids: Sequence[int]) -> dict[int, Asked]:
+    if not event_ids:
+        return {}
+    chosen = (
+        sa.select(events.c.id, events.c.type, events.c.data, bodies.c.content)
+        .join_from(events, bodies, bodies.c.event_id == events.c.id, isouter=True)
+        .where(events.c.id.in_(event_ids))
+    )
+    return {row.id: Asked(type=row.type, data=row.data, body=row.content) for row in tx.run(chosen)}
+
+
+def as_loaded(
+    tx: Tx,
+    row: sa.Row[tuple[object, ...]],
+    lead: Lead,
+    live: Live,
+    stored: Mapping[int, bytes],
+    asked: Mapping[int, Asked],
+) -> Loaded:
+    cadence = cadence_plan(tx, row.version_id) if row.version_id is not None else None
+    return Loaded(
+        send_id=row.id,
+        epoch=row.epoch,
+        stream=Stream(row.stream),
+        topic=row.topic,
+        lead=lead,
+        address_key=row.address_key,
+        touch_id=row.touch_id,
+        rep=row.rep,
+        email=row.email,
+        artifact_hash=row.artifact_hash,
+        offer=row.offer,
+        attempts=row.attempts,
+        unknowns=row.unknowns,
+        created_at=row.created_at,
+        zone=zone_of(lead, live.policy),
+        window=cadence.window if cadence else None,
+        owner=cadence.owner if cadence else None,
+        asked=asked.get(row.event_id),
+        stored=stored.get(row.id),
+    )
+
+
+CLAIMED = (
+    sa.select(
+        sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
+        sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
+        sends.c.event_id, sends.c.topic, enrolments.c.version_id,
+    )
+    .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)
+    .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)
+    .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)), sends.c.state == SendState.CLAIMED)
+)  # fmt: skip

@@ -1,0 +1,220 @@
+"""Writes down what became of sends: the only place where a send leaves `attempting`, by compare-and-set, a batch at a time.
+
+Before: the wire or the gate has spoken, or a worker died. After: a send that is over ends its touch (`engine.schedule.progress`),
+in the same transaction. An accepted mail is told by its own row; it makes no event, which would only double the ledger.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+import sqlalchemy as sa
+
+from engine.claim import held_by_dead, in_state
+from engine.database import Tx
+from engine.deliver.gate import Marked
+from engine.deliver.load import Loaded
+from engine.deliver.replies import Attempted, Fate, fate_of, is_dead_address, without_answer
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, Refused
+from engine.events import NewEvent, record_events
+from engine.log import ADDRESS
+from engine.schedule.progress import EndedTouch, end_touches
+from engine.schedule.timing import first_instant, into_window
+from engine.schema import bodies, sends
+from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, Stream, TouchState
+
+KEEP_BYTES = timedelta(days=7)
+STUCK_AFTER = timedelta(hours=6)  # longer than any micro-batch can take over a server that answers at all
+SHORT_WAIT = timedelta(hours=1)  # a retry this soon belongs to the attempt; a later one waits for the window again
+LONGEST_REPLY = 500
+NOON = time(12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flown:
+    """A marked send and what the wire said."""
+
+    send: Loaded
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """One row to be written."""
+
+    send_id: int
+    epoch: int
+    touch_id: int | None
+    stream: Stream
+    fate: Fate
+    due_at: datetime | None
+    code: int | None = None
+    reply: str | None = None
+
+
+def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> None:
+    """Write what the wire said. A row that was settled without us stays as it is, but a late yes corrects an unknown."""
+    settle(tx, [settled(tx, one) for one in flown], SendState.ATTEMPTING)
+    record_events(tx, [bounce(tx, one) for one in flown if is_bounce(one)])
+
+
+def record_gate(tx: Tx, marked: Marked) -> None:
+    """Give what the gate held back its reason: suppressed ones are over, capped ones wait for the first day with room."""
+    stopped = Fate(state=SendState.CANCELLED, reason=Reason.SUPPRESSED, counts=False)
+    capped = Fate(state=SendState.READY, reason=Reason.CAP, counts=False)
+    rows = [row_for(send, stopped, None) for send in marked.suppressed]
+    for send, day in marked.capped:
+        opening = first_instant(day, send.window.opens, send.zone) if send.window else first_instant(day, NOON, send.zone)
+        rows.append(row_for(send, capped, in_its_window(send, opening)))
+    settle(tx, rows, SendState.CLAIMED)
+
+
+def record_unsendable(tx: Tx, unsendable: Sequence[tuple[Loaded, Reason]]) -> None:
+    """Cancel what could not be written, before the gate."""
+    fates = [(send, Fate(state=SendState.CANCELLED, reason=reason, counts=False)) for send, reason in unsendable]
+    settle(tx, [row_for(send, fate, None) for send, fate in fates], SendState.CLAIMED)
+
+
+def settle_lost(tx: Tx) -> int:
+    """Settle what dead workers left between the mark and the record: nobody can know. Returns how many."""
+    stuck = sends.c.attempting_at < tx.now - STUCK_AFTER
+    lost = (
+        sa.select(sends)
+        .where(in_state(sends, SendState.ATTEMPTING), sa.or_(held_by_dead(tx, sends), stuck))
+        .with_for_update(skip_locked=True)
+    )
+    rows = []
+    for row in tx.run(lost).all():
+        send = Attempted(
+            send_id=row.id, stream=Stream(row.stream), attempts=row.attempts, unknowns=row.unknowns, created_at=row.created_at
+        )
+        fate = without_answer(send, Reason.WORKER_DIED)
+        due_at = tx.now + fate.wait if fate.wait is not None else None
+        rows.append(Settled(send_id=row.id, epoch=row.epoch, touch_id=row.touch_id, stream=send.stream, fate=fate, due_at=due_at))
+    settle(tx, rows, SendState.ATTEMPTING)
+    return len(rows)
+
+
+def settled(tx: Tx, flown: Flown) -> Settled:
+    send = flown.send
+    attempted = Attempted(
+        send_id=send.send_id, stream=send.stream, attempts=send.attempts, unknowns=send.unknowns, created_at=send.created_at
+    )
+    fate = fate_of(flown.outcome, attempted, tx.now)
+    due_at = None if fate.wait is None else tx.now + fate.wait
+    if due_at is not None and fate.wait is not None and fate.wait > SHORT_WAIT:
+        due_at = in_its_window(send, due_at)
+    return row_for(send, fate, due_at, *answer_of(flown.outcome))
+
+
+def row_for(send: Loaded, fate: Fate, due_at: datetime | None, code: int | None = None, reply: str | None = None) -> Settled:
+    return Settled(
+        send_id=send.send_id,
+        epoch=send.epoch,
+        touch_id=send.touch_id,
+        stream=send.stream,
+        fate=fate,
+        due_at=due_at,
+        code=code,
+        reply=reply,
+    )
+
+
+def answer_of(outcome: Outcome) -> tuple[int | None, str | None]:
+    """The server's words for the ledger, without the addresses that servers like to repeat."""
+    match outcome:
+        case Accepted() | Refused() | Deferred():
+            return outcome.code, ADDRESS.sub("<address>", outcome.reply)[:LONGEST_REPLY]
+        case NoAnswer() | NotBegun():
+            return None, ADDRESS.sub("<address>", outcome.reply)[:LONGEST_REPLY]
+        case _:
+            return None, None
+
+
+def in_its_window(send: Loaded, instant: datetime) -> datetime:
+    return instant if send.window is None else into_window(instant, send.window, send.zone)
+
+
+def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
+    """Move the rows out of `leaving`, end the touches of those that are over, and let their stored bytes go in time."""
+    if not rows:
+        return
+    tx.run(SETTLE, [values_of(tx, row, leaving) for row in rows])
+    over = [row for row in rows if row.fate.state in TERMINAL_SEND]
+    end_touches(tx, [ended_touch(row) for row in over if row.touch_id is not None])
+    stored = [row.send_id for row in over if row.stream != Stream.MARKETING]
+    if stored:
+        tx.run(sa.update(bodies).where(bodies.c.send_id.in_(stored)).values(delete_after=tx.now + KEEP_BYTES))
+
+
+def values_of(tx: Tx, row: Settled, leaving: SendState) -> dict[str, object]:
+    fate = row.fate
+    was_counted = leaving == SendState.ATTEMPTING  # the mark counts an attempt
+    is_new_claim = fate.reason == Reason.UNKNOWN_ONCE  # a worker that comes back from the dead must not write over it
+    return {
+        "send_id": row.send_id,
+        "held_epoch": row.epoch,
+        "leaving": leaving,
+        "new_epoch": row.epoch + 1 if is_new_claim else row.epoch,
+        "new_state": fate.state,
+        "new_reason": fate.reason,
+        "new_due_at": row.due_at,
+        "new_ended_at": tx.now if fate.state in TERMINAL_SEND else None,
+        "code": row.code,
+        "words": row.reply,
+        "taken_back": 1 if was_counted and not fate.counts else 0,
+        "added_unknowns": fate.unknowns,
+    }
+
+
+def ended_touch(row: Settled) -> EndedTouch:
+    """A touch did what it says when its mail left, perhaps; else it was skipped for the send's reason."""
+    has_left = row.fate.state in (SendState.ACCEPTED, SendState.UNKNOWN)
+    assert row.touch_id is not None
+    return EndedTouch(
+        touch_id=row.touch_id,
+        state=TouchState.DONE if has_left else TouchState.SKIPPED,
+        reason=row.fate.reason,
+    )
+
+
+def is_bounce(flown: Flown) -> bool:
+    """A refusal that says the person's address is dead; a rep's address is for a person to mend."""
+    return isinstance(flown.outcome, Refused) and is_dead_address(flown.outcome) and flown.send.stream != Stream.INTERNAL
+
+
+def bounce(tx: Tx, flown: Flown) -> NewEvent:
+    return NewEvent(
+        source_key=f"refused:{flown.send.send_id}",
+        type=EventType.BOUNCED,
+        origin=Origin.MACHINE,
+        lead_id=flown.send.lead.id,
+        send_id=flown.send.send_id,
+        data={"email": flown.send.email},
+        occurred_at=tx.now,
+    )
+
+
+LATE_YES = sa.and_(sends.c.state == SendState.UNKNOWN, sa.bindparam("new_state", type_=sa.String) == SendState.ACCEPTED)
+SETTLE = (
+    sa.update(sends)
+    .where(
+        sends.c.id == sa.bindparam("send_id"),
+        sends.c.epoch == sa.bindparam("held_epoch"),
+        sa.or_(sends.c.state == sa.bindparam("leaving"), LATE_YES),
+    )
+    .values(
+        state=sa.bindparam("new_state"),
+        reason=sa.bindparam("new_reason"),
+        epoch=sa.bindparam("new_epoch"),
+        due_at=sa.bindparam("new_due_at"),
+        ended_at=sa.bindparam("new_ended_at"),
+        smtp_code=sa.bindparam("code"),
+        smtp_reply=sa.bindparam("words"),
+        attempts=sends.c.attempts - sa.bindparam("taken_back", type_=sa.Integer),
+        unknowns=sends.c.unknowns + sa.bindparam("added_unknowns", type_=sa.Integer),
+        worker_id=None,
+        lease_until=None,
+        claims=0,
+    )
+)

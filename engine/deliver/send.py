@@ -1,0 +1,157 @@
+"""The pipeline: from claimed sends to recorded outcomes.
+
+    begin → load → write → for each batch: mark → fly → record
+
+Before: the dispatcher claimed what was due, or `engine.advance` made sends that it holds. After: the ledger says what became of
+each. The mark is committed before a word is said to a server, and nothing is said that was not marked.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from time import sleep
+
+from sqlalchemy.exc import OperationalError
+
+from engine import crash
+from engine.claim import SEND, Claim, begin, put_back
+from engine.compiler.plan import Caps
+from engine.database import Tx
+from engine.deliver.flights import Ready, write_flights
+from engine.deliver.gate import mark, recheck
+from engine.deliver.load import Loaded, load_sends
+from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
+from engine.deliver.wire import NoAnswer, Outcome
+from engine.render.artifact import Artifact
+from engine.runtime import Runtime
+from engine.schema import bodies
+from engine.sql import insert
+from engine.versions import Live, artifact, live_rules
+from engine.vocabulary import Reason, Stream
+
+MARKETING_BATCH = 32  # one mark and one record for so many; the wire carries them in micro-batches, one a connection
+WAITS_FOR_SQL = (0.1, 0.5, 2.0, 5.0, 10.0)  # seconds between tries to record what cannot be asked again
+
+log = logging.getLogger(__name__)
+
+
+def deliver(runtime: Runtime, claims: list[Claim]) -> None:
+    """Deliver claimed sends. A stale claim is dropped in silence: somebody else has it."""
+    with runtime.database.write() as tx:
+        begun = begin(tx, SEND, claims, worker_id=runtime.worker_id)
+    deliver_begun(runtime, [claim for claim in claims if claim[0] in begun])
+
+
+def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
+    """Deliver sends that this worker already holds."""
+    if not held:
+        return
+    crash.point("send-begun")
+    live, sends, artifacts = load(runtime, held)
+    ready, unsendable = write_flights(runtime, live, sends, artifacts)
+    drop(runtime, unsendable)
+    batches = list(batches_of(ready))
+    for at, batch in enumerate(batches):
+        if not runtime.has_lease():
+            give_back(runtime, list(chain.from_iterable(batches[at:])))
+            return
+        through = mark_batch(runtime, live.policy.caps, batch)
+        record(runtime, fly(runtime, through))
+
+
+def load(runtime: Runtime, held: Sequence[Claim]) -> tuple[Live, list[Loaded], dict[str, Artifact]]:
+    with runtime.database.read() as tx:
+        live = live_rules(tx)
+        sends = load_sends(tx, held, live)
+        hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
+        return live, sends, {artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes}
+
+
+def drop(runtime: Runtime, unsendable: Sequence[tuple[Loaded, Reason]]) -> None:
+    if unsendable:
+        with runtime.database.write() as tx:
+            record_unsendable(tx, unsendable)
+
+
+def batches_of(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
+    """What somebody waits for first and one by one; then marketing, no address twice in a batch, so that caps see each mail."""
+    marketing = []
+    for one in ready:
+        if one.send.stream == Stream.MARKETING:
+            marketing.append(one)
+        else:
+            yield [one]
+    while marketing:
+        batch: dict[str, Ready] = {}
+        for one in marketing:
+            if len(batch) < MARKETING_BATCH:
+                batch.setdefault(one.send.address_key, one)
+        yield list(batch.values())
+        taken = {one.send.send_id for one in batch.values()}
+        marketing = [one for one in marketing if one.send.send_id not in taken]
+
+
+def mark_batch(runtime: Runtime, caps: Caps, batch: Sequence[Ready]) -> list[Ready]:
+    """Those that may fly, committed as attempting; the others have their reason."""
+    crash.point("before-mark")
+    with runtime.database.write() as tx:
+        marked = mark(tx, [one.send for one in batch], caps, runtime.worker_id)
+        record_gate(tx, marked)
+        through = {send.send_id for send in marked.through}
+        flying = [one for one in batch if one.send.send_id in through]
+        store_bytes(tx, flying)
+    crash.point("after-mark")
+    return flying
+
+
+def store_bytes(tx: Tx, flying: Sequence[Ready]) -> None:
+    """Keep what may have to be sent once more byte for byte."""
+    rows = [
+        {"send_id": one.send.send_id, "content": one.flight.message}
+        for one in flying
+        if one.send.stream != Stream.MARKETING and one.send.stored is None
+    ]
+    if rows:
+        tx.run(insert(tx, bodies).on_conflict_do_nothing(index_elements=["send_id"]), rows)
+
+
+def fly(runtime: Runtime, through: Sequence[Ready]) -> list[Flown]:
+    """What the wire says of each. A wire that breaks its word and raises has said nothing we could know."""
+    if not through:
+        return []
+    outcomes: Sequence[Outcome]
+    try:
+        outcomes = runtime.wire.fly([one.flight for one in through], partial(recheck, runtime.database))
+    except Exception:
+        log.exception("the wire failed", extra={"facts": {"sends": [one.send.send_id for one in through]}})
+        outcomes = [NoAnswer(reply="the wire failed")] * len(through)
+    return [Flown(send=one.send, outcome=outcome) for one, outcome in zip(through, outcomes, strict=True)]
+
+
+def record(runtime: Runtime, flown: Sequence[Flown]) -> None:
+    if not flown:
+        return
+    crash.point("before-record")
+    persist(runtime, lambda tx: record_outcomes(tx, flown))
+    crash.point("after-record")
+
+
+def persist(runtime: Runtime, work: Callable[[Tx], None]) -> None:
+    """Commit what cannot be found out again, and do not give up over a deadlock or a database that is away for a moment."""
+    for wait in (*WAITS_FOR_SQL, None):
+        try:
+            with runtime.database.write() as tx:
+                work(tx)
+            return
+        except OperationalError:
+            if wait is None:
+                raise
+            log.warning("could not record outcomes; trying again", exc_info=True)
+            sleep(wait)
+
+
+def give_back(runtime: Runtime, rest: Sequence[Ready]) -> None:
+    """Our lease runs out: open again what was not marked."""
+    with runtime.database.write() as tx:
+        put_back(tx, SEND, [(one.send.send_id, one.send.epoch) for one in rest])

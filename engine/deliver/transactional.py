@@ -1,0 +1,59 @@
+"""Transactional mail: what a person's own act asks for, such as the confirmation of an order.
+
+Before: `webhooks` records the event. After: the send waits in the ledger, ahead of all marketing, until `engine.deliver.send`
+takes it.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.deliver.offers import pick_offer
+from engine.leads import load_leads
+from engine.schema import bodies, sends
+from engine.sql import insert
+from engine.versions import live_rules, transactional_artifact
+from engine.vocabulary import SendState, Stream
+
+KEEP_DATA = timedelta(days=90)
+
+
+def request_email(tx: Tx, event_id: int, event_type: str, lead_id: int, data: Mapping[str, object]) -> int | None:
+    """Put the mail that this type of event asks for into the ledger; returns the send's id.
+
+    None: the type asks for none, or the lead has no address. Safe to repeat: an event asks once. `data` is all that the event
+    said, personal parts included; it is kept with the bodies until the mail can no longer need it.
+    """
+    live = live_rules(tx)
+    email = live.policy.event_emails.get(event_type)
+    artifact_hash = transactional_artifact(tx, email) if email else None
+    lead = load_leads(tx, [lead_id]).get(lead_id)
+    if email is None or artifact_hash is None or lead is None or lead.email is None:
+        return None
+    offer = pick_offer(tx, live, lead, email)
+    row = {
+        "source": f"event:{event_id}",
+        "stream": Stream.TRANSACTIONAL,
+        "lead_id": lead_id,
+        "address_key": lead.address_key,
+        "event_id": event_id,
+        "email": email,
+        "artifact_hash": artifact_hash,
+        "offer": offer.key if offer else None,
+        "state": SendState.READY,
+        "due_at": tx.now,
+        "created_at": tx.now,
+    }
+    tx.run(insert(tx, sends).values(row).on_conflict_do_nothing(index_elements=["source"]))
+    keep_data(tx, event_id, data)
+    send_id: int = tx.run(sa.select(sends.c.id).where(sends.c.source == row["source"])).scalar_one()
+    return send_id
+
+
+def keep_data(tx: Tx, event_id: int, data: Mapping[str, object]) -> None:
+    """What the mail will print; left alone where the event came with a body of its own."""
+    row = {"event_id": event_id, "content": json.dumps(dict(data)).encode(), "delete_after": tx.now + KEEP_DATA}
+    tx.run(insert(tx, bodies).values(row).on_conflict_do_nothing(index_elements=["event_id"]))

@@ -1,0 +1,437 @@
+"""The pipeline over real sockets and a real database: what is claimed is delivered once, or has its reason."""
+
+import email
+from datetime import timedelta
+from email.policy import SMTP
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from engine.clock import VirtualClock
+from engine.compiler.plan import Offer
+from engine.database import Database, Tx
+from engine.deliver.record import settle_lost
+from engine.deliver.send import deliver, deliver_begun
+from engine.deliver.transactional import request_email
+from engine.render.artifact import link_table_id
+from engine.schema import bodies, events, leads, sends, suppressions, touches, workers
+from engine.simulate.sink import Sink
+from engine.simulate.sink_rules import Fault, Phase, Rule
+from engine.tokens import SendToken, from_address
+from engine.vocabulary import EventType, SendState, Stream
+from tests.deliver.given import (
+    add_claimed,
+    add_internal,
+    add_mail,
+    add_workspace,
+    an_artifact,
+    keep_artifact,
+    runtime_over,
+    send_of,
+    touch_of,
+)
+from tests.factories import TOKENS, add_event, add_lead, add_suppression
+
+Mail = tuple[str, str, bytes]
+
+
+@pytest.mark.both_databases
+def test_a_claimed_mail_is_accepted_and_its_passage_goes_on(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx), worker=None)
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver(runtime, [claim])
+
+    send = send_of(database, claim[0])
+    assert (send.state, send.attempts, send.smtp_code, send.worker_id) == (SendState.ACCEPTED, 1, 250, None)
+    assert (send.cap_on, send.ended_at) == (send.created_at.date(), send.created_at)
+    assert touch_of(database, claim[0]).state == "done"
+    assert open_steps(database) == ["lesson-2"]
+    assert sink.kept == 1
+
+
+def test_the_message_carries_its_token_everywhere(database: Database, tmp_path: Path) -> None:
+    kept: list[Mail] = []
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+
+    with runtime_over(database, Sink(on_message=lambda *mail: kept.append(mail)), tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    sender, _recipient, content = kept[0]
+    message = email.message_from_bytes(content, policy=SMTP)
+    token = sender.removeprefix("b+").partition("@")[0]
+    assert TOKENS.open(from_address(token)) == SendToken(send_id=claim[0], link_table_id=table_id())
+    assert message["Message-ID"] == f"<{token}@reply.clearroom.example>"
+    assert message["Reply-To"] == f"r+{token}@reply.clearroom.example"
+    assert f"<mailto:u+{token}@reply.clearroom.example>" in message["List-Unsubscribe"]
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Subject"] == "Air in your 3 rooms"
+    assert "Dear Ada" in message.get_body(("plain",)).get_content()
+
+
+def table_id() -> int:
+    return link_table_id(an_artifact().hash)
+
+
+def test_a_stale_claim_sends_nothing(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        send_id, epoch = add_mail(tx, add_workspace(tx), worker=None)
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver(runtime, [(send_id, epoch - 1)])
+
+    assert sink.kept == 0
+    assert send_of(database, send_id).state == SendState.CLAIMED
+
+
+def test_a_template_error_harms_only_its_own_mail(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        broken = keep_artifact(tx, an_artifact(subject="{{ lead.first_name + 1 }}"))
+        claims = [add_mail(tx, version_id), add_mail(tx, version_id, artifact_hash=broken), add_mail(tx, version_id)]
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, claims)
+
+    states = [(send_of(database, send_id).state, send_of(database, send_id).reason) for send_id, _ in claims]
+    assert states == [(SendState.ACCEPTED, None), (SendState.CANCELLED, "template_error"), (SendState.ACCEPTED, None)]
+    assert (touch_of(database, claims[1][0]).state, touch_of(database, claims[1][0]).reason) == ("skipped", "template_error")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"email": None, "address_key": None}, "no_address"),
+        ({"email": "jürgen@mail.example"}, "no_address"),
+        ({"email": "new@mail.example", "address_key": TOKENS.address_key("new@mail.example")}, "address_changed"),
+    ],
+)
+def test_a_lead_that_cannot_be_written_to_any_more_is_skipped(
+    database: Database, tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+        tx.run(sa.update(leads).values(**change))
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert (send_of(database, claim[0]).state, send_of(database, claim[0]).reason) == (SendState.CANCELLED, reason)
+    assert touch_of(database, claim[0]).reason == reason
+    assert sink.kept == 0
+
+
+@pytest.mark.both_databases
+def test_a_suppression_between_claim_and_mark_stops_the_mail(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        claims = [add_mail(tx, version_id) for _ in range(3)]
+        stopped_key = tx.run(sa.select(sends.c.address_key).where(sends.c.id == claims[1][0])).scalar_one()
+    with database.write() as tx:
+        add_suppression(tx, address_key=stopped_key, scope="topic:air-lessons")
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, claims)
+
+    send = send_of(database, claims[1][0])
+    assert (send.state, send.reason, send.attempts) == (SendState.CANCELLED, "suppressed", 0)
+    assert (touch_of(database, claims[1][0]).state, touch_of(database, claims[1][0]).reason) == ("skipped", "suppressed")
+    assert sink.kept == 2
+
+
+def test_a_suppression_between_mark_and_wire_stops_the_mail(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+        address_key = tx.run(sa.select(sends.c.address_key)).scalar_one()
+    slow = Sink(rules=[Rule(phase=Phase.CONNECT, fault=Fault.SLOW, pause=0.04, times=1)])
+
+    with runtime_over(database, slow, tmp_path) as runtime:
+        inner = runtime.wire.fly
+
+        def suppress_then_fly(*arguments: object) -> object:
+            with database.write() as tx:
+                add_suppression(tx, address_key=address_key)
+            return inner(*arguments)  # type: ignore[arg-type]
+
+        runtime.wire.fly = suppress_then_fly  # type: ignore[method-assign, assignment]
+        deliver_begun(runtime, [claim])
+
+    send = send_of(database, claim[0])
+    assert (send.state, send.reason, send.attempts) == (SendState.CANCELLED, "suppressed", 0)
+    assert slow.kept == 0
+
+
+@pytest.mark.both_databases
+def test_a_temporary_refusal_waits_and_keeps_its_touch_open(database: Database, tmp_path: Path, clock: VirtualClock) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+    sink = Sink(rules=[Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=451, text="4.7.1 <ada@x.example> is greylisted")])
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    send = send_of(database, claim[0])
+    assert (send.state, send.reason, send.attempts, send.smtp_code) == (SendState.READY, "temporary", 1, 451)
+    assert timedelta(minutes=4) <= send.due_at - clock.now() <= timedelta(minutes=6)
+    assert send.smtp_reply == "4.7.1 <<address>> is greylisted"
+    assert touch_of(database, claim[0]).state == "sending"
+
+
+def test_temporary_refusals_end_after_three_days(database: Database, tmp_path: Path, clock: VirtualClock) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx), attempts=15, created_at=clock.now() - timedelta(hours=73))
+    sink = Sink(rules=[Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=451)])
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert (send_of(database, claim[0]).state, send_of(database, claim[0]).reason) == (SendState.REFUSED, "too_old")
+    assert touch_of(database, claim[0]).state == "skipped"
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("code", "is_dead"), [("5.1.1", True), ("5.7.1", False), ("5.2.2", False)])
+def test_only_a_dead_address_is_suppressed(database: Database, tmp_path: Path, code: str, is_dead: bool) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+    sink = Sink(rules=[Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=550, text=f"{code} no")])
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    send = send_of(database, claim[0])
+    assert (send.state, send.reason, send.smtp_reply) == (SendState.REFUSED, "permanent", f"{code} no")
+    with database.read() as tx:
+        assert tx.run(sa.select(suppressions.c.address_key)).scalars().all() == ([send.address_key] if is_dead else [])
+        assert tx.run(sa.select(events.c.type)).scalars().all() == ([EventType.BOUNCED] if is_dead else [])
+
+
+def test_a_dead_address_of_a_rep_is_not_held_against_the_lead(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        add_workspace(tx)
+        claim = add_internal(tx, lead_id=add_lead(tx), content=b"Subject: a hand\r\n\r\nup\r\n")
+    sink = Sink(rules=[Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=550, text="5.1.1 no")])
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert send_of(database, claim[0]).state == SendState.REFUSED
+    with database.read() as tx:
+        assert tx.run(sa.select(events.c.id)).all() == []
+
+
+def test_internal_mail_goes_to_the_rep_as_it_was_stored(database: Database, tmp_path: Path) -> None:
+    kept: list[Mail] = []
+    content = b"Subject: a hand\r\n\r\nup\r\n"
+    with database.write() as tx:
+        add_workspace(tx)
+        claim = add_internal(tx, lead_id=add_lead(tx), content=content)
+
+    with runtime_over(database, Sink(on_message=lambda *mail: kept.append(mail)), tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert [(to, message) for _sender, to, message in kept] == [("dana@clearroom.example", content)]
+
+
+@pytest.mark.both_databases
+def test_marketing_without_an_answer_is_unknown_and_never_sent_again(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        claims = [add_mail(tx, version_id) for _ in range(3)]
+    sink = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP, times=1)])
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, claims)
+
+    first, second, third = (send_of(database, send_id) for send_id, _ in claims)
+    assert (first.state, first.reason) == (SendState.UNKNOWN, "no_answer")
+    assert touch_of(database, first.id).state == "done"
+    assert [(send.state, send.attempts, send.due_at) for send in (second, third)] == [(SendState.READY, 0, second.due_at)] * 2
+
+
+def test_a_transactional_mail_without_an_answer_is_sent_once_more_byte_for_byte(
+    database: Database, tmp_path: Path, clock: VirtualClock
+) -> None:
+    kept: list[Mail] = []
+    with database.write() as tx:
+        add_workspace(tx)
+        send_id = an_order(tx)
+    sink = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP, times=2)], on_message=lambda *mail: kept.append(mail))
+
+    seen = []
+    with runtime_over(database, sink, tmp_path) as runtime:
+        for _ in range(2):
+            deliver(runtime, [claim_again(database, send_id)])
+            seen.append((send_of(database, send_id).state, send_of(database, send_id).reason))
+            clock.move_to(clock.now() + timedelta(minutes=5))
+            with database.write() as tx:
+                tx.run(sa.update(leads).values(fields={"first_name": "changed meanwhile"}))
+
+    assert seen == [(SendState.READY, "unknown_once"), (SendState.UNKNOWN, "no_answer")]
+    assert len(kept) == 2 and kept[0] == kept[1]
+    with database.read() as tx:
+        kept_until = tx.run(sa.select(bodies.c.delete_after).where(bodies.c.send_id == send_id)).scalar_one()
+    assert kept_until == send_of(database, send_id).ended_at + timedelta(days=7)
+
+
+def an_order(tx: Tx) -> int:
+    """Somebody ordered; the mail that it asks for."""
+    lead_id = add_lead(tx)
+    event_id = add_event(tx, type="order_placed", lead_id=lead_id, data={"number": "CR-7"})
+    send_id = request_email(tx, event_id, "order_placed", lead_id, {"number": "CR-7", "ship_to": "1 Mill Lane"})
+    assert send_id is not None
+    return send_id
+
+
+def claim_again(database: Database, send_id: int) -> tuple[int, int]:
+    with database.write() as tx:
+        claimed = sa.update(sends).where(sends.c.id == send_id).values(state="claimed", epoch=sends.c.epoch + 1, worker_id=None)
+        return send_id, tx.run(claimed.returning(sends.c.epoch)).scalar_one()
+
+
+def test_an_order_is_confirmed_with_its_data_and_the_offer_that_fits(database: Database, tmp_path: Path) -> None:
+    kept: list[Mail] = []
+    offers = [
+        Offer(key="low", priority=1, emails=("order-confirmation",), condition=None, title="Low", text="", link="", button=""),
+        Offer(key="not-yet", priority=9, emails=("order-confirmation",), condition="purchased(number='CR-9')", title="9",
+              text="", link="", button=""),
+        Offer(key="fits", priority=5, emails=("order-confirmation",), condition="purchased(number='CR-7')", title="Spare filters",
+              text="", link="", button=""),
+        Offer(key="other", priority=8, emails=("shipping-notice",), condition=None, title="Other", text="", link="", button=""),
+    ]  # fmt: skip
+    with database.write() as tx:
+        add_workspace(tx, offers=offers)
+        send_id = an_order(tx)
+
+    with runtime_over(database, Sink(on_message=lambda *mail: kept.append(mail)), tmp_path) as runtime:
+        deliver(runtime, [claim_again(database, send_id)])
+
+    message = email.message_from_bytes(kept[0][2], policy=SMTP)
+    assert message["Subject"] == "Your order CR-7"
+    assert message.get_body(("plain",)).get_content().strip() == "To 1 Mill Lane: Spare filters"
+    assert "List-Unsubscribe" not in message
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert send_of(database, send_id).offer == "fits"
+
+
+def test_an_event_asks_for_its_mail_once(database: Database) -> None:
+    with database.write() as tx:
+        add_workspace(tx)
+        lead_id = add_lead(tx)
+        event_id = add_event(tx, type="order_placed", lead_id=lead_id)
+
+        asked = {request_email(tx, event_id, "order_placed", lead_id, {"number": "1"}) for _ in range(2)}
+
+        assert len(asked) == 1
+        assert request_email(tx, event_id, "something_else", lead_id, {}) is None
+        assert request_email(tx, event_id, "order_placed", add_lead(tx, email=None), {}) is None
+
+
+def test_an_unsubscribed_person_still_gets_the_confirmation_of_an_order(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        add_workspace(tx)
+        send_id = an_order(tx)
+        add_suppression(tx, address_key=tx.run(sa.select(sends.c.address_key)).scalar_one(), scope="marketing")
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver(runtime, [claim_again(database, send_id)])
+
+    assert send_of(database, send_id).state == SendState.ACCEPTED
+
+
+def test_transactional_mail_goes_ahead_of_marketing(database: Database, tmp_path: Path) -> None:
+    kept: list[str] = []
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        claims = [add_mail(tx, version_id) for _ in range(2)]
+        urgent = add_internal(tx, lead_id=add_lead(tx), content=b"Subject: now\r\n\r\n")
+
+    with runtime_over(database, Sink(on_message=lambda _from, to, _message: kept.append(to)), tmp_path) as runtime:
+        deliver_begun(runtime, [*claims, urgent])
+
+    assert kept[0] == "dana@clearroom.example"
+
+
+def test_no_flight_begins_on_a_lease_that_runs_out(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        claims = [add_mail(tx, version_id) for _ in range(40)]
+    leases = iter([True, False])
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path, has_lease=lambda: next(leases)) as runtime:
+        deliver_begun(runtime, claims)
+
+    states = [send_of(database, send_id).state for send_id, _ in claims]
+    assert sink.kept == 32
+    assert (states.count(SendState.ACCEPTED), states.count(SendState.READY)) == (32, 8)
+
+
+@pytest.mark.both_databases
+def test_what_a_dead_worker_left_is_unknown_or_sent_once_more(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        mail, _ = add_mail(tx, version_id, state=SendState.ATTEMPTING, attempts=1, worker="gone")
+        order, _ = add_claimed(tx, lead_id=add_lead(tx), stream=Stream.TRANSACTIONAL, state=SendState.ATTEMPTING, worker="gone")
+        alive, _ = add_mail(tx, version_id, state=SendState.ATTEMPTING, attempts=1)
+
+    with database.write() as tx:
+        settled = settle_lost(tx)
+
+    assert settled == 2
+    assert (send_of(database, mail).state, send_of(database, mail).reason) == (SendState.UNKNOWN, "worker_died")
+    assert touch_of(database, mail).state == "done"
+    assert (send_of(database, order).state, send_of(database, order).reason) == (SendState.READY, "unknown_once")
+    assert send_of(database, order).epoch == 2
+    assert send_of(database, alive).state == SendState.ATTEMPTING
+
+
+def test_a_yes_that_comes_back_from_the_dead_corrects_an_unknown(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        inner = runtime.wire.fly
+
+        def fly_while_declared_dead(*arguments: object) -> object:
+            outcomes = inner(*arguments)  # type: ignore[arg-type]
+            with database.write() as tx:
+                tx.run(sa.delete(workers))
+                settle_lost(tx)
+            assert send_of(database, claim[0]).state == SendState.UNKNOWN
+            return outcomes
+
+        runtime.wire.fly = fly_while_declared_dead  # type: ignore[method-assign, assignment]
+        deliver_begun(runtime, [claim])
+
+    assert send_of(database, claim[0]).state == SendState.ACCEPTED
+    assert len(open_steps(database)) == 1
+
+
+def test_a_wire_that_raises_leaves_nothing_marked(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+
+    def break_down(*_arguments: object) -> object:
+        raise RuntimeError("out of memory")
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        runtime.wire.fly = break_down  # type: ignore[method-assign, assignment]
+        deliver_begun(runtime, [claim])
+
+    assert (send_of(database, claim[0]).state, send_of(database, claim[0]).reason) == (SendState.UNKNOWN, "no_answer")
+
+
+def open_steps(database: Database) -> list[str]:
+    with database.read() as tx:
+        return list(tx.run(sa.select(touches.c.step_id).where(touches.c.state == "waiting")).scalars())
