@@ -279,8 +279,8 @@ sends = Table(
     Column("created_at", Instant, nullable=False),  # the mail's Date header, the same at every attempt
 )
 claim_indexes("sends", "ready")
-AWAITED = text("state = 'ready' AND stream <> 'marketing'")  # found at once among any number of marketing mails
-Index("ix_sends_awaited", sends.c.due_at, sqlite_where=AWAITED, postgresql_where=AWAITED)
+READY = text("state = 'ready'")  # awaited mail is found at once among any number of marketing mails
+Index("ix_sends_lane", sends.c.stream, sends.c.due_at, sqlite_where=READY, postgresql_where=READY)
 ATTEMPTING = text("state = 'attempting'")
 Index("ix_sends_attempting", sends.c.worker_id, sqlite_where=ATTEMPTING, postgresql_where=ATTEMPTING)
 Index("ix_sends_lead", sends.c.lead_id)

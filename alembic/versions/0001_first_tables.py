@@ -327,14 +327,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'attempting'"),
         postgresql_where=sa.text("state = 'attempting'"),
     )
-    op.create_index(
-        "ix_sends_awaited",
-        "sends",
-        ["due_at"],
-        unique=False,
-        sqlite_where=sa.text("state = 'ready' AND stream <> 'marketing'"),
-        postgresql_where=sa.text("state = 'ready' AND stream <> 'marketing'"),
-    )
     op.create_index("ix_sends_cap", "sends", ["address_key", "cap_on"], unique=False)
     op.create_index(
         "ix_sends_due",
@@ -351,6 +343,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'claimed'"),
         postgresql_where=sa.text("state = 'claimed'"),
+    )
+    op.create_index(
+        "ix_sends_lane",
+        "sends",
+        ["stream", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ready'"),
+        postgresql_where=sa.text("state = 'ready'"),
     )
     op.create_index("ix_sends_lead", "sends", ["lead_id"], unique=False)
     op.create_index("ix_sends_touch", "sends", ["touch_id"], unique=True)
@@ -396,6 +396,9 @@ def downgrade() -> None:
     op.drop_index("ix_sends_touch", table_name="sends")
     op.drop_index("ix_sends_lead", table_name="sends")
     op.drop_index(
+        "ix_sends_lane", table_name="sends", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
+    )
+    op.drop_index(
         "ix_sends_held",
         table_name="sends",
         sqlite_where=sa.text("state = 'claimed'"),
@@ -405,12 +408,6 @@ def downgrade() -> None:
         "ix_sends_due", table_name="sends", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
     )
     op.drop_index("ix_sends_cap", table_name="sends")
-    op.drop_index(
-        "ix_sends_awaited",
-        table_name="sends",
-        sqlite_where=sa.text("state = 'ready' AND stream <> 'marketing'"),
-        postgresql_where=sa.text("state = 'ready' AND stream <> 'marketing'"),
-    )
     op.drop_index(
         "ix_sends_attempting",
         table_name="sends",
