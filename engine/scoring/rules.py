@@ -148,15 +148,28 @@ def changes(model: ScoringModel, facts: Facts, scope: Scope, earned: Sequence[Ea
     """The instants at which the score may change by time alone: points fade, an answer turns, an event's time comes."""
     yield from (each.until for each in earned if each.until is not None)
     yield from (event.at for event in facts.events if event.at > facts.now)
-    asked = [condition_of(rule, scope) for rule in model.points]
-    asked += [compile_condition(rule.condition, scope.for_scoring()) for rule in model.profile]
-    for condition in asked:
-        if condition is not None and condition.uses_time:
-            turns_at = next_change_at(condition, facts)
-            if turns_at is not None:
-                yield turns_at
+    for condition in conditions_of(model, scope):
+        turns_at = next_change_at(condition, facts) if condition.uses_time else None
+        if turns_at is not None:
+            yield turns_at
+
+
+def conditions_of(model: ScoringModel, scope: Scope) -> list[Condition]:
+    of_points = [condition_of(rule, scope) for rule in model.points]
+    of_profile = [compile_condition(rule.condition, scope.for_scoring()) for rule in model.profile]
+    return [condition for condition in (*of_points, *of_profile) if condition is not None]
 
 
 def kept_reasons(found: Score) -> list[dict[str, object]]:
     """The reasons as JSON keeps them."""
     return [{**asdict(reason), "at": reason.at.isoformat() if reason.at else None} for reason in found.reasons]
+
+
+def moved_by(model: ScoringModel, event_type: str, scope: Scope) -> bool:
+    """Whether an event of this type may move a score: by its points, by a condition, or because sales has had its say."""
+    if event_type in (*HEARD, EventType.FORM_SUBMITTED):  # a form may bring new values of fields
+        return True
+    if any(event_type in scope.events.counted_as(rule.on) for rule in model.points):
+        return True
+    asked = conditions_of(model, scope)
+    return any(event_type in condition.uses_events for condition in asked)

@@ -1,0 +1,225 @@
+"""The one loop back: what follows from an event. One table, {event type: [reactions]}, and the functions it names.
+
+Before: `engine.events` recorded the event and left a row in `reactions`. After: cadences were left or woken, the score is up to
+date, a hand may be raised, a declined lead is back in nurture. A job is one transaction, and running one twice changes nothing
+more; one that fails is tried again event by event (`engine.claim.set_aside`), so that a broken event harms itself alone.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from engine.claim import REACTION, Claim, begin, held, in_state
+from engine.compiler.plan import CadencePlan
+from engine.conditions import condition, gather_facts, scope_of
+from engine.database import Tx
+from engine.events import STOPPING
+from engine.expressions.condition import Condition
+from engine.expressions.facts import Facts
+from engine.leads import load_leads, lock_leads
+from engine.runtime import Runtime
+from engine.schedule.leave import leave, resume
+from engine.schedule.wake import wake_waits
+from engine.schema import enrolments, events, handoffs, reactions
+from engine.scoring.rescore import rescore
+from engine.scoring.rules import moved_by
+from engine.versions import Live, cadence_plan, live_rules
+from engine.vocabulary import (
+    LIVE_ENROLMENT,
+    OPEN_HANDOFF,
+    EnrolmentState,
+    EventType,
+    Origin,
+    ReactionState,
+    Reason,
+    Scope,
+    topic_scope,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """An event to react to. `scope`: of what an opt-out is; None: of all that the type stops."""
+
+    type: str
+    lead_id: int
+    scope: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A live enrolment of a lead to whom something happened."""
+
+    enrolment_id: int
+    version_id: int
+    lead_id: int
+    began_at: datetime
+
+
+Reaction = Callable[[Tx, Runtime, Sequence[Observed]], None]  # the events are of one type
+
+
+def react(runtime: Runtime, claims: Sequence[Claim]) -> None:
+    """React to every claimed event that is still ours, in one transaction."""
+    with runtime.database.write() as tx:
+        begun = begin(tx, REACTION, claims, worker_id=runtime.worker_id)
+        observed = load_observed(tx, begun)
+        lock(tx, {event.lead_id for event in observed})
+        for event_type in dict.fromkeys(event.type for event in observed):
+            of_type = [event for event in observed if event.type == event_type]
+            for reaction in REACTIONS.get(event_type, BY_DEFAULT):
+                reaction(tx, runtime, of_type)
+        finish(tx, [claim for claim in claims if claim[0] in begun])
+
+
+def load_observed(tx: Tx, reaction_ids: Collection[int]) -> list[Observed]:
+    """What a person did, oldest first; of a machine's events only those that stop mail, whoever says so."""
+    chosen = (
+        sa.select(events.c.type, events.c.lead_id, events.c.data, events.c.occurred_at)
+        .join(reactions, reactions.c.event_id == events.c.id)
+        .where(
+            reactions.c.id.in_(reaction_ids),
+            events.c.lead_id.is_not(None),
+            sa.or_(events.c.origin == Origin.HUMAN, events.c.type.in_(STOPPING)),
+        )
+        .order_by(events.c.id)
+    )
+    return [
+        Observed(type=row.type, lead_id=row.lead_id, scope=row.data.get("scope"), at=row.occurred_at) for row in tx.run(chosen)
+    ]
+
+
+def lock(tx: Tx, lead_ids: Collection[int]) -> None:
+    """Hold the leads and then their passages, each in one order for all, before anything of them is changed."""
+    lock_leads(tx, lead_ids)
+    if not tx.is_sqlite:
+        passages = sa.select(enrolments.c.id).where(live(lead_ids)).order_by(enrolments.c.id)
+        tx.run(passages.with_for_update(key_share=True))
+
+
+def finish(tx: Tx, ours: Sequence[Claim]) -> None:
+    tx.run(
+        sa.update(reactions)
+        .where(held(reactions, ours), in_state(reactions, ReactionState.CLAIMED))
+        .values(state=ReactionState.DONE, ended_at=tx.now, worker_id=None)
+    )
+
+
+def stop_scope(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+    """An opt-out ends the passages that it is about: of one topic, or all of them."""
+    for passage in live_passages(tx, observed):
+        of_topic = topic_scope(cadence_plan(tx, passage.version_id).topic)
+        said = {event.scope for event in observed if event.lead_id == passage.lead_id}
+        if said & {None, Scope.MARKETING, Scope.EVERYTHING, of_topic}:
+            leave(tx, [passage.enrolment_id], reason=Reason.UNSUBSCRIBED)
+
+
+def stop_everything(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+    """The address must not be written to at all: every passage ends."""
+    leave(tx, ids(live_passages(tx, observed)), reason=observed[0].type)
+
+
+def resume_nurture(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+    """Sales gave the lead back: its cadences go on where they were, unless its hand is up again by now."""
+    given_back = {event.lead_id for event in observed}
+    still_with_sales = sa.select(handoffs.c.lead_id).where(handoffs.c.lead_id.in_(given_back), handoffs.c.state.in_(OPEN_HANDOFF))
+    resume(tx, sorted(given_back - {row.lead_id for row in tx.run(still_with_sales)}))
+
+
+def end_nurture(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+    """Sales is through with the lead: the cadences that it was in end."""
+    leave(tx, ids(passages_before(tx, observed)), reason=Reason.HANDOFF)
+
+
+def leave_by_event(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+    """Leave the cadences that name this event as an exit."""
+    event_type, known = observed[0].type, live_rules(tx).policy.event_schema
+    for passage in passages_before(tx, observed):
+        for way_out in cadence_plan(tx, passage.version_id).exits:
+            if way_out.event is not None and event_type in known.counted_as(way_out.event):
+                leave(tx, [passage.enrolment_id], reason=way_out.because)
+                break
+
+
+def count_points(tx: Tx, runtime: Runtime, observed: Sequence[Observed]) -> None:
+    """Score anew, where an event of this type may move a score."""
+    rules = live_rules(tx)
+    if moved_by(rules.scoring, observed[0].type, scope_of(rules.policy)):
+        rescore(tx, runtime, {event.lead_id for event in observed})
+
+
+def leave_by_condition(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+    """Leave the cadences whose goal, or the condition of an exit, holds now that this has happened."""
+    rules = live_rules(tx)
+    watched = [passage for passage in live_passages(tx, observed) if watches(tx, rules, passage, observed[0].type)]
+    people = load_leads(tx, {passage.lead_id for passage in watched})
+    plans = {passage.enrolment_id: cadence_plan(tx, passage.version_id) for passage in watched}
+    for topic in sorted({plan.topic for plan in plans.values()}):
+        facts = gather_facts(tx, people, rules, topic=topic)
+        for passage in watched:
+            plan = plans[passage.enrolment_id]
+            if plan.topic == topic:
+                leave_where_it_holds(tx, rules, passage.enrolment_id, plan, facts[passage.lead_id])
+
+
+def watches(tx: Tx, rules: Live, passage: Passage, event_type: str) -> bool:
+    """Whether an event of this type may have moved a goal or an exit. What time moves is seen before each touch."""
+    plan = cadence_plan(tx, passage.version_id)
+    texts = (plan.goal, *(way_out.condition for way_out in plan.exits))
+    return any(may_move(condition(text, rules.policy), event_type) for text in texts if text)
+
+
+def may_move(asked: Condition, event_type: str) -> bool:
+    """An event may also have brought points, and a form new values of fields."""
+    return event_type in asked.uses_events or asked.uses_score or bool(asked.uses_fields) or not asked.uses_events
+
+
+def leave_where_it_holds(tx: Tx, rules: Live, enrolment_id: int, plan: CadencePlan, facts: Facts) -> None:
+    if plan.goal and condition(plan.goal, rules.policy).holds(facts):
+        leave(tx, [enrolment_id], reason=Reason.GOAL, state=EnrolmentState.FINISHED)
+        return
+    for way_out in plan.exits:
+        if way_out.condition and condition(way_out.condition, rules.policy).holds(facts):
+            leave(tx, [enrolment_id], reason=way_out.because)
+            return
+
+
+def wake(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+    """Whoever waits for something looks again."""
+    wake_waits(tx, {event.lead_id for event in observed})
+
+
+BY_DEFAULT: Sequence[Reaction] = (leave_by_event, count_points, leave_by_condition, wake)
+REACTIONS: dict[str, Sequence[Reaction]] = {
+    EventType.UNSUBSCRIBED: (stop_scope, *BY_DEFAULT),
+    EventType.BOUNCED: (stop_everything, *BY_DEFAULT),
+    EventType.COMPLAINED: (stop_everything, *BY_DEFAULT),
+    EventType.HANDOFF_DECLINED: (resume_nurture, *BY_DEFAULT),
+    EventType.HANDOFF_CLOSED: (end_nurture, *BY_DEFAULT),
+}  # every other type, the workspace's own included: BY_DEFAULT
+
+
+def live_passages(tx: Tx, observed: Sequence[Observed]) -> list[Passage]:
+    """The live passages of the leads of these events."""
+    chosen = sa.select(enrolments).where(live({event.lead_id for event in observed})).order_by(enrolments.c.id)
+    return [
+        Passage(enrolment_id=row.id, version_id=row.version_id, lead_id=row.lead_id, began_at=row.created_at)
+        for row in tx.run(chosen)
+    ]
+
+
+def passages_before(tx: Tx, observed: Sequence[Observed]) -> list[Passage]:
+    """The live passages that had begun when it happened: an old order, told late, does not end a new nurture."""
+    latest = {event.lead_id: event.at for event in sorted(observed, key=lambda event: event.at)}
+    return [passage for passage in live_passages(tx, observed) if passage.began_at <= latest[passage.lead_id]]
+
+
+def live(lead_ids: Collection[int]) -> sa.ColumnElement[bool]:
+    return sa.and_(enrolments.c.lead_id.in_(lead_ids), enrolments.c.state.in_(LIVE_ENROLMENT))
+
+
+def ids(passages: Iterable[Passage]) -> list[int]:
+    return [passage.enrolment_id for passage in passages]
