@@ -1,0 +1,163 @@
+"""`POST /api/events`: what a shop, an app or a site tells, signed; and the mail that it may ask for, at once.
+
+Before: `webhooks.signature`, `webhooks.posted`. After: the lead, the event and the transactional send are one transaction, and
+the send is on its way to a worker before the answer. It needs the database: without one the answer is 503, and the sender posts
+again.
+"""
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from engine.claim import SEND, Claim, take_due
+from engine.database import Tx
+from engine.deliver.transactional import request_email
+from engine.errors import DatabaseError
+from engine.events import NewEvent, record_events
+from engine.leads import NewLead, find_lead, save_leads
+from engine.runtime import Runtime
+from engine.schema import events, sends
+from engine.versions import live_rules
+from engine.vocabulary import Origin
+from webhooks.hooks import refuse_unsigned
+from webhooks.posted import Fault, PostedEvent, read_event
+from webhooks.receiver import Receiver
+
+log = logging.getLogger(__name__)
+LARGEST_POST = 256 * 1024
+KEPT_FOR = timedelta(days=400)  # what an event says of a person
+SOURCE = "a post of the site"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of a post. `send`: the mail that it asked for, None when it asked for none; `is_new`: not told before."""
+
+    event: int
+    lead: int
+    send: int | None
+    is_new: bool
+
+
+def pages(receiver: Receiver) -> Blueprint:
+    blueprint = Blueprint("api", __name__, url_prefix="/api")
+
+    @blueprint.before_request
+    def only_signed() -> ResponseReturnValue | None:
+        return refuse_unsigned(receiver, LARGEST_POST)
+
+    @blueprint.post("/events")
+    def post_event() -> ResponseReturnValue:
+        try:
+            facts = json.loads(request.get_data())
+        except (ValueError, RecursionError):
+            return jsonify(error="the body is not JSON"), 400
+        try:
+            taken = take_event(receiver.runtime, facts, post_id=request.headers.get("webhook-id", ""))
+        except DatabaseError as error:
+            return jsonify(error=str(error)), 503
+        except SQLAlchemyError as error:
+            log.error("a post could not be stored: %s", type(error).__name__)
+            return jsonify(error="the database does not answer; post this again in a minute"), 503, {"Retry-After": "30"}
+        if not isinstance(taken, Taken):
+            return jsonify(error="the event is not as the workspace wants it", faults=[asdict(fault) for fault in taken]), 422
+        return jsonify(event=taken.event, lead=taken.lead, send=taken.send, new=taken.is_new)
+
+    return blueprint
+
+
+def take_event(runtime: Runtime, facts: object, *, post_id: str) -> Taken | list[Fault]:
+    """Store what was posted and hand the mail it asks for to a worker. Safe to repeat: the same type and id is one event.
+
+    Commits. Raises SQLAlchemyError when the database does not answer, DatabaseError when no workspace was applied yet.
+    """
+    try:
+        taken, claims = store(runtime, facts, post_id)
+    except IntegrityError:  # somebody added the same lead this very moment: now it is there
+        taken, claims = store(runtime, facts, post_id)
+    if claims:
+        publish(runtime, claims)
+    return taken
+
+
+def store(runtime: Runtime, facts: object, post_id: str) -> tuple[Taken | list[Fault], list[Claim]]:
+    with runtime.database.write() as tx:
+        posted = read_event(facts, live_rules(tx).policy, now=tx.now, post_id=post_id)
+        if not isinstance(posted, PostedEvent):
+            return posted, []
+        known = known_event(tx, posted)
+        if known is not None:
+            return known, []
+        return append(tx, runtime, posted)
+
+
+def known_event(tx: Tx, posted: PostedEvent) -> Taken | None:
+    """What became of the same post before."""
+    told = sa.select(events.c.id, events.c.lead_id).where(events.c.source_key == source_key(posted))
+    row = tx.run(told).first()
+    if row is None:
+        return None
+    asked = tx.run(sa.select(sends.c.id).where(sends.c.event_id == row.id)).scalar()
+    return Taken(event=row.id, lead=row.lead_id, send=asked, is_new=False)
+
+
+def append(tx: Tx, runtime: Runtime, posted: PostedEvent) -> tuple[Taken, list[Claim]]:
+    """The lead, the event and the mail; the send is claimed here, so that no dispatcher has to find it first."""
+    lead_id = save_lead(tx, runtime, posted)
+    event_id = record_event(tx, posted, lead_id)
+    send_id = request_email(tx, event_id, posted.type, lead_id, {**posted.public, **posted.personal})
+    claims: list[Claim] = []
+    if send_id is not None:
+        claims = take_due(tx, SEND, limit=1, lease=runtime.settings.queue_lease, only=sends.c.id == send_id)
+    return Taken(event=event_id, lead=lead_id, send=send_id, is_new=True), claims
+
+
+def save_lead(tx: Tx, runtime: Runtime, posted: PostedEvent) -> int:
+    """The lead with this key, else the one with this address, else a new one."""
+    wanted = posted.lead.key or posted.lead.email or ""
+    known = find_lead(tx, wanted)
+    key = known.key if known is not None else wanted
+    person = NewLead(
+        key=key,
+        email=posted.lead.email,
+        zone=posted.lead.zone,
+        fields=posted.lead.fields,
+        do_not_call=posted.lead.do_not_call,
+        consent=posted.consent,
+        consent_source=SOURCE,
+    )
+    return save_leads(tx, runtime.tokens, [person])[key]
+
+
+def record_event(tx: Tx, posted: PostedEvent, lead_id: int) -> int:
+    """Personal parts of the data go to the body alone."""
+    personal = json.dumps(posted.personal, ensure_ascii=False).encode() if posted.personal else None
+    event = NewEvent(
+        source_key=source_key(posted),
+        type=posted.type,
+        origin=Origin.HUMAN,
+        lead_id=lead_id,
+        data=posted.public,
+        occurred_at=posted.at,
+        body=personal,
+        body_until=tx.now + KEPT_FOR if personal is not None else None,
+    )
+    return record_events(tx, [event])[event.source_key]
+
+
+def source_key(posted: PostedEvent) -> str:
+    return f"api:{posted.type[:60]}:{posted.id}"
+
+
+def publish(runtime: Runtime, claims: list[Claim]) -> None:
+    """A queue that is away costs a moment: the claim runs out and a dispatcher takes the send."""
+    try:
+        runtime.publish("send", claims)
+    except Exception:
+        log.exception("a transactional send could not be handed to a worker at once")
