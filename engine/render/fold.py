@@ -167,6 +167,9 @@ class Folding:
         except TemplateSyntaxError as error:
             self.workshop.problems.add(self.source.at(piece.start), f"this is not Jinja: {error.message}")
             return None
+        except RecursionError:
+            self.workshop.problems.add(self.source.at(piece.start), "this is nested too deep")
+            return None
         return tree
 
     def is_live(self, names: Iterable[str]) -> bool:

@@ -11,6 +11,7 @@ from engine.render.problems import Problems, Source, Unusable
 
 CLOSES = {"endif": ("if",), "endfor": ("for",)}
 CONTINUES = {"elif": ("if",), "else": ("if", "for")}
+DEEPEST = 8
 ALONE = ("set", "raw", "endraw")
 
 
@@ -46,6 +47,9 @@ def match_statement(
     keyword = piece.keyword
     if keyword in ("if", "for"):
         still_open.append(Group(piece))
+        if len(still_open) > DEEPEST:
+            problems.add(source.at(piece.start), f"statements are nested deeper than {DEEPEST} levels")
+            raise Unusable
     elif (openers := CLOSES.get(keyword) or CONTINUES.get(keyword)) is None:
         known = '{{ block("…") }}'
         problems.add(source.at(piece.start), f"{{% {keyword} %}} is not used in emails: there are if, for, set and {known}")

@@ -4,6 +4,7 @@ Before: `engine.compiler` knows the brands and which emails are wanted. After: `
 `engine.render.wire` renders them. The stages are the lines of `compile_email`; each reports to the same problems.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from engine.render.artifact import Artifact
 from engine.render.email_file import EmailFile, read_email_file
 from engine.render.fold import Scope, Workshop, fold
+from engine.render.groups import DEEPEST
 from engine.render.held import MARK, Document, Held
 from engine.render.links import Links, track_links, track_written_addresses
 from engine.render.lint import lint
@@ -25,6 +27,7 @@ from engine.render.tags import read_tree
 
 EMAILS = "templates/emails"
 BODY_SLOT = "<!-- body -->"
+LOOP = re.compile(r"\{%[-+]?\s*(for|endfor)\b")
 LARGEST_FILE = 256 * 1024
 Known = Mapping[str, Collection[str] | None]
 
@@ -156,6 +159,8 @@ class Compiling:
                 GRAMMAR.parse(template)
             except TemplateSyntaxError as error:
                 self.problems.add(Place(f"{self.folder}/body.mjml"), f"its tokens do not fit together: {error.message}")
+            if loop_depth(template) > DEEPEST:
+                self.problems.add(Place(f"{self.folder}/body.mjml"), f"its loops are nested deeper than {DEEPEST} levels")
 
     def one_line(self, source: Source) -> str:
         """Subject or preheader as Jinja over the recipient's values, in plain characters."""
@@ -187,3 +192,12 @@ class Compiling:
             reason = "this file is missing" if isinstance(error, FileNotFoundError) else f"this file cannot be read: {error}"
             self.problems.add(named_at or Place(file), f"{file}: {reason}" if named_at else reason)
             raise Unusable from error
+
+
+def loop_depth(template: str) -> int:
+    """How many loops are inside one another at most; blocks can put them there across files."""
+    depth = deepest = 0
+    for found in LOOP.finditer(template):
+        depth += 1 if found[1] == "for" else -1
+        deepest = max(deepest, depth)
+    return deepest

@@ -74,7 +74,7 @@ class Links:
         return " ~ ".join(self.part(index, part) for index, part in enumerate(parts) if part)
 
     def part(self, index: int, part: str) -> str:
-        return f"({inner(self.held.token(part))})|string|urlencode" if index % 2 else repr(part)
+        return f"({inner(self.held.token(part))})|spoken|urlencode" if index % 2 else repr(part)
 
     def name_of(self, written: str) -> str:
         """A fixed host names the link by its path, a single value by its expression."""

@@ -20,6 +20,8 @@ BODY_END = re.compile(r"</body>", re.IGNORECASE)
 PIXEL = '<img src="{{ track }}/o/{{ token }}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0;" />'
 # Whether a stand-in is between tags, where a comment can stand, or inside one.
 TAG_OR_HELD = re.compile(r"<[^>]*>|" + HELD.pattern)
+# An author's own comments, which are not for the reader. Those that speak to Outlook stay.
+NOTES = re.compile(r"<!--(?!\[if|<!\[endif|>).*?-->", re.DOTALL)
 LEFT_ALONE = ' data-css-inline="ignore"'
 COMMENT = re.compile(r"<!--(zqj\d+jqz)-->")
 
@@ -28,7 +30,7 @@ def to_html(tree: Element, document: Document, held: Held, problems: Problems) -
     """The document as HTML, still with stand-ins. Raises Unusable for MJML that mrml refuses, which is then reported."""
     safe = printable_attributes(tree, document)
     styles = "\n".join(INLINE_STYLE.findall(safe.text))
-    html = convert(Document(INLINE_STYLE.sub("", safe.text), safe.offsets, safe.places), problems)
+    html = NOTES.sub("", convert(Document(INLINE_STYLE.sub("", safe.text), safe.offsets, safe.places), problems))
     return inline_styles(html, styles, held) if styles else html
 
 
@@ -40,6 +42,11 @@ def convert(document: Document, problems: Problems) -> str:
         found = POSITION.search(message)
         offset = len(document.text.encode()[: int(found[1])].decode(errors="ignore")) if found else 0
         problems.add(document.at(offset), f"this is not MJML: {POSITION.sub('this place', message)}")
+        raise Unusable from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # mrml's own failure, which Rust keeps outside of Exception
+            raise
+        problems.add(document.at(0), "MJML cannot read this email; look for an odd character in a tag")
         raise Unusable from error
 
 

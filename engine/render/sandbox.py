@@ -68,7 +68,14 @@ def make_sandbox(
     """An environment in which only what this module names can be used."""
     sandbox = Sandbox(autoescape=autoescape, finalize=finalize, undefined=undefined, keep_trailing_newline=True)
     sandbox.filters = {name: FILTERS[name] for name in ALLOWED_FILTERS}
-    sandbox.filters |= {"default": default, "d": default, "format": format_number, "money": money, "date": spoken_date}
+    sandbox.filters |= {
+        "default": default,
+        "d": default,
+        "format": format_number,
+        "spoken": spoken,
+        "money": money,
+        "date": spoken_date,
+    }
     sandbox.tests.pop("callable")
     sandbox.globals = {}
     return sandbox
@@ -128,5 +135,5 @@ def checked_url(address: object) -> str:
     """The address, where it is a plain web address. Raises RenderError: a mail must not carry any other scheme in a value."""
     text = str(address).strip()
     if len(text) > LONGEST_ADDRESS or not WEB_ADDRESS.fullmatch(text) or not text.isprintable():
-        raise RenderError(f"a link of this mail is not a web address: {text[:60]!r}")
+        raise RenderError("a link made of the recipient's values is not a web address")
     return text

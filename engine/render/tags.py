@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from engine.render.held import Document
-from engine.render.problems import Problems
+from engine.render.held import HELD, Document
+from engine.render.problems import Problems, Unusable
 
 VOID = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})
 TAG = re.compile(
@@ -20,6 +20,7 @@ TAG = re.compile(
 )
 ATTRIBUTE = re.compile(r"\s+(?P<name>[^\s=<>/\"']+)(?:\s*=\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'))?")
 STYLE = "mj-style"
+DEEPEST = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ def read_tree(document: Document, problems: Problems) -> Element:
             open_tag(found, path, document, problems)
         elif found["close"]:
             close_tag(found, path, document, problems)
+        else:
+            check_comment(found, document, problems)
     add_text(path[-1], document, position, len(document.text), problems)
     for element in path[1:]:
         problems.add(document.at(element.start), f"<{element.tag}> is never closed")
@@ -78,9 +81,16 @@ def add_text(parent: Element, document: Document, start: int, end: int, problems
     text = document.text[start:end]
     if text:
         parent.children.append(text)
-    stray = re.search(r"</?[a-zA-Z!]", text)
+    stray = re.search(r"<(/?[a-zA-Z!?])?", text)
     if stray and parent.tag != STYLE:
-        problems.add(document.at(start + stray.start()), 'this tag cannot be read: attributes need quotes, as in a="b"')
+        advice = 'this tag cannot be read: attributes need quotes, as in a="b"' if stray[1] else "write &lt; for this sign"
+        problems.add(document.at(start + stray.start()), advice)
+
+
+def check_comment(found: re.Match[str], document: Document, problems: Problems) -> None:
+    """Links in a comment for Outlook are not tracked, and so could not be checked when they are a recipient's."""
+    if HELD.search(found[0]) and re.search(r"(?:href|src)\s*=", found[0]):
+        problems.add(document.at(found.start()), "a link in a comment cannot depend on the recipient")
 
 
 def open_tag(found: re.Match[str], path: list[Element], document: Document, problems: Problems) -> None:
@@ -90,8 +100,12 @@ def open_tag(found: re.Match[str], path: list[Element], document: Document, prob
             problems.add(document.at(attribute.start + 1), f"<{element.tag}> has the attribute {attribute.name} twice")
         element.attributes[attribute.name] = attribute
     path[-1].children.append(element)
-    if not found["empty"] and element.tag.lower() not in VOID:
-        path.append(element)
+    if found["empty"] or element.tag.lower() in VOID:
+        return
+    if len(path) > DEEPEST:
+        problems.add(document.at(found.start()), f"tags are nested deeper than {DEEPEST} levels")
+        raise Unusable
+    path.append(element)
 
 
 def read_attributes(text: str, offset: int) -> Iterator[Attribute]:

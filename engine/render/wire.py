@@ -92,7 +92,9 @@ def fill(templates: Templates, values: dict[str, Any], artifact: Artifact) -> li
     try:
         filled = ["".join(template.root_render_func(context)) for template in (templates.subject, templates.html, templates.text)]
     except (RenderError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise RenderError(f'the email "{artifact.email}" cannot be written for this person: {error}') from error
+        # Python's own messages may hold a person's data, ours and Jinja's do not.
+        told = str(error) if isinstance(error, RenderError | TemplateError) else f"a value does not fit ({type(error).__name__})"
+        raise RenderError(f'the email "{artifact.email}" cannot be written for this person: {told}') from error
     if max(map(len, filled)) > LARGEST_OUTPUT:
         raise RenderError(f'the email "{artifact.email}" is larger than {LARGEST_OUTPUT // 1024} KB for this person')
     return filled

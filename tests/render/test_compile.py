@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.render.library import compile_emails, email_names
 from engine.render.wire import render
@@ -206,3 +208,51 @@ def test_the_same_files_make_the_same_artifact(compile_email):
     second, _ = compile_email(body("{{ lead.email }}"))
 
     assert first.hash == second.hash
+
+
+FRAGMENTS = st.sampled_from(
+    ["{{ ", " }}", "{% ", " %}", "if ", "endif", "for x in ", "endfor", "set y = ", "lead.email", "event.items", "block(", ")",
+     "'quote'", "(", "|safe", "|default('x')", "<mj-section>", "</mj-section>", "<mj-column>", "</mj-column>", "<mj-text>", "<b",
+     ">", "</mj-text>", "<a href=", '"', "'", "https://x.example/", "<!--", "-->", "{#", "#}", "raw", "endraw", "\n", "é",
+     "\u202e", "&", "zqj0jqz", "zqm0mqz", "<![CDATA[", "<?xml", "</", "brand.name", "=", ",", "\\", "\0", "[", "]", "~", "1", " "],
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(FRAGMENTS, max_size=25).map("".join) | st.text(max_size=80))
+def test_no_body_makes_the_compiler_raise(compile_email, text):
+    files = {"blocks/quote.mjml": body("{{ words }}")}
+
+    for written in (text, body(text)):
+        artifact, problems = compile_email(written, files)
+        assert (artifact is None) == bool(problems)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "<b>" * 3000 + "x" + "</b>" * 3000, "{{ " + "-" * 5000 + "lead.email }}",
+     "{% for x in event.items %}" * 25 + "{% endfor %}" * 25, "{{ block('quote') }}",
+     "{{ 10 ** 10 ** 9 }}", "{{ 'a' * 10 ** 10 }}", "{{ lead.email" + ".x" * 3000 + " }}",
+     "{{ [" + "[" * 3000 + "]" * 3001 + " }}"],
+    ids=range(9),
+)  # fmt: skip
+def test_a_body_that_would_exhaust_the_compiler_is_told_as_a_mistake(compile_email, text):
+    artifact, problems = compile_email(body(text), {"blocks/quote.mjml": "{{ block('quote') }}"})
+
+    assert artifact is None
+    assert problems
+
+
+def test_an_authors_comment_is_not_sent(compile_email):
+    artifact, _ = compile_email(body("a<!-- do not tell {{ lead.email }} -->b") + "<!-- nor this -->")
+
+    assert "do not tell" not in artifact.html
+    assert "nor this" not in artifact.html
+    assert "<!--[if mso | IE]>" in artifact.html
+    assert "ab" in artifact.html
+
+
+def test_a_recipients_link_in_a_comment_for_outlook_is_refused(compile_email):
+    _, problems = compile_email(body('<!--[if mso]><a href="{{ lead.email }}">x</a><![endif]-->'))
+
+    assert any("a link in a comment cannot depend on the recipient" in problem for problem in problems)
