@@ -214,7 +214,7 @@ FRAGMENTS = st.sampled_from(
     ["{{ ", " }}", "{% ", " %}", "if ", "endif", "for x in ", "endfor", "set y = ", "lead.email", "event.items", "block(", ")",
      "'quote'", "(", "|safe", "|default('x')", "<mj-section>", "</mj-section>", "<mj-column>", "</mj-column>", "<mj-text>", "<b",
      ">", "</mj-text>", "<a href=", '"', "'", "https://x.example/", "<!--", "-->", "{#", "#}", "raw", "endraw", "\n", "é",
-     "\u202e", "&", "zqj0jqz", "zqm0mqz", "<![CDATA[", "<?xml", "</", "brand.name", "=", ",", "\\", "\0", "[", "]", "~", "1", " "],
+     "\u202e", "&", "zqj0jqz", "zqm0mqz", "<![CDATA[", "<?xml", "</", "brand.name", "=", ",", "\\", "\0", "[", "]", "~", "1"],
 )  # fmt: skip
 
 
