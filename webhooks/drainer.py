@@ -75,6 +75,11 @@ class Drainer:
         for source in self._left:
             source.release()
 
+    @property
+    def database_answers(self) -> bool:
+        """As far as the last attempt showed. Whoever can do without the database need not wait for it to time out."""
+        return self._database_answers
+
     def standing(self) -> Standing:
         waiting = [note.entry.at for source in (self._own, *self._left) for note in source.waiting]
         return Standing(waiting=len(waiting), oldest_at=min(waiting, default=None), database_answers=self._database_answers)

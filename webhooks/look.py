@@ -31,9 +31,10 @@ main {{ max-width: 34rem; margin: 8vh auto 4rem; padding: 2rem 1.5rem; backgroun
 h1 {{ margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; }}
 p {{ margin: 0 0 1rem; }}
 small, .small {{ color: {muted}; font-size: .9rem; }}
-label {{ display: block; margin: 0 0 .6rem; padding: .75rem .9rem; border: 1px solid {muted}; border-radius: 8px; }}
-label input {{ margin: 0 .6rem 0 0; transform: scale(1.2); }}
-button {{ width: 100%; margin: .6rem 0 0; padding: .85rem 1rem; border: 0; border-radius: 8px;
+label {{ display: flex; gap: .75rem; align-items: center; margin: 0 0 .6rem; padding: .75rem .9rem;
+  border: 1px solid {muted}; border-radius: 8px; cursor: pointer; }}
+label input {{ flex: none; width: 1.2rem; height: 1.2rem; margin: 0; accent-color: {primary}; }}
+button {{ width: 100%; margin: .6rem 0 1.25rem; padding: .85rem 1rem; border: 0; border-radius: 8px;
   background: {primary}; color: {paper}; font: inherit; font-weight: 600; cursor: pointer; }}
 button:focus-visible, input:focus-visible {{ outline: 3px solid {ink}; outline-offset: 2px; }}
 @media (max-width: 36rem) {{ main {{ margin: 0; min-height: 100vh; border-radius: 0; }} }}

@@ -59,6 +59,8 @@ def opened(receiver: Receiver, text: str) -> SendToken:
 
 def topic_of(receiver: Receiver, token: SendToken) -> str | None:
     """The title of the topic of that mail; empty when it cannot be looked up now, None when the mail had none."""
+    if not receiver.drainer.database_answers:
+        return ""
     try:
         with receiver.runtime.database.read() as tx:
             row = tx.run(sa.select(sends.c.topic).where(sends.c.id == token.send_id)).first()
