@@ -12,14 +12,20 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from engine.runtime import Runtime
-from webhooks import api, health, hooks, unsubscribe
+from webhooks import api, handoffs, health, hooks, unsubscribe
 from webhooks.receiver import Receiver
 from webhooks.tracking import tracking
 
 log = logging.getLogger(__name__)
 LARGEST_FORM = 64 * 1024  # of pages; what takes more says so itself
 MACHINES_TALK = ("/api/", "/hooks/", "/health")  # they get their errors as JSON
-PAGES: tuple[Callable[[Receiver], Blueprint], ...] = (unsubscribe.pages, hooks.pages, api.pages, health.pages)
+PAGES: tuple[Callable[[Receiver], Blueprint], ...] = (
+    unsubscribe.pages,
+    handoffs.pages,
+    hooks.pages,
+    api.pages,
+    health.pages,
+)
 SAID = {
     400: ("That did not arrive as it should", "Please go back and try again."),
     404: (

@@ -23,7 +23,8 @@ COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\Z")
 PLAIN = {"primary": "#0b5d6b", "ink": "#1c2529", "paper": "#ffffff", "muted": "#55646a", "background": "#eef2f2"}
 SECONDS_KEPT = 60
 STYLE = """
-:root {{ color-scheme: light; }}
+:root {{ color-scheme: light;
+  --primary: {primary}; --ink: {ink}; --paper: {paper}; --muted: {muted}; --background: {background}; }}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; background: {background}; color: {ink}; font: 17px/1.55 system-ui, "Segoe UI", Roboto, Arial, sans-serif; }}
 main {{ max-width: 34rem; margin: 8vh auto 4rem; padding: 2rem 1.5rem; background: {paper}; border-radius: 10px; }}
