@@ -5,7 +5,6 @@ Before: settings, database, wire. After: every verb that renders, sends or signs
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from engine.claim import Claim
 from engine.database import Database
@@ -14,16 +13,6 @@ from engine.settings import Settings
 from engine.tokens import Tokens
 
 Publish = Callable[[str, list[Claim]], None]  # (noun, claims) → a Dramatiq job, or at once in the simulator
-
-
-class Desk(Protocol):
-    """The part of a workplace that writes and signs; whoever sends nothing himself, such as a dispatcher, has no more."""
-
-    @property
-    def settings(self) -> Settings: ...
-
-    @property
-    def tokens(self) -> Tokens: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

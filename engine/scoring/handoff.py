@@ -16,7 +16,7 @@ from engine.errors import StaleError, UsageError
 from engine.events import NewEvent, record_events
 from engine.expressions.facts import Facts
 from engine.leads import Lead
-from engine.runtime import Desk
+from engine.runtime import Runtime
 from engine.schedule.leave import suspend
 from engine.schema import handoffs, sends
 from engine.scoring.assignment import assign
@@ -45,7 +45,7 @@ class Crossing:
     number: int
 
 
-def raise_hands(tx: Tx, desk: Desk, live: Live, crossings: Sequence[Crossing]) -> list[int]:
+def raise_hands(tx: Tx, runtime: Runtime, live: Live, crossings: Sequence[Crossing]) -> list[int]:
     """Raise each once: a row, a nurture that stands still and a mail to the rep, or nothing where sales has the lead already.
 
     Returns the ids of the new hand-offs. The caller commits.
@@ -56,7 +56,7 @@ def raise_hands(tx: Tx, desk: Desk, live: Live, crossings: Sequence[Crossing]) -
     reps = assign(tx, people, {crossing.lead.id: crossing.facts for crossing in crossings}, live)
     raised = insert_handoffs(tx, live, crossings, reps)
     suspend(tx, sorted(raised))
-    queue_notices(tx, desk, live, list(raised.values()))
+    queue_notices(tx, runtime, live, list(raised.values()))
     return list(raised.values())
 
 

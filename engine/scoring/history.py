@@ -67,7 +67,7 @@ def histories(tx: Tx, lead_ids: Collection[int]) -> dict[int, list[Entry]]:
     found: dict[int, list[Entry]] = {lead_id: [] for lead_id in lead_ids}
     for some in rows_at_once(lead_ids):
         titles = subjects(tx, some)
-        for entries in (enrolled(tx, some), sent(tx, some, titles), observed(tx, some, titles), raised(tx, some)):
+        for entries in (raised(tx, some), observed(tx, some, titles), sent(tx, some, titles), enrolled(tx, some)):
             for lead_id, entry in entries:
                 found[lead_id].append(entry)
     return {lead_id: sorted(entries, key=lambda entry: entry.at, reverse=True) for lead_id, entries in found.items()}

@@ -16,7 +16,7 @@ from engine.database import Tx
 from engine.deliver.mime import MessageHeaders, address, write_message
 from engine.render.quoted import quote_piece
 from engine.render.wire import WireParts
-from engine.runtime import Desk
+from engine.runtime import Runtime
 from engine.schema import bodies, sends
 from engine.scoring.card import Card, cards
 from engine.versions import Live
@@ -29,14 +29,14 @@ HEADINGS = {"raised": "Raised hand", "reminder": "Still waiting for you"}
 TEMPLATES = Path(__file__).parent / "notice_templates"
 
 
-def queue_notices(tx: Tx, desk: Desk, live: Live, handoff_ids: Collection[int]) -> None:
+def queue_notices(tx: Tx, runtime: Runtime, live: Live, handoff_ids: Collection[int]) -> None:
     """Put the mail of each raised hand, and its reminder, into the ledger. The caller commits."""
     for card in cards(tx, live, handoff_ids).values():
-        queue(tx, desk, live, card, "raised", tx.now)
-        queue(tx, desk, live, card, "reminder", card.raised_at + (card.answer_by - card.raised_at) * REMIND_AT)
+        queue(tx, runtime, live, card, "raised", tx.now)
+        queue(tx, runtime, live, card, "reminder", card.raised_at + (card.answer_by - card.raised_at) * REMIND_AT)
 
 
-def queue(tx: Tx, desk: Desk, live: Live, card: Card, which: str, due_at: datetime) -> None:
+def queue(tx: Tx, runtime: Runtime, live: Live, card: Card, which: str, due_at: datetime) -> None:
     if card.rep is None:
         return
     row = {
@@ -44,7 +44,7 @@ def queue(tx: Tx, desk: Desk, live: Live, card: Card, which: str, due_at: dateti
         "stream": Stream.INTERNAL,
         "lead_id": card.lead_id,
         "rep": card.rep.key,
-        "address_key": desk.tokens.address_key(card.rep.email),
+        "address_key": runtime.tokens.address_key(card.rep.email),
         "handoff_id": card.handoff_id,
         "email": f"handoff-{which}",
         "state": SendState.READY,
@@ -52,11 +52,11 @@ def queue(tx: Tx, desk: Desk, live: Live, card: Card, which: str, due_at: dateti
         "created_at": due_at,
     }
     send_id = tx.run(sa.insert(sends).values(row).returning(sends.c.id)).scalar_one()
-    message = write_notice(desk, live, card, which, due_at)
+    message = write_notice(runtime, live, card, which, due_at)
     tx.run(sa.insert(bodies).values(send_id=send_id, content=message, delete_after=due_at + KEPT))
 
 
-def write_notice(desk: Desk, live: Live, card: Card, which: str, at: datetime) -> bytes:
+def write_notice(runtime: Runtime, live: Live, card: Card, which: str, at: datetime) -> bytes:
     """The whole message. Its replies go to the lead, so that a rep may simply answer."""
     assert card.rep is not None
     subject = f"{HEADINGS[which]}: {card.who} ({card.points} points)"
@@ -64,7 +64,7 @@ def write_notice(desk: Desk, live: Live, card: Card, which: str, at: datetime) -
         "card": card,
         "subject": subject,
         "heading": HEADINGS[which],
-        "page": f"{desk.settings.public_url}/h/{desk.tokens.seal_handoff(card.handoff_id)}",
+        "page": f"{runtime.settings.public_url}/h/{runtime.tokens.seal_handoff(card.handoff_id)}",
         "history": card.history[:MOST_ENTRIES],
         "more": max(0, len(card.history) - MOST_ENTRIES),
     }
@@ -73,7 +73,7 @@ def write_notice(desk: Desk, live: Live, card: Card, which: str, at: datetime) -
         sender_address=live.policy.brands[live.policy.brand]["sender"]["address"],
         recipient=card.rep.email,
         date=at,
-        message_id=f"handoff-{card.handoff_id}-{which}-{at:%Y%m%d%H%M%S}@{desk.settings.reply_domain}",
+        message_id=f"handoff-{card.handoff_id}-{which}-{at:%Y%m%d%H%M%S}@{runtime.settings.reply_domain}",
         reply_to=card.email if may_reply_to(card.email) else None,
         auto_submitted=True,
     )

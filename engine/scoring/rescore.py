@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from engine.conditions import gather_facts, scope_of
 from engine.database import Tx
 from engine.leads import load_leads, lock_leads
-from engine.runtime import Desk
+from engine.runtime import Runtime
 from engine.schema import rules, scores
 from engine.scoring.handoff import Crossing, raise_hands
 from engine.scoring.rules import Score, kept_reasons, score
@@ -27,7 +27,7 @@ TRIED_AGAIN_AFTER = timedelta(days=1)
 NEWEST_MODEL = sa.select(sa.func.max(rules.c.id)).where(rules.c.kind == "scoring").scalar_subquery()
 
 
-def rescore(tx: Tx, desk: Desk, lead_ids: Collection[int]) -> list[int]:
+def rescore(tx: Tx, runtime: Runtime, lead_ids: Collection[int]) -> list[int]:
     """Score these leads as of now; returns the ids of the hand-offs raised. Safe to repeat. The caller commits."""
     if not lead_ids:
         return []
@@ -41,7 +41,7 @@ def rescore(tx: Tx, desk: Desk, lead_ids: Collection[int]) -> list[int]:
         Crossing(lead=people[lead_id], facts=facts[lead_id], score=fresh[lead_id], number=number)
         for lead_id, number in keep(tx, fresh, live).items()
     ]
-    return raise_hands(tx, desk, live, crossings)
+    return raise_hands(tx, runtime, live, crossings)
 
 
 def keep(tx: Tx, fresh: Mapping[int, Score], live: Live) -> dict[int, int]:
@@ -98,15 +98,15 @@ def save(tx: Tx, rows: list[dict[str, object]]) -> None:
     tx.run(new.on_conflict_do_update(index_elements=["lead_id"], set_=changed), rows)
 
 
-def rescore_fading(tx: Tx, desk: Desk, *, limit: int = FADING_AT_ONCE) -> int:
+def rescore_fading(tx: Tx, runtime: Runtime, *, limit: int = FADING_AT_ONCE) -> int:
     """Bring some of the scores up to date that are not; returns how many. What the dispatcher does at every round.
 
     A lead that cannot be scored is logged, and left alone for a day; it keeps nobody else from being scored.
     """
     due = take_fading(tx, limit)
-    if due and not tried(tx, desk, due):
+    if due and not tried(tx, runtime, due):
         for lead_id in due:
-            if not tried(tx, desk, [lead_id]):
+            if not tried(tx, runtime, [lead_id]):
                 postpone(tx, lead_id)
     return len(due)
 
@@ -121,11 +121,11 @@ def take_fading(tx: Tx, limit: int) -> list[int]:
     return list(dict.fromkeys(due))
 
 
-def tried(tx: Tx, desk: Desk, lead_ids: Collection[int]) -> bool:
+def tried(tx: Tx, runtime: Runtime, lead_ids: Collection[int]) -> bool:
     """Whether these leads could be scored; if not, nothing of it is kept."""
     try:
         with tx.connection.begin_nested():
-            rescore(tx, desk, lead_ids)
+            rescore(tx, runtime, lead_ids)
     except sa.exc.OperationalError:
         raise
     except Exception:
