@@ -114,7 +114,7 @@ def write(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt:
         token=spelt.in_url,
         seal=runtime.tokens.seal_target,
         unsubscribe_url=f"{public_url}/u/{spelt.in_url}",
-        web_url=f"{public_url}/v/{spelt.in_url}",
+        web_url=f"{public_url}/w/{spelt.in_url}",
     )
     return write_message(headers_of(runtime, send, artifact, spelt), render_wire(artifact, values))
 

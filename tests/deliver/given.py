@@ -52,7 +52,7 @@ def an_artifact(**changes: object) -> Artifact:
         "stream": "marketing",
         "sender_name": "Dana at Clearroom",
         "sender_address": "dana@clearroom.example",
-        "subject": "Air in your {{ lead.rooms }} rooms",
+        "subject": "Air in your {{ lead.rooms or 2 }} rooms",
         "preheader": "",
         "html": '<p>Dear {{ lead.first_name or "reader" }},</p><a href="{{ track }}/c/{{ token }}/0">read</a>',
         "text": "Dear {{ lead.first_name or 'reader' }},\nread {{ track }}/c/{{ token }}/0\n",
@@ -143,7 +143,8 @@ def a_cadence(window: Window) -> CadencePlan:
 def add_mail(tx: Tx, version_id: int, *, lead_id: int | None = None, worker: str | None = WORKER, **values: object) -> Claim:
     """A lesson that a touch asked for, held by the worker under epoch 1."""
     lead_id = add_lead(tx, fields={"first_name": "Ada", "rooms": 3}) if lead_id is None else lead_id
-    enrolment_id = add_enrolment(tx, lead_id=lead_id, version_id=version_id, cadence="lessons", passage=next(serial))
+    cadence = f"lessons-{next(serial)}"  # so that a lead may be in several
+    enrolment_id = add_enrolment(tx, lead_id=lead_id, version_id=version_id, cadence=cadence)
     touch_id = add_touch(tx, enrolment_id=enrolment_id, step_id=STEPS[0], state=TouchState.SENDING)
     return add_claimed(tx, lead_id=lead_id, worker=worker, touch_id=touch_id, source=f"touch:{touch_id}", **values)
 

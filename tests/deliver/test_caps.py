@@ -1,0 +1,147 @@
+"""Caps: never one mail more than a person may get, however many threads send at once."""
+
+import threading
+from collections import Counter
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+
+from engine.claim import Claim
+from engine.compiler.plan import Caps, Window
+from engine.database import Database
+from engine.deliver.caps import has_room, next_day_with_room
+from engine.deliver.send import deliver_begun
+from engine.runtime import Runtime
+from engine.schema import sends
+from engine.simulate.sink import Sink
+from engine.simulate.sink_rules import Fault, Phase, Rule
+from engine.vocabulary import SendState, Stream
+from tests.deliver.given import add_claimed, add_mail, add_workspace, runtime_over, send_of, touch_of
+from tests.factories import add_lead, add_send
+
+ONE_A_DAY = Caps(per_day=1, per_week=3, per_month=10)
+MONDAY = date(2026, 1, 5)
+
+
+def days(*ahead: int) -> list[date]:
+    return [MONDAY + timedelta(days=number) for number in ahead]
+
+
+@pytest.mark.parametrize(
+    ("counted", "has"),
+    [
+        (days(), True),
+        (days(0), False),
+        (days(-1), True),
+        (days(-1, -3, -6), False),
+        (days(-1, -3, -7), True),
+        (days(*range(-2, -30, -3)), False),
+        (days(*range(-5, -35, -3)), True),
+    ],
+)
+def test_a_cap_looks_back_over_its_own_days(counted: list[date], has: bool) -> None:
+    assert has_room(counted, ONE_A_DAY, MONDAY) is has
+
+
+def test_the_next_day_with_room_keeps_every_cap() -> None:
+    assert next_day_with_room(days(0), ONE_A_DAY, MONDAY) == MONDAY + timedelta(days=1)
+    assert next_day_with_room(days(0, -1, -2), ONE_A_DAY, MONDAY) == MONDAY + timedelta(days=5)
+
+
+@pytest.mark.both_databases
+def test_caps_are_exact_when_eight_threads_send_to_the_same_people(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx, caps=Caps(per_day=2, per_week=None, per_month=None))
+        shared = add_lead(tx, email="both@mail.example"), add_lead(tx, key="second", email="Both@mail.example")
+        people = [*shared, *(add_lead(tx) for _ in range(4))]
+        shares = [[add_mail(tx, version_id, lead_id=lead_id) for lead_id in people] for _ in range(8)]
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        at_once(runtime, shares)
+
+    with database.read() as tx:
+        rows = tx.run(sa.select(sends.c.address_key, sends.c.state, sends.c.reason)).all()
+    accepted = Counter(row.address_key for row in rows if row.state == SendState.ACCEPTED)
+    assert sorted(accepted.values()) == [2] * 5
+    assert Counter((row.state, row.reason) for row in rows if row.state != SendState.ACCEPTED) == {("ready", "cap"): 48 - 10}
+    assert sink.kept == 10
+
+
+def at_once(runtime: Runtime, shares: list[list[Claim]]) -> None:
+    threads = [threading.Thread(target=deliver_begun, args=(runtime, share)) for share in shares]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_capped_mail_waits_for_the_next_opening_in_the_leads_own_zone(database: Database, tmp_path: Path) -> None:
+    window = Window(weekdays=(0, 1, 3), opens=time(9), closes=time(17))
+    with database.write() as tx:
+        version_id = add_workspace(tx, caps=ONE_A_DAY, window=window)
+        lead_id = add_lead(tx, zone="America/New_York")
+        for ahead in (0, 1):
+            add_send(tx, lead_id=lead_id, state=SendState.ACCEPTED, cap_on=MONDAY + timedelta(days=ahead))
+        claim = add_mail(tx, version_id, lead_id=lead_id)
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    send = send_of(database, claim[0])
+    assert (send.state, send.reason, send.attempts) == (SendState.READY, "cap", 0)
+    assert send.due_at == datetime(2026, 1, 8, 9, tzinfo=ZoneInfo("America/New_York"))
+    assert touch_of(database, claim[0]).state == "sending"
+
+
+@pytest.mark.parametrize(
+    ("state", "counts"),
+    [
+        (SendState.ATTEMPTING, True),
+        (SendState.ACCEPTED, True),
+        (SendState.UNKNOWN, True),
+        (SendState.REFUSED, False),
+        (SendState.CANCELLED, False),
+        (SendState.READY, False),
+    ],
+)
+def test_what_was_not_sent_gives_its_place_back(database: Database, tmp_path: Path, state: SendState, counts: bool) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx, caps=ONE_A_DAY)
+        lead_id = add_lead(tx)
+        add_send(tx, lead_id=lead_id, state=state, cap_on=MONDAY)
+        claim = add_mail(tx, version_id, lead_id=lead_id)
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert send_of(database, claim[0]).state == (SendState.READY if counts else SendState.ACCEPTED)
+
+
+def test_transactional_mail_neither_counts_nor_is_capped(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx, caps=ONE_A_DAY)
+        lead_id = add_lead(tx)
+        orders = [add_claimed(tx, lead_id=lead_id, stream=Stream.TRANSACTIONAL, topic=None) for _ in range(3)]
+        mail = add_mail(tx, version_id, lead_id=lead_id)
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_begun(runtime, [*orders, mail])
+
+    assert {send_of(database, send_id).state for send_id, _ in [*orders, mail]} == {SendState.ACCEPTED}
+
+
+def test_a_refused_mail_gives_its_place_to_the_next_one(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx, caps=ONE_A_DAY)
+        lead_id = add_lead(tx)
+        claims = [add_mail(tx, version_id, lead_id=lead_id) for _ in range(2)]
+    sink = Sink(rules=[Rule(phase=Phase.DOT, fault=Fault.REPLY, code=554, text="5.6.0 no", times=1)])
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, claims)
+
+    assert [send_of(database, send_id).state for send_id, _ in claims] == [SendState.REFUSED, SendState.ACCEPTED]

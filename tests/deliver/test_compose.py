@@ -1,0 +1,27 @@
+"""Mails of touches in the ledger: one each, held by the worker that made them."""
+
+import pytest
+
+from engine.database import Database
+from engine.deliver.compose import TouchMail, send_rows_for_touches
+from engine.leads import load_leads
+from engine.vocabulary import SendState, Stream
+from tests.deliver.given import WORKER, send_of
+from tests.factories import add_enrolment, add_lead, add_touch
+
+
+@pytest.mark.both_databases
+def test_a_touch_gets_one_send_held_by_its_worker(database: Database) -> None:
+    with database.write() as tx:
+        lead_id = add_lead(tx)
+        touch_id = add_touch(tx, enrolment_id=add_enrolment(tx, lead_id=lead_id))
+        lead = load_leads(tx, [lead_id])[lead_id]
+        mail = TouchMail(touch_id=touch_id, lead=lead, topic="air-lessons", email="lesson", artifact_hash="0" * 64)
+
+        first = send_rows_for_touches(tx, [mail], worker_id=WORKER)
+        second = send_rows_for_touches(tx, [mail], worker_id=WORKER)
+
+    send = send_of(database, first[0][0])
+    assert (first[0][1], second) == (1, [])
+    assert (send.state, send.epoch, send.worker_id, send.stream) == (SendState.CLAIMED, 1, WORKER, Stream.MARKETING)
+    assert (send.source, send.touch_id, send.address_key) == (f"touch:{touch_id}", touch_id, lead.address_key)
