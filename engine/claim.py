@@ -18,6 +18,7 @@ from engine.schema import reactions, sends, touches, workers
 CLAIMED = "claimed"
 QUARANTINE_AFTER = 3  # a row that was tried so often and never finished harms others; a person must look
 RETRY_AFTER = timedelta(seconds=30)
+LONGEST_JOB = timedelta(minutes=15)  # a begun row is opened again after this, even if its worker lives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def begin(tx: Tx, noun: Noun, claims: Sequence[Claim], *, worker_id: str) -> set
     begun = (
         sa.update(table)
         .where(held(table, claims), in_state(table, CLAIMED), table.c.worker_id.is_(None))
-        .values(worker_id=worker_id, lease_until=None)
+        .values(worker_id=worker_id, lease_until=tx.now + LONGEST_JOB)
         .returning(table.c.id)
     )
     return {row.id for row in tx.run(begun)}
@@ -105,16 +106,16 @@ def set_aside(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
 def sweep(tx: Tx, noun: Noun) -> int:
     """Open again what was claimed and then lost; returns how many rows. The epoch moves on, so the loser cannot write.
 
-    A row lost in a queue was not tried and is not counted as claimed; one that was in the hands of three workers when they
-    died stays open without a due time until a person has looked.
+    A row lost in a queue was not tried and is not counted as claimed; one that three workers began and did not finish stays
+    open without a due time until a person has looked.
     """
     table = noun.table
-    lost_in_queue = sa.and_(table.c.worker_id.is_(None), table.c.lease_until < tx.now)
+    ran_out = table.c.lease_until < tx.now  # in a queue, or in a worker that lives and has forgotten it
     counted = sa.case((table.c.worker_id.is_(None), table.c.claims - 1), else_=table.c.claims)
     feared = sa.and_(table.c.worker_id.is_not(None), table.c.claims >= QUARANTINE_AFTER)
     opened = (
         sa.update(table)
-        .where(in_state(table, CLAIMED), sa.or_(lost_in_queue, held_by_dead(tx, table)))
+        .where(in_state(table, CLAIMED), sa.or_(ran_out, held_by_dead(tx, table)))
         .values(reopened(noun) | {"claims": counted, "due_at": sa.case((feared, sa.null()), else_=table.c.due_at)})
     )
     return tx.run(opened).rowcount

@@ -10,6 +10,10 @@ import sys
 from datetime import UTC, datetime
 
 ADDRESS = re.compile(r"[^\s<>\"'=,;:]+@[\w.-]+")
+QUIETER = {
+    "dramatiq": logging.ERROR,  # warns of two groups of threads, which we mean
+    "mail.log": logging.WARNING,  # aiosmtpd tells each connection
+}
 
 
 class JsonLines(logging.Formatter):
@@ -33,3 +37,5 @@ def start_logging(*, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name, least in QUIETER.items():
+        logging.getLogger(name).setLevel(least)

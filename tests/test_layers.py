@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 
 # A module belongs to the longest name here that it begins with; it may import its own layer and those above it here.
@@ -36,21 +34,24 @@ def name_of(path: Path) -> str:
 
 
 MODULES = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
-every_module = pytest.mark.parametrize("module", MODULES)
 
 
-@every_module
-def test_a_module_imports_its_own_layer_and_lower_ones_only(module: str) -> None:
-    upward = [name for name in imported(MODULES[module]) if is_ours(name) and rank(name) > rank(module)]
+def test_modules_import_their_own_layer_and_lower_ones_only() -> None:
+    upward = [
+        f"{module} ({layer_of(module)}) imports {name} ({layer_of(name)})"
+        for module, tree in MODULES.items()
+        for name in imported(tree)
+        if is_ours(name) and rank(name) > rank(module)
+    ]
 
-    assert upward == [], f"{module} is of layer {LAYERS[rank(module)][0]!r}"
+    assert upward == []
 
 
-@every_module
-def test_nothing_is_imported_inside_a_function(module: str) -> None:
+def test_nothing_is_imported_inside_a_function() -> None:
     inside = [
-        ast.unparse(statement)
-        for function in ast.walk(MODULES[module])
+        f"{module}: {ast.unparse(statement)}"
+        for module, tree in MODULES.items()
+        for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for statement in ast.walk(function)
         if isinstance(statement, ast.Import | ast.ImportFrom)
@@ -59,9 +60,8 @@ def test_nothing_is_imported_inside_a_function(module: str) -> None:
     assert inside == []
 
 
-@every_module
-def test_module_names_use_the_words_of_the_product(module: str) -> None:
-    assert not FORBIDDEN_WORDS & set(re.split(r"[._]", module))
+def test_module_names_use_the_words_of_the_product() -> None:
+    assert [module for module in MODULES if FORBIDDEN_WORDS & set(re.split(r"[._]", module))] == []
 
 
 def test_only_settings_reads_the_environment() -> None:
@@ -81,7 +81,7 @@ def test_only_one_module_opens_smtp() -> None:
 
 
 def test_pure_modules_know_no_database() -> None:
-    pure = [module for module in MODULES if LAYERS[rank(module)][0] == "pure"]
+    pure = [module for module in MODULES if layer_of(module) == "pure"]
     connected = [module for module in pure if {"alembic", "psycopg", "sqlite3"} & top_names(imported(MODULES[module]))]
 
     assert pure
@@ -96,6 +96,10 @@ def rank(module: str) -> int:
         if name == "engine":
             raise KeyError(f"{module} has no layer in tests/test_layers.py")
     return RANK[name]
+
+
+def layer_of(module: str) -> str:
+    return LAYERS[rank(module)][0]
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

@@ -13,6 +13,7 @@ from engine.cli.dispatcher import dispatcher_command
 from engine.cli.init import init_command
 from engine.cli.leads import leads_group
 from engine.cli.up import up_command
+from engine.cli.web import web_command
 from engine.cli.worker import worker_command
 from engine.errors import HandraiserError
 
@@ -31,7 +32,7 @@ def handraiser() -> None:
     """
 
 
-for command in (init_command, check_command, leads_group, up_command, dispatcher_command, worker_command):
+for command in (init_command, check_command, leads_group, up_command, dispatcher_command, worker_command, web_command):
     handraiser.add_command(command)
 
 

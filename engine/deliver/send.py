@@ -15,7 +15,7 @@ from time import sleep
 from sqlalchemy.exc import OperationalError
 
 from engine import crash
-from engine.claim import SEND, Claim, begin, put_back
+from engine.claim import SEND, Claim, begin, put_back, set_aside
 from engine.compiler.plan import Caps
 from engine.database import Tx
 from engine.deliver.flights import Ready, write_flights
@@ -44,10 +44,18 @@ def deliver(runtime: Runtime, claims: list[Claim]) -> None:
 
 
 def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
-    """Deliver sends that this worker already holds."""
+    """Deliver sends that this worker already holds. When that fails, those not yet marked are opened again for another try."""
     if not held:
         return
     crash.point("send-begun")
+    try:
+        deliver_held(runtime, held)
+    except Exception:
+        persist(runtime, lambda tx: set_aside(tx, SEND, held))
+        raise
+
+
+def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
     live, sends, artifacts = load(runtime, held)
     ready, unsendable = write_flights(runtime, live, sends, artifacts)
     drop(runtime, unsendable)
@@ -137,7 +145,7 @@ def record(runtime: Runtime, flown: Sequence[Flown]) -> None:
     crash.point("after-record")
 
 
-def persist(runtime: Runtime, work: Callable[[Tx], None]) -> None:
+def persist(runtime: Runtime, work: Callable[[Tx], object]) -> None:
     """Commit what cannot be found out again, and do not give up over a deadlock or a database that is away for a moment."""
     for wait in (*WAITS_FOR_SQL, None):
         try:

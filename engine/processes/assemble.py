@@ -5,7 +5,7 @@ Before: settings are read and the database is migrated. After: `up`, `worker` an
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,7 @@ from engine import crash
 from engine.claim import Claim
 from engine.database import Database
 from engine.deliver.smtp import open_wire
-from engine.deliver.wire import Wire
+from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
 from engine.errors import SettingsError
 from engine.log import start_logging
 from engine.processes.broker import is_in_process, publisher
@@ -67,6 +67,16 @@ def assemble(settings: Settings, database: Database, broker: dramatiq.Broker, *,
         has_lease=presence.has_lease,
         publish=publish_rows,
     )
+
+
+class Unwired:
+    """The wire of a process that receives and sends nothing itself."""
+
+    def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
+        return [NotBegun(reply="this process sends nothing")] * len(flights)
+
+    def close(self) -> None:
+        pass
 
 
 @contextmanager

@@ -4,7 +4,6 @@ Before: the dispatcher publishes. After: a worker's threads carry out. Nothing o
 us: no delays, no retries, no dead letters, no time limits (which would interrupt a thread between a mail and its record).
 """
 
-import logging
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -23,7 +22,6 @@ CarryOut = Callable[[Lane, list[Claim]], None]
 
 def open_broker(url: str) -> dramatiq.Broker:
     """The broker a HANDRAISER_BROKER_URL names, its queues declared. Raises SettingsError for a kind we do not know."""
-    logging.getLogger("dramatiq").setLevel(logging.ERROR)  # it warns of two groups of threads, which we mean
     broker = make_broker(url)
     for lane in LANES:
         broker.declare_queue(lane.queue)

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from engine.database import Database
-from engine.processes.assemble import assemble, mail_wire, outbox_folder, require_shared_broker
+from engine.processes.assemble import Unwired, assemble, mail_wire, outbox_folder, require_shared_broker
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
 from engine.processes.lanes import PublishJob
 from engine.processes.outbox.app import create_outbox
 from engine.processes.outbox.mailbox import Mailbox
 from engine.processes.presence import present
+from engine.processes.receiving import receiving
 from engine.processes.serving import serving
+from engine.processes.upkeep import keeping_up
 from engine.processes.worker import working
 from engine.settings import Settings
 
@@ -33,8 +35,10 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
         runtime = assemble(settings, database, broker, wire=wire, presence=presence)
         stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
+        stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
-        say(welcome(settings, outbox))
+        receiver = stack.enter_context(receiving(runtime, publisher(broker)))
+        say(welcome(settings, receiver, outbox))
         stop.wait()
         say("Stopping: what was begun is being finished.")
 
@@ -55,8 +59,18 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
     broker = open_broker(settings.broker_url)
     with mail_wire(settings) as wire, present(database, kind="worker", lease=settings.worker_lease) as presence:
         runtime = assemble(settings, database, broker, wire=wire, presence=presence)
-        with working(broker, runtime, threads=threads, on_unfinished=presence.abandon):
+        with working(broker, runtime, threads=threads, on_unfinished=presence.abandon), keeping_up(runtime):
             say(f"A worker of {threads} threads is running. {destination(settings)} Stop it with Ctrl-C.")
+            stop.wait()
+
+
+def run_web_alone(settings: Settings, database: Database, *, stop: threading.Event, say: Say) -> None:
+    """A receiver: web app and reply listener. Any number may run, each with a `.handraiser` folder of its own."""
+    broker = open_broker(settings.broker_url)
+    with present(database, kind="web", lease=settings.worker_lease) as presence:
+        runtime = assemble(settings, database, broker, wire=Unwired(), presence=presence)
+        with receiving(runtime, publisher(broker)) as address:
+            say(f"The receiver is running at {address}, for replies at {settings.reply_listen}. Stop it with Ctrl-C.")
             stop.wait()
 
 
@@ -85,11 +99,12 @@ def showing_outbox(settings: Settings) -> Iterator[str | None]:
         yield address
 
 
-def welcome(settings: Settings, outbox: str | None) -> str:
+def welcome(settings: Settings, receiver: str, outbox: str | None) -> str:
     lines = ["Handraiser is running.", f"  {destination(settings)}"]
     if outbox:
-        lines.append(f"  Read it at {outbox}/")
-    return "\n".join([*lines, "Stop it with Ctrl-C."])
+        lines.append(f"  Outbox    {outbox}/")
+    lines += [f"  Receiver  {receiver}/", f"  Replies   smtp://{settings.reply_listen}", "Stop it with Ctrl-C."]
+    return "\n".join(lines)
 
 
 def destination(settings: Settings) -> str:

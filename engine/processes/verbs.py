@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from engine.claim import Claim
 from engine.database import Tx
+from engine.deliver.record import settle_lost
+from engine.deliver.send import deliver
 from engine.runtime import Runtime
 
 Verb = Callable[[Runtime, list[Claim]], None]
 Chore = Callable[[Tx], object]
 
-VERBS: dict[str, Verb] = {}
-CHORES: tuple[Chore, ...] = ()
+VERBS: dict[str, Verb] = {"send": deliver}
+CHORES: tuple[Chore, ...] = (settle_lost,)

@@ -99,7 +99,7 @@ def save(tx: Tx, rows: list[dict[str, object]]) -> None:
 
 
 def rescore_fading(tx: Tx, runtime: Runtime, *, limit: int = FADING_AT_ONCE) -> int:
-    """Bring some of the scores up to date that are not; returns how many. What the dispatcher does at every round.
+    """Bring some of the scores up to date that are not; returns how many. What a worker's upkeep does time and again.
 
     A lead that cannot be scored is logged, and left alone for a day; it keeps nobody else from being scored.
     """

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from engine.claim import SEND, TOUCH, Claim, begin, is_set_aside, put_back, set_aside, sweep, take_due
+from engine.claim import LONGEST_JOB, SEND, TOUCH, Claim, begin, is_set_aside, put_back, set_aside, sweep, take_due
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.schema import sends, touches
@@ -97,6 +97,19 @@ def test_a_row_that_a_worker_began_comes_back_only_when_that_worker_is_dead(data
         dead = sweep(tx, TOUCH)
 
     assert (alive, dead) == (0, 1)
+
+
+def test_a_row_that_a_living_worker_forgot_comes_back_in_the_end(database: Database, clock: VirtualClock) -> None:
+    claims = claimed_touch(database)
+    with database.write() as tx:
+        add_worker(tx, id="a", lease_until=tx.now + timedelta(days=1))
+        begin(tx, TOUCH, claims, worker_id="a")
+
+    clock.move_to(clock.now() + LONGEST_JOB + timedelta(seconds=1))
+    with database.write() as tx:
+        swept = sweep(tx, TOUCH)
+
+    assert swept == 1
 
 
 def test_a_row_that_kills_three_workers_waits_for_a_person(database: Database) -> None:

@@ -26,9 +26,11 @@ def test_up_needs_nothing_set_and_shows_its_outbox(folder: Path) -> None:
 
     with running("up", workspace=folder, environment=environment):
         page = read(environment, "OUTBOX_LISTEN")
+        health = read(environment, "WEB_LISTEN", "/health")
         present = workers(folder)
 
     assert "No mail yet" in page
+    assert '"status":"ok"' in health
     assert present == ["up"]
 
 
@@ -55,12 +57,13 @@ def test_a_killed_process_is_no_burden_to_the_next(folder: Path) -> None:
     assert (left, found) == (["up"], ["up"])
 
 
-def test_a_port_that_is_taken_is_explained(folder: Path) -> None:
+@pytest.mark.parametrize("setting", ["OUTBOX_LISTEN", "WEB_LISTEN", "REPLY_LISTEN"])
+def test_a_port_that_is_taken_is_explained(folder: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = run("up", workspace=folder, environment=settings_of_a_test(OUTBOX_LISTEN=listen))
+        done = run("up", workspace=folder, environment=settings_of_a_test(**{setting: listen}))
 
-    assert_explained(done, "HANDRAISER_OUTBOX_LISTEN", listen)
+    assert_explained(done, f"HANDRAISER_{setting}", listen)
 
 
 def test_up_without_a_secret_key_says_how_to_get_one(tmp_path: Path) -> None:
@@ -82,17 +85,20 @@ def test_processes_that_share_work_need_a_broker_between_them(folder: Path, comm
     assert_explained(done, "HANDRAISER_BROKER_URL", "handraiser up")
 
 
-def test_dispatchers_and_workers_run_side_by_side(folder: Path, postgres_url: str, redis_url: str) -> None:
+def test_dispatchers_workers_and_receivers_run_side_by_side(folder: Path, postgres_url: str, redis_url: str) -> None:
     environment = settings_of_a_test(DATABASE_URL=postgres_url, BROKER_URL=redis_url)
 
     with (
         running("dispatcher", workspace=folder, environment=environment),
         running("dispatcher", workspace=folder, environment=environment),
         running("worker", workspace=folder, environment=environment),
+        running("web", workspace=folder, environment=environment),
     ):
         found = workers(folder, postgres_url)
+        health = read(environment, "WEB_LISTEN", "/health")
 
-    assert found == ["dispatcher", "dispatcher", "worker"]
+    assert found == ["dispatcher", "dispatcher", "web", "worker"]
+    assert '"status":"ok"' in health
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the memory of a process from /proc")
@@ -111,8 +117,8 @@ def assert_explained(done: subprocess.CompletedProcess[str], *words: str) -> Non
     assert all(word in done.stderr for word in words), done.stderr
 
 
-def read(environment: dict[str, str], listener: str) -> str:
-    with urlopen(f"http://{environment[f'HANDRAISER_{listener}']}/", timeout=5) as answer:
+def read(environment: dict[str, str], listener: str, path: str = "/") -> str:
+    with urlopen(f"http://{environment[f'HANDRAISER_{listener}']}{path}", timeout=5) as answer:
         return str(answer.read().decode())
 
 

@@ -1,0 +1,60 @@
+"""What time alone makes due, done by workers beside their jobs: points that fade, bytes that were kept long enough.
+
+Before: `engine.scoring` notes when a score next changes by itself; deliveries and replies note until when their bytes are kept.
+After: scores are as of now, hands may be raised; what a person wrote is gone when it should be.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.runtime import Runtime
+from engine.schema import bodies
+from engine.scoring.rescore import rescore_fading
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 10
+FORGET_EVERY = 60  # rounds
+
+
+@contextmanager
+def keeping_up(runtime: Runtime) -> Iterator[None]:
+    """Do it on a thread of its own while the block lasts. Several processes at once do no harm."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run_upkeep, args=(runtime, stop), name="upkeep", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
+    rounds = 0
+    while not stop.wait(EVERY_SECONDS):
+        try:
+            while refresh_fading(runtime) and not stop.is_set():
+                pass
+            if rounds % FORGET_EVERY == 0:
+                with runtime.database.write() as tx:
+                    forget_bodies(tx)
+        except Exception:
+            log.exception("a round of upkeep failed; the next one comes")
+        rounds += 1
+
+
+def refresh_fading(runtime: Runtime) -> int:
+    """Score again some of the leads whose points have faded; returns how many. The simulator calls it, too."""
+    with runtime.database.write() as tx:
+        return rescore_fading(tx, runtime)
+
+
+def forget_bodies(tx: Tx) -> int:
+    """Delete what was kept for a time that is over."""
+    return tx.run(sa.delete(bodies).where(bodies.c.delete_after < tx.now)).rowcount
