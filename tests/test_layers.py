@@ -113,8 +113,9 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 def using(*dotted: str) -> set[str]:
-    """The modules in whose code one of these dotted names stands, or is imported by `from`."""
-    return {module for module, tree in MODULES.items() if any(name in dotted for name in spoken(tree))}
+    """The modules in whose code one of these dotted names stands, however it was imported."""
+    endings = tuple(f".{name}" for name in dotted)
+    return {module for module, tree in MODULES.items() if any(f".{name}".endswith(endings) for name in spoken(tree))}
 
 
 def spoken(tree: ast.Module) -> Iterator[str]:

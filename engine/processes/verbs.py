@@ -5,14 +5,16 @@ Before: the dispatcher (or the simulator) claims. After: the verbs move the rows
 
 from collections.abc import Callable
 
+from engine.advance import advance_touches
 from engine.claim import Claim
 from engine.database import Tx
 from engine.deliver.record import settle_lost
 from engine.deliver.send import deliver
+from engine.reactions import react
 from engine.runtime import Runtime
 
 Verb = Callable[[Runtime, list[Claim]], None]
 Chore = Callable[[Tx], object]
 
-VERBS: dict[str, Verb] = {"send": deliver}
+VERBS: dict[str, Verb] = {"touch": advance_touches, "send": deliver, "reaction": react}
 CHORES: tuple[Chore, ...] = (settle_lost,)
