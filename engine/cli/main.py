@@ -8,10 +8,13 @@ import sys
 import click
 
 from engine import __version__
+from engine.cli.apply import apply_command
 from engine.cli.check import check_command
 from engine.cli.dispatcher import dispatcher_command
+from engine.cli.enrol import enrol_command
 from engine.cli.init import init_command
 from engine.cli.leads import leads_group
+from engine.cli.plan import plan_command
 from engine.cli.up import up_command
 from engine.cli.web import web_command
 from engine.cli.worker import worker_command
@@ -32,7 +35,18 @@ def handraiser() -> None:
     """
 
 
-for command in (init_command, check_command, leads_group, up_command, dispatcher_command, worker_command, web_command):
+for command in (
+    init_command,
+    check_command,
+    plan_command,
+    apply_command,
+    leads_group,
+    enrol_command,
+    up_command,
+    dispatcher_command,
+    worker_command,
+    web_command,
+):
     handraiser.add_command(command)
 
 

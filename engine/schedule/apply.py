@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from engine.compiler.plan import CadencePlan, WorkspacePlan, hash_of, structure_hash_of, to_json
 from engine.database import Tx
 from engine.render.artifact import Artifact, link_table_id
-from engine.schedule.changes import CadenceChange, Changes, How
+from engine.schedule.changes import CadenceChange, Changes, EmailHow, How
 from engine.schedule.move import move_passages
 from engine.schema import artifacts, cadence_versions, cadences, emails, enrolments, plans, rules, touches
 from engine.sql import insert
@@ -105,11 +105,17 @@ def changed_rules(tx: Tx, plan: WorkspacePlan) -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if hashes.get(kind) != hash_of(getattr(plan, kind)))
 
 
-def changed_emails(tx: Tx, plan: WorkspacePlan) -> tuple[str, ...]:
-    """Those whose artifact is another one, those that are new, and those that are gone."""
+def changed_emails(tx: Tx, plan: WorkspacePlan) -> tuple[tuple[str, EmailHow], ...]:
     now = {row.name: row.artifact_hash for row in tx.run(sa.select(emails))}
     names = sorted(now.keys() | plan.emails.keys())
-    return tuple(name for name in names if now.get(name) != plan.emails.get(name))
+    changed = [name for name in names if now.get(name) != plan.emails.get(name)]
+    return tuple((name, email_how(name, now, plan.emails)) for name in changed)
+
+
+def email_how(name: str, before: Collection[str], after: Collection[str]) -> EmailHow:
+    if name not in before:
+        return "new"
+    return "changed" if name in after else "gone"
 
 
 def write_artifacts(tx: Tx, made: Mapping[str, Artifact]) -> None:

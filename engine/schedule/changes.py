@@ -3,7 +3,7 @@
 Before: `engine.schedule.apply` works it out. After: `handraiser plan` and `apply` show it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -16,7 +16,10 @@ IN_WORDS: dict[How, str] = {
     "structure": "other steps or times",
     "removed": "no longer in the workspace: nobody new comes in",
 }
-LETTER: dict[How, str] = {"new": "+", "returned": "+", "unchanged": " ", "copy": "~", "structure": "~", "removed": "-"}
+EmailHow = Literal["new", "changed", "gone"]
+LETTER: dict[str, str] = {"new": "+", "returned": "+", "unchanged": " ", "copy": "~", "structure": "~", "removed": "-",
+          "changed": "~", "gone": "-"}  # fmt: skip
+MOST_NAMED = 8  # emails changed in one way; more are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,7 @@ class Changes:
 
     cadences: tuple[CadenceChange, ...]
     rules: tuple[str, ...]  # kinds that change: policy, scoring, assignment, offers
-    emails: tuple[str, ...]  # transactional or other emails whose current artifact changes
+    emails: tuple[tuple[str, EmailHow], ...]
 
     @property
     def is_nothing(self) -> bool:
@@ -57,12 +60,19 @@ class Changes:
                 yield f"    {count:,} stay on their version, for the new one has no step {step_id!r}"
         for kind in self.rules:
             yield f"~ {kind}: changed, and holds for everyone at once"
-        for email in self.emails:
-            yield f"~ email {email}: changed"
+        for how in ("new", "changed", "gone"):
+            yield from email_lines(how, [name for name, way in self.emails if way == how])
 
     def as_plain(self) -> dict[str, object]:
         """For a machine."""
         return {"nothing": self.is_nothing, **asdict(self)}
+
+
+def email_lines(how: str, names: Sequence[str]) -> Iterator[str]:
+    if len(names) > MOST_NAMED:
+        yield f"{LETTER[how]} {len(names)} emails: {how}"
+        return
+    yield from (f"{LETTER[how]} email {name}: {how}" for name in names)
 
 
 def people(change: CadenceChange) -> str:

@@ -140,8 +140,8 @@ def test_the_current_artifact_of_an_email_follows_the_workspace(database: Databa
             plan.emails["receipt"] = made.hash
             changes = apply_plan(tx, plan, {made.hash: made})
 
-        assert changes.emails == ("receipt",)
-        assert apply_plan(tx, workspace(), {}).emails == ("receipt",)
+        assert changes.emails == (("receipt", "changed"),)
+        assert apply_plan(tx, workspace(), {}).emails == (("receipt", "gone"),)
 
 
 def test_the_difference_reads_like_a_letter(database: Database):
