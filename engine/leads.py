@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from engine.database import Tx
-from engine.schema import consents, leads
+from engine.schema import consents, leads, scores
 from engine.sql import insert, rows_at_once
 from engine.tokens import Tokens
 from engine.vocabulary import Consent
@@ -91,9 +91,8 @@ def save_leads(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, i
         fresh = [lead_row(tx, tokens, person) for person in some if person.key not in known]
         if fresh:
             tx.run(sa.insert(leads), fresh)
-        for person in some:
-            if person.key in known:
-                update_lead(tx, tokens, known[person.key], person)
+        changed = [p.key for p in some if p.key not in known or update_lead(tx, tokens, known[p.key], p)]
+        await_scoring(tx, ids_by_key(tx, changed).values())
     ids = ids_by_key(tx, [person.key for person in people])
     for topic in sorted({topic for person in people for topic in person.consent}):
         save_consents(
@@ -117,8 +116,8 @@ def lead_row(tx: Tx, tokens: Tokens, person: NewLead) -> dict[str, object]:
     }
 
 
-def update_lead(tx: Tx, tokens: Tokens, row: sa.Row[tuple[object, ...]], person: NewLead) -> None:
-    """Writes only where something changed, so that a repeated import touches nothing."""
+def update_lead(tx: Tx, tokens: Tokens, row: sa.Row[tuple[object, ...]], person: NewLead) -> bool:
+    """Writes only where something changed, so that a repeated import touches nothing; returns whether it did."""
     email = person.email or row.email
     changed: dict[str, object] = {
         "email": email,
@@ -127,8 +126,20 @@ def update_lead(tx: Tx, tokens: Tokens, row: sa.Row[tuple[object, ...]], person:
         "fields": {**row.fields, **person.fields},
         "do_not_call": row.do_not_call or person.do_not_call,
     }
-    if any(getattr(row, name) != value for name, value in changed.items()):
-        tx.run(sa.update(leads).where(leads.c.id == row.id).values(**changed, updated_at=tx.now))
+    if all(getattr(row, name) == value for name, value in changed.items()):
+        return False
+    tx.run(sa.update(leads).where(leads.c.id == row.id).values(**changed, updated_at=tx.now))
+    return True
+
+
+def await_scoring(tx: Tx, lead_ids: Collection[int]) -> None:
+    """Who a lead is counts in its score, so new leads and changed ones are due to be scored (`engine.scoring.rescore`)."""
+    unscored = {"points": 0.0, "reasons": [], "as_of": tx.now, "next_change_at": tx.now, "above": False, "crossings": 0}
+    rows = [{"lead_id": lead_id, **unscored} for lead_id in lead_ids]
+    if rows:
+        new = insert(tx, scores)
+        due = {"next_change_at": new.excluded.next_change_at}
+        tx.run(new.on_conflict_do_update(index_elements=["lead_id"], set_=due), rows)
 
 
 def ids_by_key(tx: Tx, keys: Sequence[str]) -> dict[str, int]:

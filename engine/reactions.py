@@ -12,24 +12,23 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from engine.claim import REACTION, Claim, begin, held, in_state
-from engine.compiler.plan import CadencePlan
-from engine.conditions import condition, gather_facts, scope_of
+from engine.compiler.plan import CadencePlan, Policy
+from engine.conditions import gather_facts, scope_of
 from engine.database import Tx
 from engine.events import STOPPING
 from engine.expressions.condition import Condition
-from engine.expressions.facts import Facts
 from engine.leads import load_leads, lock_leads
 from engine.runtime import Runtime
+from engine.schedule.endings import compiled_or_none, conditions_of, way_out
 from engine.schedule.leave import leave, resume
 from engine.schedule.wake import wake_waits
 from engine.schema import enrolments, events, handoffs, reactions
 from engine.scoring.rescore import rescore
 from engine.scoring.rules import moved_by
-from engine.versions import Live, cadence_plan, live_rules
+from engine.versions import cadence_plan, live_rules
 from engine.vocabulary import (
     LIVE_ENROLMENT,
     OPEN_HANDOFF,
-    EnrolmentState,
     EventType,
     Origin,
     ReactionState,
@@ -138,9 +137,9 @@ def leave_by_event(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> N
     """Leave the cadences that name this event as an exit."""
     event_type, known = observed[0].type, live_rules(tx).policy.event_schema
     for passage in passages_before(tx, observed):
-        for way_out in cadence_plan(tx, passage.version_id).exits:
-            if way_out.event is not None and event_type in known.counted_as(way_out.event):
-                leave(tx, [passage.enrolment_id], reason=way_out.because)
+        for leaving in cadence_plan(tx, passage.version_id).exits:
+            if leaving.event is not None and event_type in known.counted_as(leaving.event):
+                leave(tx, [passage.enrolment_id], reason=leaving.because)
                 break
 
 
@@ -154,37 +153,27 @@ def count_points(tx: Tx, runtime: Runtime, observed: Sequence[Observed]) -> None
 def leave_by_condition(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
     """Leave the cadences whose goal, or the condition of an exit, holds now that this has happened."""
     rules = live_rules(tx)
-    watched = [passage for passage in live_passages(tx, observed) if watches(tx, rules, passage, observed[0].type)]
-    people = load_leads(tx, {passage.lead_id for passage in watched})
-    plans = {passage.enrolment_id: cadence_plan(tx, passage.version_id) for passage in watched}
-    for topic in sorted({plan.topic for plan in plans.values()}):
+    passages = {passage.enrolment_id: passage for passage in live_passages(tx, observed)}
+    plans = {enrolment_id: cadence_plan(tx, passage.version_id) for enrolment_id, passage in passages.items()}
+    watched = {enrolment_id: plan for enrolment_id, plan in plans.items() if watches(plan, rules.policy, observed[0].type)}
+    people = load_leads(tx, {passages[enrolment_id].lead_id for enrolment_id in watched})
+    for topic in sorted({plan.topic for plan in watched.values()}):
         facts = gather_facts(tx, people, rules, topic=topic)
-        for passage in watched:
-            plan = plans[passage.enrolment_id]
-            if plan.topic == topic:
-                leave_where_it_holds(tx, rules, passage.enrolment_id, plan, facts[passage.lead_id])
+        for enrolment_id, plan in watched.items():
+            way = way_out(plan, rules.policy, facts[passages[enrolment_id].lead_id]) if plan.topic == topic else None
+            if way is not None:
+                leave(tx, [enrolment_id], reason=way.reason, state=way.state)
 
 
-def watches(tx: Tx, rules: Live, passage: Passage, event_type: str) -> bool:
-    """Whether an event of this type may have moved a goal or an exit. What time moves is seen before each touch."""
-    plan = cadence_plan(tx, passage.version_id)
-    texts = (plan.goal, *(way_out.condition for way_out in plan.exits))
-    return any(may_move(condition(text, rules.policy), event_type) for text in texts if text)
+def watches(plan: CadencePlan, policy: Policy, event_type: str) -> bool:
+    """Whether an event of this type may have moved the goal or an exit. What time moves is seen before each touch."""
+    asked = [compiled_or_none(text, policy) for text in conditions_of(plan)]
+    return any(may_move(each, event_type) for each in asked if each is not None)
 
 
 def may_move(asked: Condition, event_type: str) -> bool:
     """An event may also have brought points, and a form new values of fields."""
     return event_type in asked.uses_events or asked.uses_score or bool(asked.uses_fields) or not asked.uses_events
-
-
-def leave_where_it_holds(tx: Tx, rules: Live, enrolment_id: int, plan: CadencePlan, facts: Facts) -> None:
-    if plan.goal and condition(plan.goal, rules.policy).holds(facts):
-        leave(tx, [enrolment_id], reason=Reason.GOAL, state=EnrolmentState.FINISHED)
-        return
-    for way_out in plan.exits:
-        if way_out.condition and condition(way_out.condition, rules.policy).holds(facts):
-            leave(tx, [enrolment_id], reason=way_out.because)
-            return
 
 
 def wake(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:

@@ -343,3 +343,15 @@ def test_workers_that_react_to_the_same_people_at_once_do_not_wait_in_a_circle(d
 def clicked(lead_id: int, number: int, at: datetime) -> NewEvent:
     key = f"click:{lead_id}:{number}"
     return NewEvent(source_key=key, type="clicked", origin=Origin.HUMAN, lead_id=lead_id, occurred_at=at)
+
+
+def test_a_condition_that_the_workspace_has_outgrown_does_not_hold_and_breaks_nothing(database: Database):
+    with database.write() as tx:
+        apply_rules(tx, replace(NURTURE, goal="in_segment('gone') or employees >= 3"), segments={"gone": "employees >= 1"})
+        lead_id = enrolled(tx, fields={"employees": 80})
+        apply_rules(tx)
+
+    happen(database, lead_id, "clicked", data={"email": "co2"})
+
+    assert column(database, reactions.c.state) == ["done"]
+    assert column(database, scores.c.points) == [30]
