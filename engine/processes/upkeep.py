@@ -19,6 +19,7 @@ from engine.scoring.rescore import rescore_fading
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10
+BREATH_SECONDS = 0.05  # between portions, in which mail that somebody waits for gets its turn at the database
 FORGET_EVERY = 60  # rounds
 
 
@@ -39,7 +40,7 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
     rounds = 0
     while not stop.wait(EVERY_SECONDS):
         try:
-            while refresh_fading(runtime) and not stop.is_set():
+            while refresh_fading(runtime) and not stop.wait(BREATH_SECONDS):
                 pass
             if rounds % FORGET_EVERY == 0:
                 with runtime.database.write() as tx:

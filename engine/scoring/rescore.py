@@ -22,7 +22,7 @@ from engine.versions import Live, live_rules
 
 log = logging.getLogger(__name__)
 
-FADING_AT_ONCE = 100  # so that nobody waits long behind the one writer of a SQLite
+FADING_AT_ONCE = 25  # some 50 ms, for which others wait behind the one writer of a SQLite
 TRIED_AGAIN_AFTER = timedelta(days=1)
 NEWEST_MODEL = sa.select(sa.func.max(rules.c.id)).where(rules.c.kind == "scoring").scalar_subquery()
 

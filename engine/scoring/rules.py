@@ -15,7 +15,7 @@ from engine.expressions.next_change import next_change_at
 from engine.expressions.scope import Scope
 from engine.vocabulary import EventType, Origin
 
-HEARD = (EventType.HANDOFF_DECLINED, EventType.HANDOFF_CLOSED)
+ANSWERED = (EventType.HANDOFF_DECLINED, EventType.HANDOFF_CLOSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,14 @@ class Score:
     reasons: tuple[Because, ...]
     is_ready: bool
     next_change_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """An event that may score, and what the conditions of rules may look at beside it."""
+
+    event: EventFact
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +77,13 @@ def score(model: ScoringModel, facts: Facts, scope: Scope) -> Score:
     )
 
 
-def fresh_events(facts: Facts) -> list[EventFact]:
+def fresh_events(facts: Facts) -> list[Heard]:
     """The human events since sales last had its say, newest first; machines never score."""
     past = [event for event in facts.events if event.at <= facts.now]
-    heard_at = max((event.at for event in past if event.type in HEARD), default=None)
-    fresh = [event for event in past if event.origin == Origin.HUMAN and (heard_at is None or event.at > heard_at)]
-    return sorted(fresh, key=in_one_order, reverse=True)
+    answered_at = max((event.at for event in past if event.type in ANSWERED), default=None)
+    fresh = [event for event in past if event.origin == Origin.HUMAN and (answered_at is None or event.at > answered_at)]
+    fresh.sort(key=in_one_order, reverse=True)
+    return [Heard(event=event, facts=replace(facts, event=event)) for event in fresh]
 
 
 def in_one_order(event: EventFact) -> tuple[object, ...]:
@@ -82,30 +91,29 @@ def in_one_order(event: EventFact) -> tuple[object, ...]:
     return (event.at, event.type, event.email or "", event.link or "", event.page or "", event.form or "")
 
 
-def earn(rule: PointRule, fresh: Sequence[EventFact], facts: Facts, scope: Scope) -> list[Earned]:
+def earn(rule: PointRule, heard: Sequence[Heard], facts: Facts, scope: Scope) -> list[Earned]:
     """What the rule gives points for, newest first, until its `at_most` is used up; the last one may count in part."""
     left = float("inf") if rule.at_most is None else rule.at_most
     found: list[Earned] = []
-    for event in fitting(rule, fresh, facts, scope):
+    for event in fitting(rule, heard, scope):
+        gone_at = until(rule, event, facts)
+        if gone_at is not None and gone_at <= facts.now:
+            continue
         amount = min(abs(rule.points), left)
         if amount <= 0:
             break
         left -= amount
-        points = amount if rule.points > 0 else -amount
-        found.append(Earned(event=event, points=points, until=until(rule, event, facts)))
+        found.append(Earned(event=event, points=amount if rule.points > 0 else -amount, until=gone_at))
     return found
 
 
-def fitting(rule: PointRule, fresh: Sequence[EventFact], facts: Facts, scope: Scope) -> Iterator[EventFact]:
-    """The events that the rule is about, whose points have not faded and for which its condition holds."""
+def fitting(rule: PointRule, heard: Sequence[Heard], scope: Scope) -> Iterator[EventFact]:
+    """The events that the rule is about and for which its condition holds."""
     types = scope.events.counted_as(rule.on)
     asked = condition_of(rule, scope)
-    for event in fresh:
-        gone_at = until(rule, event, facts) if event.type in types else facts.now
-        if gone_at is not None and gone_at <= facts.now:
-            continue
-        if asked is None or asked.holds(replace(facts, event=event)):
-            yield event
+    for each in heard:
+        if each.event.type in types and (asked is None or asked.holds(each.facts)):
+            yield each.event
 
 
 def until(rule: PointRule, event: EventFact, facts: Facts) -> datetime | None:
@@ -167,7 +175,7 @@ def kept_reasons(found: Score) -> list[dict[str, object]]:
 
 def moved_by(model: ScoringModel, event_type: str, scope: Scope) -> bool:
     """Whether an event of this type may move a score: by its points, by a condition, or because sales has had its say."""
-    if event_type in (*HEARD, EventType.FORM_SUBMITTED):  # a form may bring new values of fields
+    if event_type in (*ANSWERED, EventType.FORM_SUBMITTED):  # a form may bring new values of fields
         return True
     if any(event_type in scope.events.counted_as(rule.on) for rule in model.points):
         return True
