@@ -16,6 +16,7 @@ from engine.render.artifact import Artifact
 from engine.schema import artifacts, cadence_versions, cadences, emails, rules
 
 KINDS = ("policy", "scoring", "assignment", "offers")
+NEWEST = sa.select(rules.c.kind, sa.func.max(rules.c.id).label("id")).group_by(rules.c.kind)  # asked for every batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,7 @@ class Live:
 
 def live_rules(tx: Tx) -> Live:
     """Raises DatabaseError when no workspace was ever applied."""
-    newest = sa.select(rules.c.kind, sa.func.max(rules.c.id).label("id")).group_by(rules.c.kind)
-    ids = tuple(sorted((str(row.kind), int(row.id)) for row in tx.run(newest)))
+    ids = tuple(sorted((str(row.kind), int(row.id)) for row in tx.run(NEWEST)))
     if len(ids) < len(KINDS):
         raise DatabaseError("no workspace was applied to this database yet; run `handraiser apply` first")
     known = _live.get(tx.connection.engine)
