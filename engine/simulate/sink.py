@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class Sink:
     """What the server does with what it is sent.
 
     `journal`: gets a line for each message kept, on disk before its 250 unless `fsync` is off. `obeys_addresses`: recipients
-    choose their fate by their own address. `heard`: every command, when a list is given.
+    choose their fate by their own address. `heard`: every command, when a list is given. `tls`: encrypted from the first byte.
     """
 
     rules: Sequence[Rule] = ()
@@ -45,6 +46,7 @@ class Sink:
     obeys_addresses: bool = False
     extensions: tuple[str, ...] = EXTENSIONS
     heard: list[bytes] | None = None
+    tls: ssl.SSLContext | None = None
     kept: int = 0
     port: int = 0
     _file: int | None = field(default=None, init=False)
@@ -57,7 +59,7 @@ class Sink:
         """Take connections; `port` then says where. Raises UsageError for an address that others could reach."""
         if not is_loopback(host):
             raise UsageError(f"the sink would listen on {host}; it takes any mail, so it listens on loopback only")
-        server = await asyncio.get_running_loop().create_server(lambda: Session(self), host, port, backlog=512)
+        server = await asyncio.get_running_loop().create_server(lambda: Session(self), host, port, ssl=self.tls, backlog=512)
         self.port = server.sockets[0].getsockname()[1]
         return server
 

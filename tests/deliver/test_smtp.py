@@ -343,6 +343,24 @@ def test_many_threads_fly_at_once() -> None:
     assert sink.kept == 64
 
 
+def test_a_lost_connection_harms_its_own_micro_batch_only() -> None:
+    sink = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP, recipient="reader9@*")])
+
+    outcomes = kinds(fly(sink, [flight(n) for n in range(20)]))
+
+    assert outcomes[:8] + outcomes[16:] == ["Accepted"] * 12
+    assert outcomes[8:16] == ["Accepted", "NoAnswer", *["NotBegun"] * 6]
+
+
+def test_no_more_connections_are_opened_than_wanted() -> None:
+    sink = Sink(heard=[])
+
+    outcomes = fly(sink, [flight(n) for n in range(64)], reuse=Reuse(connections=2))
+
+    assert kinds(outcomes) == ["Accepted"] * 64
+    assert sum(line.startswith(b"EHLO") for line in sink.heard or []) == 2
+
+
 def test_recipients_may_choose_their_fate() -> None:
     sink = Sink(obeys_addresses=True)
 
@@ -426,6 +444,34 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def test_pipelining_under_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    kept: list[bytes] = []
+    long = BODY + b"0123456789abcdef\r\n" * 20_000
+    sink = Sink(tls=server_tls(certificate), on_message=lambda _sender, _to, message: kept.append(message))
+
+    with running(sink):
+        wire = open_wire(sink.url.replace("smtp:", "smtps:"), timeouts=Timeouts(command=5))
+        outcomes = wire.fly([flight(1), flight(2, message=long), flight(3)], nobody)
+        wire.close()
+
+    assert kinds(outcomes) == ["Accepted"] * 3
+    assert kept == [BODY, long, BODY]
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_no_mail(tmp_path: Path) -> None:
+    sink = Sink(tls=server_tls(self_signed(tmp_path)))
+
+    with running(sink):
+        wire = open_wire(sink.url.replace("smtp:", "smtps:"), timeouts=Timeouts(command=5))
+        outcomes = wire.fly([flight(1)], nobody)
+        wire.close()
+
+    assert kinds(outcomes) == ["Deferred"]
+    assert sink.kept == 0
 
 
 class Inbox:
