@@ -61,7 +61,8 @@ class PooledWire:
 
     def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
         """See `engine.deliver.wire.Wire`. Never raises for what a server or a network does."""
-        return asyncio.run_coroutine_threadsafe(self._fly(flights, recheck), self._loop).result()
+        watch = Watch(flights, recheck)  # here, so that a busy loop makes no mark look younger than it is
+        return asyncio.run_coroutine_threadsafe(self._fly(flights, watch), self._loop).result()
 
     def close(self) -> None:
         """Take leave of the idle connections and end the thread. Safe to repeat."""
@@ -72,8 +73,7 @@ class PooledWire:
         self._thread.join()
         self._loop.close()
 
-    async def _fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
-        watch = Watch(flights, recheck)
+    async def _fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
         batches = [flights[at : at + MICRO_BATCH] for at in range(0, len(flights), MICRO_BATCH)]
         flown = await asyncio.gather(*(self._fly_one(batch, watch) for batch in batches))
         return list(chain.from_iterable(flown))
