@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 from engine.compiler.plan import Offer, Policy
 from engine.conditions import lead_values
@@ -103,8 +104,14 @@ def spell_token(runtime: Runtime, send: Loaded) -> Spelt:
 
 def write(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> bytes:
     """Raises RenderError for a value that the template cannot bear, ValueError for one that no header can."""
+    values = values_of(runtime, live, send, artifact, spelt)
+    return write_message(headers_of(runtime, send, artifact, spelt), render_wire(artifact, values))
+
+
+def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> dict[str, Any]:
+    """What the templates print for this send."""
     public_url = runtime.settings.public_url
-    values = values_for(
+    return values_for(
         lead=lead_for_template(send.lead, live.policy.lead_schema),
         brand=live.policy.brands[artifact.brand],
         rep=rep_for_template(send, live),
@@ -116,7 +123,6 @@ def write(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt:
         unsubscribe_url=f"{public_url}/u/{spelt.in_url}",
         web_url=f"{public_url}/w/{spelt.in_url}",
     )
-    return write_message(headers_of(runtime, send, artifact, spelt), render_wire(artifact, values))
 
 
 def headers_of(runtime: Runtime, send: Loaded, artifact: Artifact, spelt: Spelt) -> MessageHeaders:

@@ -67,6 +67,16 @@ def load_sends(tx: Tx, claims: Sequence[Claim], live: Live) -> list[Loaded]:
     return [as_loaded(tx, row, people[row.lead_id], live, stored, asked) for row in rows]
 
 
+def load_sent(tx: Tx, send_id: int, live: Live) -> Loaded | None:
+    """A send that went out, to be looked at again; None when there is none, or its lead was erased."""
+    row = tx.run(WENT_OUT, {"ids": [send_id]}).first()
+    lead = load_leads(tx, [row.lead_id]).get(row.lead_id) if row is not None else None
+    if row is None or lead is None:
+        return None
+    asked = asking_events(tx, [row.event_id]) if row.event_id is not None else {}
+    return as_loaded(tx, row, lead, live, {}, asked)
+
+
 def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[sa.Row[tuple[object, ...]]]:
     found = {}
     for some in rows_at_once(epochs):
@@ -126,7 +136,7 @@ def as_loaded(
     )
 
 
-CLAIMED = (
+CHOSEN = (
     sa.select(
         sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
         sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
@@ -134,5 +144,7 @@ CLAIMED = (
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)
-    .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)), sends.c.state == SendState.CLAIMED)
+    .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)))
 )  # fmt: skip
+CLAIMED = CHOSEN.where(sends.c.state == SendState.CLAIMED)
+WENT_OUT = CHOSEN.where(sends.c.state.in_((SendState.ATTEMPTING, SendState.ACCEPTED, SendState.UNKNOWN)))

@@ -27,9 +27,10 @@ LINKS = (
     Link(name="help", target="https://www.clearroom.example/hjälp"),
     Link(name="call", target="tel:+442079460311"),
 )
+HTML = '<p style="color:red">Hello {{ lead.first_name }}</p><a href="{{ track }}/c/{{ token }}/0">Prices</a>'
 ARTIFACT = Artifact(
     email="enquiry-01-welcome", brand="clearroom", stream="marketing", sender_name="Clearroom",
-    sender_address="hello@clearroom.example", subject="", preheader="", html="", text="", links=LINKS,
+    sender_address="hello@clearroom.example", subject="", preheader="", html=HTML, text="", links=LINKS,
 )  # fmt: skip
 WEBHOOK_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
