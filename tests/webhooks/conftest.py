@@ -11,7 +11,7 @@ from tests.webhooks.place import Place
 
 
 @pytest.fixture
-def place(sqlite_database: Database, clock: VirtualClock, tmp_path: Path) -> Iterator[Place]:
-    found = Place(sqlite_database, clock, tmp_path)
+def place(database: Database, clock: VirtualClock, tmp_path: Path) -> Iterator[Place]:
+    found = Place(database, clock, tmp_path)
     yield found
     found.receiver.close()

@@ -82,6 +82,7 @@ def faults(answer: Any) -> dict[str, str]:
     return {fault["field"]: fault["problem"] for fault in answer.json["faults"]}
 
 
+@pytest.mark.both_databases
 def test_an_order_is_a_lead_an_event_and_a_mail_on_its_way(shop: Place):
     answer = post(shop, order())
 
@@ -96,6 +97,7 @@ def test_an_order_is_a_lead_an_event_and_a_mail_on_its_way(shop: Place):
     assert (send.state, send.stream, send.event_id, send.email) == ("claimed", "transactional", event.id, "order-confirmation")
 
 
+@pytest.mark.both_databases
 def test_what_is_personal_stands_in_the_body_alone(shop: Place):
     post(shop, order())
 
@@ -115,6 +117,7 @@ def test_a_post_that_is_repeated_is_one_event_and_one_mail(shop: Place):
     assert (len(shop.events()), count(shop.database, sends), len(shop.published)) == (1, 1, 1)
 
 
+@pytest.mark.both_databases
 def test_many_posts_of_the_same_order_at_once_are_one(shop: Place):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _n: post(shop, order()).json, range(16)))

@@ -93,6 +93,7 @@ def test_while_the_database_is_away_everything_waits(place: Place):
     assert len(place.drain()) == 1
 
 
+@pytest.mark.both_databases
 def test_one_line_that_cannot_be_stored_does_not_hold_up_the_others(place: Place):
     send_id = place.send()
     place.receiver.keep(opt_out(place, send_id))
@@ -141,6 +142,7 @@ def test_two_live_processes_leave_each_others_folders_alone(place: Place):
     assert len(place.drain()) == 1
 
 
+@pytest.mark.both_databases
 def test_the_same_entry_recorded_by_two_processes_is_one_event(place: Place):
     entry = opt_out(place, place.send())
     other = Receiver(place.runtime, clock=place.clock)

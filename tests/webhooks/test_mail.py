@@ -49,6 +49,7 @@ def body_of(place: Place) -> str:
         return str(tx.run(sa.select(bodies.c.content)).scalar_one(), "utf-8")
 
 
+@pytest.mark.both_databases
 def test_a_posted_reply_stops_nothing_but_is_told_with_its_words_apart(place: Place):
     send_id = place.send()
 
@@ -78,6 +79,7 @@ def test_an_absence_note_is_a_machines_and_nothing_follows(place: Place):
     assert (place.drain()[0].type, place.drain()[0].origin) == (EventType.AUTO_REPLIED, Origin.MACHINE)
 
 
+@pytest.mark.both_databases
 def test_the_same_mail_posted_three_times_is_one_event(place: Place):
     raw = reply(to=place.address("r", place.send()))
 
@@ -89,6 +91,7 @@ def test_the_same_mail_posted_three_times_is_one_event(place: Place):
     assert len(place.drain()) == 1
 
 
+@pytest.mark.both_databases
 def test_a_bounce_for_good_stops_everything_to_that_address(place: Place):
     post(place, "/hooks/bounces", wrapped(bounce(), envelope_to=place.address("b", place.send())), type="application/json")
 

@@ -26,6 +26,7 @@ def test_a_pixel_is_a_gif_that_nobody_may_keep(place: Place):
     assert (event.type, event.origin, event.send_id, event.data) == ("opened", "human", send_id, {"email": "enquiry-01-welcome"})
 
 
+@pytest.mark.both_databases
 def test_a_click_leads_to_the_target_and_is_an_event_of_the_lead(place: Place):
     send_id = place.send()
 
@@ -129,6 +130,7 @@ def test_a_scanner_that_follows_every_link_is_a_machine_even_its_first_click(pla
     assert {event.origin for event in place.settle()} == {Origin.MACHINE}
 
 
+@pytest.mark.both_databases
 def test_neighbours_that_are_events_already_count_too(place: Place):
     send_id = place.send()
     place.get(f"/c/{place.token(send_id)}/0")

@@ -47,6 +47,7 @@ def test_one_click_stops_the_topic_without_cookie_or_redirect(place: Place, cont
     assert place.stopped() == {"topic:air-lessons"}
 
 
+@pytest.mark.both_databases
 def test_the_button_may_stop_all_marketing(place: Place):
     answer = place.client.post(f"/u/{place.token(place.send())}", data={"scope": "marketing"})
 
