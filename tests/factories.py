@@ -25,7 +25,7 @@ from engine.schema import (
 from engine.tokens import Tokens
 from engine.vocabulary import Consent, EnrolmentState, Origin, Scope, SendState, Stream, TouchState
 
-SECRET = "a secret key that only the tests know, 0123456789"
+SECRET = "a secret key that only the tests know: 0123456789"
 TOKENS = Tokens((SECRET,))
 serial = count(1)
 
