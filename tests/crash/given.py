@@ -1,0 +1,123 @@
+"""What a trial begins with and adds as it goes: people who are due a lesson, who ordered something, who want a call.
+
+Before: `tests.crash.lessons`, an empty migrated database. After: the processes work it off. Here also the two things that a
+test does to a live database: it lets time pass, and it is the person who looks at rows that were set aside.
+"""
+
+from itertools import count
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from engine.claim import NOUNS, Noun, in_state, is_set_aside
+from engine.compiler.workspace import compile_workspace
+from engine.database import Database, Tx
+from engine.deliver.transactional import request_email
+from engine.events import NewEvent, record_events
+from engine.render import library
+from engine.schedule.apply import apply_plan
+from engine.schedule.enrol import enrol_leads
+from engine.schema import enrolments, leads, reactions, sends, touches
+from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TERMINAL_SEND, EventType, Origin, ReactionState
+from tests.crash.lessons import CADENCE, write_workspace
+from tests.crash.oracle import Entry
+from tests.factories import add_lead
+
+REP = "dana@clearroom.example"
+serial = count(1)
+
+
+def apply_lessons(database: Database, folder: Path) -> None:
+    write_workspace(folder)
+    compiled = compile_workspace(folder, render=library)
+    assert compiled.plan is not None, compiled.diagnostics
+    with database.write() as tx:
+        apply_plan(tx, compiled.plan, compiled.artifacts)
+
+
+def add_work(database: Database, *, lessons: int, orders: int, hands: int) -> None:
+    """New people: some enrolled, some with an order, some who want a call."""
+    with database.write() as tx:
+        enrol_leads(tx, CADENCE, [add_person(tx) for _ in range(lessons)])
+        record_events(tx, [call_wanted_by(tx, add_person(tx)) for _ in range(hands)])
+        for _ in range(orders):
+            place_order(tx, add_person(tx))
+
+
+def add_person(tx: Tx) -> int:
+    number = next(serial)
+    return add_lead(
+        tx, email=f"reader{number}@mail.example", fields={"first_name": f"Ada {number}", "employees": number % 2 * 100}
+    )
+
+
+def place_order(tx: Tx, lead_id: int) -> None:
+    """What the receiver does when a shop posts an order."""
+    number, source_key = {"number": f"CR-{lead_id}"}, f"shop:{lead_id}"
+    order = NewEvent(
+        source_key=source_key, type="order_placed", origin=Origin.HUMAN, lead_id=lead_id, data=number, occurred_at=tx.now
+    )
+    event_id = record_events(tx, [order])[source_key]
+    request_email(tx, event_id, order.type, lead_id, number | {"ship_to": "3 Orchard Rise, Leeds"})
+
+
+def call_wanted_by(tx: Tx, lead_id: int) -> NewEvent:
+    return NewEvent(
+        source_key=f"form:{lead_id}", type=EventType.FORM_SUBMITTED, origin=Origin.HUMAN, lead_id=lead_id, occurred_at=tx.now,
+        data={"form": "call-me"},
+    )  # fmt: skip
+
+
+def let_time_pass(database: Database) -> int:
+    """Make due at once what waits for its hour, and open again what was set aside; returns how many rows that were."""
+    with database.read() as tx:
+        if not any(is_any(tx, noun) for noun in NOUNS.values()):
+            return 0
+    with database.write() as tx:
+        return sum(tx.run(hastened(tx, noun)).rowcount for noun in NOUNS.values())
+
+
+def is_any(tx: Tx, noun: Noun) -> bool:
+    return tx.run(sa.select(noun.table.c.id).where(waits(tx, noun)).limit(1)).first() is not None
+
+
+def hastened(tx: Tx, noun: Noun) -> sa.Update:
+    return sa.update(noun.table).where(waits(tx, noun)).values(due_at=tx.now, claims=0)
+
+
+def waits(tx: Tx, noun: Noun) -> sa.ColumnElement[bool]:
+    later = sa.and_(in_state(noun.table, noun.open_state), noun.table.c.due_at > tx.now)
+    return sa.or_(later, is_set_aside(noun))
+
+
+def unfinished(database: Database, *, most: int = 1) -> list[str]:
+    """Up to so many open rows of each kind; none when nothing is left to do."""
+    open_rows = {
+        reactions: reactions.c.state != ReactionState.DONE,
+        touches: touches.c.state.in_(OPEN_TOUCH),
+        enrolments: enrolments.c.state.in_(LIVE_ENROLMENT),
+        sends: sends.c.state.not_in(TERMINAL_SEND),
+    }
+    with database.read() as tx:
+        return [
+            f"{table.name} {row._asdict()}"
+            for table, is_open in open_rows.items()
+            for row in tx.run(sa.select(table).where(is_open).limit(most))
+        ]
+
+
+def ledger(database: Database) -> list[Entry]:
+    chosen = sa.select(sends, leads.c.email.label("lead_email")).join_from(sends, leads, leads.c.id == sends.c.lead_id)
+    with database.read() as tx:
+        return [
+            Entry(
+                send_id=row.id,
+                source=row.source,
+                stream=row.stream,
+                state=row.state,
+                reason=row.reason,
+                unknowns=row.unknowns,
+                address=REP if row.rep else row.lead_email,
+            )
+            for row in tx.run(chosen.order_by(sends.c.id))
+        ]

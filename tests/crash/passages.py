@@ -1,0 +1,54 @@
+"""Whether every passage went its whole way: each step once, each touch over, each mail where its step says.
+
+Before: a trial is over. After: what is found here fails it, as what `tests.crash.oracle` finds among the sends does.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.database import Database
+from engine.schema import enrolments, leads, sends, touches
+from engine.vocabulary import EnrolmentState, SendState, TouchState
+from tests.crash.lessons import MAILS_OF_A_PASSAGE
+
+SMALL = ["lesson-1", "big-or-small", "a-moment", "lesson-2", "lesson-3"]
+BIG = ["lesson-1", "big-or-small", "call-them", "a-moment", "lesson-2", "lesson-3"]
+OVER = (TouchState.DONE, TouchState.SKIPPED)
+LEFT = (SendState.ACCEPTED, SendState.UNKNOWN)
+Row = sa.Row[Any]
+
+
+def complaints_about_passages(database: Database) -> list[str]:
+    by_passage: dict[int, list[Row]] = {}
+    with database.read() as tx:
+        for row in tx.run(STEPS):
+            by_passage.setdefault(row.enrolment_id, []).append(row)
+    return [f"{what}: {rows}" for rows in by_passage.values() for what in complaints_about(rows)]
+
+
+def complaints_about(rows: Sequence[Row]) -> Iterable[str]:
+    """One passage, its steps in the order in which they were made."""
+    way = BIG if rows[0].fields["employees"] else SMALL
+    if [row.step_id for row in rows] != way:
+        yield f"not the way {way}"
+    if rows[0].enrolment_state != EnrolmentState.FINISHED:
+        yield "a passage that is not finished"
+    for row in rows:
+        if row.state not in OVER:
+            yield "a touch that is not over"
+        if row.step_id in MAILS_OF_A_PASSAGE and (row.state == TouchState.DONE) != (row.send_state in LEFT):
+            yield "a touch that does not say what its mail says"
+
+
+STEPS = (
+    sa.select(
+        touches.c.enrolment_id, touches.c.step_id, touches.c.state, touches.c.reason, leads.c.fields,
+        enrolments.c.state.label("enrolment_state"), sends.c.state.label("send_state"),
+    )
+    .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+    .join(leads, leads.c.id == enrolments.c.lead_id)
+    .join(sends, sends.c.touch_id == touches.c.id, isouter=True)
+    .order_by(touches.c.enrolment_id, touches.c.id)
+)  # fmt: skip

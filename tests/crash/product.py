@@ -1,0 +1,102 @@
+"""The product and the mail server of a trial: real processes, which can be told where to die, killed, frozen and asked to stop.
+
+Each runs the command from its first line to its last, but is forked from a process that has read the modules already: a trial
+starts dozens. Before: `tests.services`. After: `tests.crash.trial` tells the story.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.cli.main import main
+from tests.services.handraiser import ROOT
+from tests.services.processes import die_with_parent
+
+Process = multiprocessing.context.ForkServerProcess
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["engine.cli.main"])
+LOG = "product.log"
+THREADS = 4
+QUIT_WITHIN = 40  # seconds that a process asked to stop may take to finish what it began
+
+
+@dataclass(slots=True, kw_only=True)
+class Product:
+    """Our processes, by role. Alone, one process plays every role; over a shared broker, each is a process of its own."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    roles: tuple[str, ...]
+    running: dict[str, Process] = field(default_factory=dict)
+
+    def role_of(self, role: str) -> str:
+        return role if role in self.roles else self.roles[0]
+
+    def start(self, role: str, *, crash_at: str | None = None) -> Process:
+        """Start the process of a role. It may die before it has said that it runs."""
+        crash = {} if crash_at is None else {"HANDRAISER_CRASH_AT": crash_at}
+        arguments = [role] if role == "dispatcher" else [role, "--threads", str(THREADS)]
+        process = FORKED.Process(target=run_command, args=(arguments, self.folder, {**self.environment, **crash}))
+        process.start()
+        self.running[role] = process
+        return process
+
+    def start_all(self) -> None:
+        """Whatever does not run."""
+        for role in self.roles:
+            if not self.is_running(role):
+                self.start(role)
+
+    def is_running(self, role: str) -> bool:
+        return role in self.running and self.running[role].is_alive()
+
+    def kill(self, role: str) -> None:
+        self.running[role].kill()
+        self.running[role].join()
+
+    def drain(self, role: str) -> int | None:
+        """Ask it to stop as an operator does; its exit status, None when it has not stopped."""
+        self.running[role].terminate()
+        self.running[role].join(QUIT_WITHIN)
+        return self.running[role].exitcode
+
+    def end(self) -> None:
+        for process in self.running.values():
+            process.kill()
+            process.join()
+
+    def last_words(self) -> str:
+        return (self.folder / LOG).read_text(errors="replace")[-6000:]
+
+
+def run_command(arguments: list[str], folder: Path, environment: dict[str, str]) -> None:
+    """`handraiser` as a shell would run it there, its words going to a file."""
+    die_with_parent()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    output = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.argv[1:] = arguments
+    main()
+
+
+@contextmanager
+def mail_server(journal: Path) -> Iterator[int]:
+    """The oracle's mail server in a process of its own, writing to disk before each 250; its port."""
+    command = [sys.executable, "-m", "engine.simulate.sink", "--port", "0", "--journal", str(journal)]
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=die_with_parent)
+    assert server.stdout is not None
+    try:
+        yield int(server.stdout.readline().rsplit(":", 1)[1])
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()

@@ -1,0 +1,17 @@
+"""A process dies at each named point of its work, one after the other over the same rows, as `kill -9` or a power cut would."""
+
+from tests.crash.points import named_points
+from tests.crash.trial import Trial
+
+
+def test_dying_at_each_named_point_sends_nothing_twice_and_loses_nothing(on_trial: Trial) -> None:
+    never_passed = []
+    for point in named_points():
+        on_trial.add_work()
+        if not on_trial.die_at(point, 1):
+            never_passed.append(point.name)
+
+    on_trial.finish()
+
+    assert on_trial.complaints() == []
+    assert never_passed == [], "give the trial work that passes these points"

@@ -1,0 +1,131 @@
+"""A trial: work is added, processes die over it, everything is worked off, and the oracle judges.
+
+Before: `tests.crash.product` and `tests.crash.given`. After: the tests, each a story told with these verbs.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from engine.database import Database
+from engine.schema import sends, workers
+from engine.vocabulary import SendState
+from tests.crash.given import add_work, apply_lessons, ledger, let_time_pass, unfinished
+from tests.crash.oracle import Verdict, join, read_journal
+from tests.crash.passages import complaints_about_passages
+from tests.crash.points import Point
+from tests.crash.product import Process, Product, mail_server
+from tests.factories import SECRET, TOKENS
+from tests.services.handraiser import settings_of_a_test
+
+CONNECTIONS = 4  # to the mail server, from one process
+PATIENCE = 60  # seconds for all work to be over
+LOOK_EVERY = 0.05
+SHORT_LEASES = {"QUEUE_LEASE_SECONDS": "2", "WORKER_LEASE_SECONDS": "2"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Death:
+    """One killed process, and the sends that it had marked and not recorded."""
+
+    at: str
+    in_doubt: frozenset[int]
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """A database, a mail server, and the product that dies between them."""
+
+    database: Database
+    product: Product
+    journal: Path
+    deaths: list[Death] = field(default_factory=list)
+
+    def add_work(self, *, lessons: int = 12, orders: int = 6, hands: int = 2) -> None:
+        add_work(self.database, lessons=lessons, orders=orders, hands=hands)
+
+    def die_at(self, point: Point, passes: int) -> bool:
+        """Run until the process that passes there has died at that pass. False: all work was over before it did."""
+        role = self.product.role_of(point.role)
+        self.end_role(role)
+        process = self.product.start(role, crash_at=f"{point.name}:{passes}")
+        self.product.start_all()
+        self.wait_until(lambda: not process.is_alive() or self.is_over())
+        if process.is_alive():
+            return False
+        assert process.exitcode == -9, f"{role} ended by itself: {process.exitcode}\n{self.product.last_words()}"
+        self.note_death(process, f"{point.name}")
+        return True
+
+    def die_in(self, role: str, seconds: float) -> None:
+        """Run, and kill from outside after so long."""
+        self.product.start_all()
+        ends_at = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= ends_at)
+        process = self.product.running[role]
+        self.product.kill(role)
+        self.note_death(process, "any moment")
+
+    def end_role(self, role: str) -> None:
+        """Kill what still runs of it, from outside."""
+        if self.product.is_running(role):
+            self.product.kill(role)
+            self.note_death(self.product.running[role], "any moment")
+
+    def note_death(self, process: Process, at: str) -> None:
+        died = sa.select(workers.c.id).where(workers.c.pid == process.pid)
+        doubtful = sa.select(sends.c.id).where(sends.c.state == SendState.ATTEMPTING, sends.c.worker_id.in_(died))
+        with self.database.read() as tx:
+            self.deaths.append(Death(at=at, in_doubt=frozenset(row.id for row in tx.run(doubtful))))
+
+    def finish(self) -> None:
+        """Run undisturbed until nothing is left to do."""
+        self.product.start_all()
+        self.wait_until(self.is_over)
+
+    def is_over(self) -> bool:
+        return not unfinished(self.database)
+
+    def judge(self) -> Verdict:
+        return join(ledger(self.database), read_journal(self.journal), TOKENS)
+
+    def complaints(self) -> list[str]:
+        """Of everything that the ledger, the mail server and the passages cannot explain together."""
+        return [*self.judge().complaints, *complaints_about_passages(self.database)]
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Meanwhile time passes: what waits for its hour becomes due."""
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            let_time_pass(self.database)
+            if time.monotonic() > deadline:
+                left = "\n".join(unfinished(self.database, most=5))
+                raise AssertionError(f"not over in {PATIENCE} s:\n{left}\n{self.judge()}\n{self.product.last_words()}")
+            time.sleep(LOOK_EVERY)
+
+
+@contextmanager
+def trial(folder: Path, database_url: str, broker_url: str | None) -> Iterator[Trial]:
+    """One process over SQLite; a dispatcher and a worker where a broker is given."""
+    journal = folder / "accepted.jsonl"
+    with mail_server(journal) as port:
+        settings = {
+            "DATABASE_URL": database_url,
+            "SMTP_URL": f"smtp://127.0.0.1:{port}?connections={CONNECTIONS}",
+            "SECRET_KEY": SECRET,
+            **SHORT_LEASES,
+            **({"BROKER_URL": broker_url} if broker_url else {}),
+        }
+        roles = ("dispatcher", "worker") if broker_url else ("up",)
+        product = Product(folder=folder, environment=settings_of_a_test(**settings), roles=roles)
+        database = Database.open(database_url)
+        try:
+            apply_lessons(database, folder)
+            yield Trial(database=database, product=product, journal=journal)
+        finally:
+            product.end()
+            database.close()
