@@ -248,9 +248,12 @@ def carry_out(tx: Tx, decisions: Sequence[Decision], *, worker_id: str) -> list[
 def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Claim]:
     if not mails:
         return []
-    tx.run(
-        sa.update(touches)
-        .where(touches.c.id.in_([mail.touch_id for mail in mails]), touches.c.state == TouchState.CLAIMED)
-        .values(state=TouchState.SENDING, reason=None, worker_id=None, lease_until=None, claims=0)
-    )
+    tx.run(BEGIN_SENDING, {"ids": [mail.touch_id for mail in mails]})
     return send_rows_for_touches(tx, mails, worker_id=worker_id)
+
+
+BEGIN_SENDING = (
+    sa.update(touches)
+    .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)), touches.c.state == TouchState.CLAIMED)
+    .values(state=TouchState.SENDING, reason=None, worker_id=None, lease_until=None, claims=0)
+)

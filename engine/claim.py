@@ -140,8 +140,10 @@ def held_by_dead(tx: Tx, table: sa.Table) -> sa.ColumnElement[bool]:
 
 def held(table: sa.Table, claims: Collection[Claim]) -> sa.ColumnElement[bool]:
     """A condition: the row is one of these, and nobody has claimed it since (the epoch fences)."""
-    ids = [row_id for row_id, _epoch in claims]
-    return sa.and_(table.c.id.in_(ids), sa.tuple_(table.c.id, table.c.epoch).in_(list(claims)))
+    # as one parameter each: SQLAlchemy looks at every item of a plain list
+    ids = sa.bindparam(None, [row_id for row_id, _epoch in claims], expanding=True, type_=table.c.id.type)
+    pairs: sa.BindParameter[Claim] = sa.bindparam(None, list(claims), expanding=True)
+    return sa.and_(table.c.id.in_(ids), sa.tuple_(table.c.id, table.c.epoch).in_(pairs))
 
 
 def in_state(table: sa.Table, state: str) -> sa.ColumnElement[bool]:

@@ -48,7 +48,7 @@ def load_leads(tx: Tx, lead_ids: Collection[int]) -> dict[int, Lead]:
     """The leads with these ids; a missing id is missing in the answer."""
     found: dict[int, Lead] = {}
     for some in rows_at_once(lead_ids):
-        for row in tx.run(sa.select(leads).where(leads.c.id.in_(some))):
+        for row in tx.run(BY_ID, {"ids": some}):
             found[row.id] = as_lead(row)
     return found
 
@@ -171,6 +171,12 @@ def consents_of(tx: Tx, lead_ids: Collection[int], topic: str) -> dict[int, Cons
     """{lead id: state} for a topic; a lead that never said anything is missing, which means unknown."""
     said: dict[int, Consent] = {}
     for some in rows_at_once(lead_ids):
-        chosen = sa.select(consents.c.lead_id, consents.c.state).where(consents.c.topic == topic, consents.c.lead_id.in_(some))
-        said.update({row.lead_id: Consent(row.state) for row in tx.run(chosen)})
+        said.update({row.lead_id: Consent(row.state) for row in tx.run(SAID, {"topic": topic, "ids": some})})
     return said
+
+
+# Built once, since every batch of touches and mails asks for these.
+BY_ID = sa.select(leads).where(leads.c.id.in_(sa.bindparam("ids", expanding=True)))
+SAID = sa.select(consents.c.lead_id, consents.c.state).where(
+    consents.c.topic == sa.bindparam("topic"), consents.c.lead_id.in_(sa.bindparam("ids", expanding=True))
+)

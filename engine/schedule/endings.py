@@ -42,7 +42,7 @@ def way_out(plan: CadencePlan, policy: Policy, facts: Facts | None, pending: Set
     if plan.goal and holds(plan.goal, policy, facts):
         return WayOut(reason=Reason.GOAL, state=EnrolmentState.FINISHED)
     for leaving in plan.exits:
-        by_event = leaving.event is not None and not pending.isdisjoint(policy.event_schema.counted_as(leaving.event))
+        by_event = bool(pending and leaving.event and pending & {*policy.event_schema.counted_as(leaving.event)})
         if by_event or (leaving.condition is not None and holds(leaving.condition, policy, facts)):
             return WayOut(reason=leaving.because, state=EnrolmentState.LEFT)
     return None
@@ -76,17 +76,20 @@ def pending_exits(tx: Tx, plans: Collection[CadencePlan], policy: Policy, lead_i
     if not types:
         return {}
     found: dict[int, set[str]] = {}
-    for state in (ReactionState.WAITING, ReactionState.CLAIMED):
-        open_ones = (
-            sa.select(events.c.lead_id, events.c.type)
-            .join_from(reactions, events, events.c.id == reactions.c.event_id)
-            .where(
-                in_state(reactions, state),
-                events.c.lead_id.in_(lead_ids),
-                events.c.type.in_(types),
-                events.c.origin == Origin.HUMAN,
-            )
-        )
-        for row in tx.run(open_ones):
+    for statement in PENDING:
+        for row in tx.run(statement, {"ids": list(lead_ids), "types": sorted(types)}):
             found.setdefault(row.lead_id, set()).add(row.type)
     return found
+
+
+PENDING = [
+    sa.select(events.c.lead_id, events.c.type)
+    .join_from(reactions, events, events.c.id == reactions.c.event_id)
+    .where(
+        in_state(reactions, state),
+        events.c.lead_id.in_(sa.bindparam("ids", expanding=True)),
+        events.c.type.in_(sa.bindparam("types", expanding=True)),
+        events.c.origin == Origin.HUMAN,
+    )
+    for state in (ReactionState.WAITING, ReactionState.CLAIMED)
+]
