@@ -10,8 +10,9 @@ from datetime import datetime
 from hashlib import sha256
 
 from engine.inbound.addressee import Purpose, read_addressee
+from engine.inbound.autoreply import is_automatic
 from engine.inbound.bounces import ParsedBounce, parse_bounce
-from engine.inbound.parts import Unreadable
+from engine.inbound.parts import Unreadable, first_headers
 from engine.inbound.replies import ParsedReply, parse_reply
 from engine.tokens import SendToken, Tokens
 from engine.vocabulary import EventType, Origin
@@ -84,12 +85,19 @@ def told_by_reply(entry: Mailed, reply: ParsedReply) -> Told | None:
 
 
 def told_by_unreadable(entry: Mailed, mail: Unreadable, tokens: Tokens) -> Told | None:
-    """Perhaps a person wrote it: then writing on would be rude. Kept as far as a body may go, and nobody is sure."""
+    """Unless its headers say otherwise a person wrote it: then writing on would be rude. Kept as far as a body may go."""
     addressee = read_addressee(entry.recipient, tokens)
     if addressee is None or addressee.purpose is not Purpose.REPLY:
         return None
-    data = {"unreadable": mail.reason}
-    return told_by(entry, addressee.token, EventType.REPLIED, Origin.UNSURE, data=data, body=entry.raw[:UNREADABLE_KEPT])
+    is_auto = is_automatic(first_headers(entry.raw), envelope_sender=entry.envelope_sender)
+    return told_by(
+        entry,
+        addressee.token,
+        EventType.AUTO_REPLIED if is_auto else EventType.REPLIED,
+        Origin.MACHINE if is_auto else Origin.HUMAN,
+        data={"unreadable": mail.reason},
+        body=entry.raw[:UNREADABLE_KEPT],
+    )
 
 
 def told_by(

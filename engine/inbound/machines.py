@@ -24,8 +24,10 @@ SCANNER = re.compile(
     r"yahoomailproxy|yahoocachesystem",
     re.IGNORECASE,
 )
-IMAGE_PROXY = re.compile(r"googleimageproxy|ggpht\.com", re.IGNORECASE)
-APPLE_PRELOAD = "Mozilla/5.0"  # Mail Privacy Protection loads every picture of every mail and says no more than this
+# Mail Privacy Protection loads every picture of every mail and says no more than the first; Gmail's preloading says the second.
+# Gmail's other proxy (GoogleImageProxy) loads a picture when a person opens the mail.
+APPLE_PRELOAD = "Mozilla/5.0"
+GMAIL_PRELOAD = "Edge/12.246"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def label(request: Request, others: Collection[Request], accepted_at: datetime |
         return Origin.MACHINE
     if request.link is not None and len(links) > 1:
         return Origin.UNSURE
-    if not request.agent or IMAGE_PROXY.search(request.agent) or any(follows_probe(request, other) for other in near):
+    if not request.agent or any(follows_probe(request, other) for other in near):
         return Origin.UNSURE
     return Origin.HUMAN
 
@@ -61,7 +63,7 @@ def says_machine(request: Request) -> bool:
     """By its own words."""
     if request.method != "GET" or request.prefetch or SCANNER.search(request.agent):
         return True
-    return request.link is None and request.agent.strip() == APPLE_PRELOAD
+    return request.link is None and (request.agent.strip() == APPLE_PRELOAD or GMAIL_PRELOAD in request.agent)
 
 
 def is_too_fast(request: Request, accepted_at: datetime | None) -> bool:

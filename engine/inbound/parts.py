@@ -101,6 +101,12 @@ def read_part(block: bytes) -> Part | Unreadable:
     return Part(headers=read_headers(head), content=content)
 
 
+def first_headers(raw: bytes) -> Part:
+    """The beginning of a message's headers and nothing else: all that may be said of one that is Unreadable."""
+    head, _blank, _content = raw[:LONGEST_HEADERS].replace(b"\r\n", b"\n").partition(b"\n\n")
+    return Part(headers=read_headers(head), content=b"")
+
+
 def read_headers(head: bytes) -> tuple[tuple[str, str], ...]:
     """(name in small letters, value) of each header, folded lines joined. At most LONGEST_HEADERS bytes are looked at."""
     text = FOLD.sub(" ", head[:LONGEST_HEADERS].replace(b"\r\n", b"\n").decode("utf-8", "replace"))

@@ -77,7 +77,12 @@ def test_a_browser_that_follows_a_probe_is_unsure():
 def test_picture_loaders_are_told_apart():
     google = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 
-    assert label(request(link=None, agent=google), [], LONG_AGO) is Origin.UNSURE
+    preload = (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0"
+    )
+
+    assert label(request(link=None, agent=google), [], LONG_AGO) is Origin.HUMAN
+    assert label(request(link=None, agent=preload), [], LONG_AGO) is Origin.MACHINE
     assert label(request(link=None, agent="Mozilla/5.0"), [], LONG_AGO) is Origin.MACHINE
 
 

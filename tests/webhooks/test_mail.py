@@ -143,12 +143,20 @@ def test_a_complaint_stops_everything(place: Place):
 
 
 @pytest.mark.parametrize("raw", [nested(2_000), crowded(100_000)], ids=["nested", "crowded"])
-def test_a_bomb_to_a_reply_address_is_a_reply_that_nobody_is_sure_of(place: Place, raw: bytes):
+def test_a_bomb_to_a_reply_address_is_a_reply_that_could_not_be_read(place: Place, raw: bytes):
     post(place, "/hooks/replies", wrapped(raw, envelope_to=place.address("r", place.send())), type="application/json")
 
     (event,) = place.drain()
-    assert (event.type, event.origin) == (EventType.REPLIED, Origin.UNSURE)
+    assert (event.type, event.origin) == (EventType.REPLIED, Origin.HUMAN)
     assert "unreadable" in event.data
+
+
+def test_a_bomb_that_says_a_machine_wrote_it_stops_nothing(place: Place):
+    raw = b"Auto-Submitted: auto-replied\r\n" + nested(2_000)
+
+    post(place, "/hooks/replies", wrapped(raw, envelope_to=place.address("r", place.send())), type="application/json")
+
+    assert place.drain()[0].type == EventType.AUTO_REPLIED
 
 
 @pytest.mark.parametrize(
