@@ -1,5 +1,7 @@
 """`handraiser handoffs`: the raised hands, and answering one from a terminal."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -8,74 +10,75 @@ import sqlalchemy as sa
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.database import Tx
 from engine.errors import UsageError
-from engine.leads import load_leads
 from engine.schema import handoffs
+from engine.scoring.card import Card, cards
 from engine.scoring.handoff import answer
-from engine.scoring.notice import name_of
+from engine.versions import live_rules
 from engine.vocabulary import OPEN_HANDOFF, HandoffState
 
 ANSWERS = {"accept": HandoffState.ACCEPTED, "decline": HandoffState.DECLINED, "close": HandoffState.CLOSED}
 
 
 @click.command("handoffs")
-@click.argument("verb", type=click.Choice(["list", *ANSWERS]), default="list")
+@click.argument("verb", type=click.Choice(["list", "show", *ANSWERS]), default="list")
 @click.argument("number", type=int, required=False)
 @click.option("--note", default="", help="A word for the lead's history.")
 @click.option("--all", "also_answered", is_flag=True, help="List the answered ones too.")
 @workspace_option
 @json_option
 def handoffs_command(verb: str, number: int | None, note: str, also_answered: bool, workspace: Path, as_json: bool) -> None:
-    """List the raised hands, or answer one by its NUMBER.
+    """List the raised hands, show one with its whole history, or answer one by its NUMBER.
 
     \b
     Example:
       handraiser handoffs
+      handraiser handoffs show 12
       handraiser handoffs accept 12
       handraiser handoffs decline 12 --note "moves offices in spring"
     """
-    _settings, database = open_workspace(workspace)
-    if verb == "list":
-        with database.read() as tx:
-            rows = list_handoffs(tx, also_answered=also_answered)
-        print_json(rows) if as_json else click.echo(in_words(rows))
-        return
-    if number is None:
+    if verb != "list" and number is None:
         raise UsageError(f"which one? `handraiser handoffs` lists them; then: handraiser handoffs {verb} NUMBER")
-    with database.write() as tx:
-        answer(tx, number, ANSWERS[verb], note=note)
-    click.echo(f"Hand-off {number} is {ANSWERS[verb]}.")
+    _settings, database = open_workspace(workspace)
+    if verb in ANSWERS and number is not None:
+        with database.write() as tx:
+            answer(tx, number, ANSWERS[verb], note=note)
+    with database.read() as tx:
+        found = listed(tx, also_answered=also_answered) if number is None else shown(tx, number)
+        late = {card.handoff_id for card in found if card.state == HandoffState.RAISED and card.answer_by < tx.now}
+    if as_json:
+        print_json([asdict(card) for card in found])
+    elif verb == "show":
+        click.echo("\n".join(whole(found[0])))
+    else:
+        click.echo("\n".join(line for card in found for line in in_short(card, card.handoff_id in late)) or "No hand is raised.")
 
 
-def list_handoffs(tx: Tx, *, also_answered: bool) -> list[dict[str, object]]:
+def listed(tx: Tx, *, also_answered: bool) -> list[Card]:
     """The hand-offs, the one to answer first on top."""
-    chosen = sa.select(handoffs).order_by(handoffs.c.answer_by)
+    chosen = sa.select(handoffs.c.id).order_by(handoffs.c.answer_by, handoffs.c.id)
     if not also_answered:
         chosen = chosen.where(handoffs.c.state.in_(OPEN_HANDOFF))
-    rows = tx.run(chosen).all()
-    people = load_leads(tx, {row.lead_id for row in rows})
-    return [
-        {
-            "number": row.id,
-            "lead": name_of(people[row.lead_id]),
-            "rep": row.rep,
-            "state": row.state,
-            "points": row.points,
-            "raised_at": row.raised_at,
-            "answer_by": row.answer_by,
-            "reasons": [f"{reason['because']} ({reason['points']:+g})" for reason in row.reasons],
-            "note": row.note,
-        }
-        for row in rows
-    ]
+    numbers = list(tx.run(chosen).scalars())
+    found = cards(tx, live_rules(tx), numbers)
+    return [found[number] for number in numbers]
 
 
-def in_words(rows: list[dict[str, object]]) -> str:
-    if not rows:
-        return "No hand is raised."
-    lines = []
-    for row in rows:
-        reasons = row["reasons"]
-        assert isinstance(reasons, list)
-        lines.append(f"{row['number']:>5}  {row['lead']}  ({row['points']:g} points)  {row['state']}, {row['rep']}")
-        lines.append(f"       {'; '.join(reasons[:4])}")
-    return "\n".join(lines)
+def shown(tx: Tx, number: int) -> list[Card]:
+    found = cards(tx, live_rules(tx), [number])
+    if number not in found:
+        raise UsageError(f"there is no hand-off {number}; `handraiser handoffs` lists them")
+    return [found[number]]
+
+
+def in_short(card: Card, is_late: bool) -> Iterator[str]:
+    rep = card.rep.name if card.rep else "nobody"
+    until = f", LATE since {card.answer_by:%a %d %b %H:%M}" if is_late else f", until {card.answer_by:%a %d %b %H:%M}"
+    yield f"{card.handoff_id:>5}  {card.who}{', ' + card.about if card.about else ''}"
+    yield f"       {card.state}, {rep}{until if card.state == HandoffState.RAISED else ''}"
+    yield f"       {card.points} points: " + "; ".join(f"{reason.words} ({reason.points})" for reason in card.reasons[:4])
+
+
+def whole(card: Card) -> Iterator[str]:
+    yield from in_short(card, is_late=False)
+    yield f"       {card.email or 'no email'}, {card.phone or 'no phone'}{'' if card.may_call else ', DO NOT CALL'}"
+    yield from ("", *(f"  {entry.at:%d %b %Y %H:%M}  {entry.words}" for entry in card.history))

@@ -12,9 +12,12 @@ from engine.cli.apply import apply_command
 from engine.cli.check import check_command
 from engine.cli.dispatcher import dispatcher_command
 from engine.cli.enrol import enrol_command
+from engine.cli.explain import explain_command
+from engine.cli.handoffs import handoffs_command
 from engine.cli.init import init_command
 from engine.cli.leads import leads_group
 from engine.cli.plan import plan_command
+from engine.cli.status import status_command
 from engine.cli.up import up_command
 from engine.cli.web import web_command
 from engine.cli.worker import worker_command
@@ -42,6 +45,9 @@ for command in (
     apply_command,
     leads_group,
     enrol_command,
+    explain_command,
+    handoffs_command,
+    status_command,
     up_command,
     dispatcher_command,
     worker_command,

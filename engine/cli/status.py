@@ -1,23 +1,42 @@
 """`handraiser status`: what is due, what went out, what needs a person."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 import click
 import sqlalchemy as sa
 
-from engine.claim import NOUNS, is_set_aside
+from engine.claim import NOUNS, QUARANTINE_AFTER, Noun, in_state
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.database import Tx
-from engine.schema import enrolments, handoffs, leads, reactions, sends, suppressions, touches, workers
+from engine.schema import enrolments, handoffs, leads, sends, suppressions, tasks, touches, workers
+from engine.vocabulary import HandoffState, TaskState
 
-MOST_NAMED = 20
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Counts, as of now. `set_aside`: rows by noun that were tried three times and wait for somebody to look."""
+
+    leads: int
+    suppressions: int
+    passages: Mapping[str, int]
+    mail: Mapping[str, int]
+    due: Mapping[str, int]
+    next_touch_at: datetime | None
+    handoffs: Mapping[str, int]
+    handoffs_late: int
+    tasks_late: int
+    set_aside: Mapping[str, int]
+    processes: tuple[str, ...]
 
 
 @click.command("status")
 @workspace_option
 @json_option
 def status_command(workspace: Path, as_json: bool) -> None:
-    """Count what is in the database: people, passages, what is due, what was sent, what needs a look.
+    """Count what is in the database: people, passages, what is due, what was sent, what needs somebody to look.
 
     \b
     Example:
@@ -25,32 +44,25 @@ def status_command(workspace: Path, as_json: bool) -> None:
     """
     _settings, database = open_workspace(workspace)
     with database.read() as tx:
-        counted = status(tx)
-    print_json(counted) if as_json else click.echo(in_words(counted))
+        found = status_of(tx)
+    print_json(asdict(found)) if as_json else click.echo("\n".join(lines_of(found)))
 
 
-def status(tx: Tx) -> dict[str, object]:
-    return {
-        "leads": count(tx, leads),
-        "suppressed": count(tx, suppressions),
-        "passages": by_state(tx, enrolments),
-        "sends": by_state(tx, sends),
-        "handoffs": by_state(tx, handoffs),
-        "touches_overdue": count(tx, touches, touches.c.state == "waiting", touches.c.due_at <= tx.now),
-        "sends_overdue": count(tx, sends, sends.c.state == "ready", sends.c.due_at <= tx.now),
-        "reactions_open": count(tx, reactions, reactions.c.state != "done"),
-        "set_aside": {
-            noun.name: [row.id for row in tx.run(sa.select(noun.table.c.id).where(is_set_aside(noun)).limit(MOST_NAMED))]
-            for noun in NOUNS.values()
-        },
-        "next_touch_at": tx.run(sa.select(sa.func.min(touches.c.due_at)).where(touches.c.state == "waiting")).scalar(),
-        "processes": processes(tx),
-    }
-
-
-def processes(tx: Tx) -> list[str]:
-    alive = tx.run(sa.select(workers).where(workers.c.lease_until >= tx.now))
-    return [f"{row.kind} {row.host.split()[0]}:{row.pid}" for row in alive]  # the rest of `host` is for processes, not people
+def status_of(tx: Tx) -> Status:
+    alive = sa.select(workers).where(workers.c.lease_until >= tx.now).order_by(workers.c.started_at)
+    return Status(
+        leads=count(tx, leads),
+        suppressions=count(tx, suppressions),
+        passages=by_state(tx, enrolments),
+        mail=by_state(tx, sends),
+        due={noun.name: count(tx, noun.table, is_open(noun), noun.table.c.due_at <= tx.now) for noun in NOUNS.values()},
+        next_touch_at=tx.run(sa.select(sa.func.min(touches.c.due_at)).where(in_state(touches, "waiting"))).scalar(),
+        handoffs=by_state(tx, handoffs),
+        handoffs_late=count(tx, handoffs, handoffs.c.state == HandoffState.RAISED, handoffs.c.answer_by < tx.now),
+        tasks_late=count(tx, tasks, tasks.c.state == TaskState.OPEN, tasks.c.due_at < tx.now),
+        set_aside={noun.name: number for noun in NOUNS.values() if (number := count_set_aside(tx, noun))},
+        processes=tuple(f"{row.kind} {row.host}:{row.pid}" for row in tx.run(alive)),
+    )
 
 
 def count(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
@@ -63,23 +75,29 @@ def by_state(tx: Tx, table: sa.Table) -> dict[str, int]:
     return {row.state: row.rows for row in tx.run(grouped)}
 
 
-def in_words(counted: dict[str, object]) -> str:
-    def states(name: str) -> str:
-        found = counted[name]
-        assert isinstance(found, dict)
-        return ", ".join(f"{rows:,} {state}" for state, rows in found.items()) or "none"
+def is_open(noun: Noun) -> sa.ColumnElement[bool]:
+    return in_state(noun.table, noun.open_state)
 
-    lines = [
-        f"leads      {counted['leads']:,} ({counted['suppressed']:,} suppressions)",
-        f"passages   {states('passages')}",
-        f"mail       {states('sends')}",
-        f"hand-offs  {states('handoffs')}",
-        f"due now    {counted['touches_overdue']:,} touches, {counted['sends_overdue']:,} sends, "
-        f"{counted['reactions_open']:,} reactions",
-        f"next touch {counted['next_touch_at'] or 'none planned'}",
-        f"processes  {', '.join(counted['processes']) or 'none is running'}",  # type: ignore[arg-type]
-    ]
-    for noun, ids in counted["set_aside"].items():  # type: ignore[attr-defined]
-        if ids:
-            lines.append(f"set aside  {noun} {', '.join(map(str, ids))}: tried three times without an end; see the logs")
-    return "\n".join(lines)
+
+def count_set_aside(tx: Tx, noun: Noun) -> int:
+    return count(tx, noun.table, is_open(noun), noun.table.c.due_at.is_(None), noun.table.c.claims >= QUARANTINE_AFTER)
+
+
+def lines_of(found: Status) -> Iterator[str]:
+    yield f"leads       {found.leads:,}, {found.suppressions:,} suppressions"
+    yield f"passages    {listed(found.passages)}"
+    yield f"mail        {listed(found.mail)}"
+    yield f"due now     {listed(found.due)}"
+    yield f"next touch  {found.next_touch_at:%Y-%m-%d %H:%M} UTC" if found.next_touch_at else "next touch  none is planned"
+    yield f"hand-offs   {listed(found.handoffs)}"
+    yield f"processes   {', '.join(found.processes) or 'none is running: `handraiser up` starts one'}"
+    if found.handoffs_late:
+        yield f"LOOK: {found.handoffs_late:,} raised hands were not answered in time: `handraiser handoffs`"
+    if found.tasks_late:
+        yield f"LOOK: {found.tasks_late:,} tasks of reps are overdue"
+    if found.set_aside:
+        yield f"LOOK: tried three times and set aside: {listed(found.set_aside)}"
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items()) or "none"
