@@ -18,12 +18,13 @@ from engine.errors import UsageError
 from engine.leads import consents_of
 from engine.schedule.courses import course, zone_of
 from engine.schedule.next_step import Course
+from engine.schedule.leave import suspend
 from engine.schedule.passages import PASSAGE_COLUMNS, begin_next, standing_of
 from engine.schedule.timing import first_instant
-from engine.schema import cadences, enrolments, leads, suppressions
+from engine.schema import cadences, enrolments, handoffs, leads, suppressions
 from engine.sql import insert, rows_at_once
 from engine.versions import current_version, live_rules
-from engine.vocabulary import LIVE_ENROLMENT, Consent, EnrolmentState, NotEnrolled, Scope, topic_scope
+from engine.vocabulary import LIVE_ENROLMENT, OPEN_HANDOFF, Consent, EnrolmentState, NotEnrolled, Scope, topic_scope
 
 Row = sa.Row[Any]
 
@@ -138,7 +139,14 @@ def begin(tx: Tx, version_id: int, fit: Sequence[Row], *, anchor_at: datetime | 
     adding = insert(tx, enrolments).on_conflict_do_nothing().returning(enrolments.c.id)
     added = [row.id for row in tx.run(adding, rows)]
     begin_next(tx, [standing_of(row, way, policy, None) for row in load_new(tx, added)])
+    suspend(tx, with_sales(tx, [row.id for row in fit]))
     return len(added)
+
+
+def with_sales(tx: Tx, lead_ids: Sequence[int]) -> list[int]:
+    """Those whom sales has at the moment: a new passage of theirs begins when sales gives them back."""
+    chosen = sa.select(handoffs.c.lead_id).where(handoffs.c.lead_id.in_(lead_ids), handoffs.c.state.in_(OPEN_HANDOFF))
+    return list(tx.run(chosen).scalars())
 
 
 def passages_so_far(tx: Tx, cadence: str, lead_ids: Sequence[int]) -> dict[int, int]:

@@ -61,6 +61,19 @@ def test_the_nurture_stands_still_while_sales_has_the_lead(database: Database):
 
 
 @pytest.mark.both_databases
+def test_a_nurture_that_begins_while_sales_has_the_lead_stands_still_too(database: Database):
+    with database.write() as tx:
+        apply_rules(tx, NURTURE)
+        lead_id = add_lead(tx)
+        raise_hand(tx, database, lead_id)
+
+        enrol_leads(tx, "new-enquiry", [lead_id, add_lead(tx)])
+
+        assert sorted(tx.run(sa.select(enrolments.c.state)).scalars()) == ["active", "suspended"]
+        assert tx.run(sa.select(sa.func.count()).where(touches.c.due_at.is_(None))).scalar_one() == 1
+
+
+@pytest.mark.both_databases
 def test_the_rep_is_told_at_once_and_reminded_at_three_quarters_of_the_time(database: Database):
     with database.write() as tx:
         apply_rules(tx)
