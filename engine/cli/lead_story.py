@@ -119,7 +119,7 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         zone=local.key,
         points=score.points if score else 0.0,
         reasons=tuple(f"{reason['because']} ({reason['points']:+g})" for reason in (score.reasons if score else ())),
-        points_change=at(score.next_change_at, local) if score else None,
+        points_change=at(score.next_change_at, local) if score and is_ahead(tx, score.next_change_at) else None,
         consent={row.topic: f"{row.state}, by {row.source}" for row in said},
         stops=tuple(f"{scope}, because it {reason}, by {by}" for scope, reason, by in stops_on(tx, lead.address_key or "")),
         with_sales=with_sales(tx, live, lead, local),
@@ -127,6 +127,10 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         mail=tuple(told_mail(row, local) for row in other_mail(tx, lead)),
         history=tuple(f"{at(entry.at, local)}  {entry.words}" for entry in histories(tx, [lead.id])[lead.id]),
     )
+
+
+def is_ahead(tx: Tx, instant: datetime | None) -> bool:
+    return instant is not None and instant > tx.now
 
 
 def with_sales(tx: Tx, live: Live, lead: Lead, local: ZoneInfo) -> str | None:
@@ -146,7 +150,7 @@ def passages(tx: Tx, policy: Policy, lead: Lead, local: ZoneInfo) -> tuple[ToldP
             cadence=row.cadence,
             number=row.passage,
             state=row.state,
-            because=WHY.get(row.reason, row.reason),
+            because=in_words(row.reason) if row.reason else None,
             began=str(at(row.anchor_at, local)),
             steps=tuple(told_step(each, courses[row.id], policy, mailed.get(row.id), local) for each in steps_of(tx, row.id)),
         )
@@ -173,7 +177,7 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
 
 def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None, local: ZoneInfo) -> ToldStep:
     reason = row.send_reason or row.reason
-    told = [WHY.get(reason, reason)] if reason else []
+    told = [in_words(reason)] if reason else []
     if row.state == TouchState.WAITING and row.due_at is not None and row.step_id in way.steps:
         touch = OpenTouch(on=row.planned_on, created_at=row.created_at, due_at=row.due_at, mailed_at=mailed_at)
         told = why_then(way, way.steps[row.step_id], passage_of(row, way, policy), touch) + told
@@ -198,9 +202,14 @@ def told_mail(row: Row, local: ZoneInfo) -> ToldStep:
         state=in_reports(row.state),
         planned_on=str(row.created_at.astimezone(local).date()),
         when=at(row.ended_at or row.due_at, local),
-        because=(WHY.get(row.reason, row.reason),) if row.reason else (),
+        because=(in_words(row.reason),) if row.reason else (),
         server=server(row),
     )
+
+
+def in_words(reason: str) -> str:
+    """A cadence may also be left by an event of the workspace's own, or for a reason in the marketer's words."""
+    return WHY.get(reason) or reason.replace("_", " ")
 
 
 def in_reports(state: str) -> str:
