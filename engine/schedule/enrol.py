@@ -17,8 +17,8 @@ from engine.database import Tx
 from engine.errors import UsageError
 from engine.leads import consents_of
 from engine.schedule.courses import course, zone_of
-from engine.schedule.next_step import Course
 from engine.schedule.leave import suspend
+from engine.schedule.next_step import Course
 from engine.schedule.passages import PASSAGE_COLUMNS, begin_next, standing_of
 from engine.schedule.timing import first_instant
 from engine.schema import cadences, enrolments, handoffs, leads, suppressions
