@@ -17,7 +17,7 @@ from engine.schema import reactions, sends, touches, workers
 
 CLAIMED = "claimed"
 QUARANTINE_AFTER = 3  # a row that was tried so often and never finished harms others; a person must look
-RETRY_AFTER = timedelta(seconds=30)
+RETRY_AFTER = timedelta(seconds=10)
 LONGEST_JOB = timedelta(minutes=15)  # a begun row is opened again after this, even if its worker lives
 
 
@@ -92,14 +92,10 @@ def put_back(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
 
 
 def set_aside(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
-    """Open rows again on which a verb failed: at once, then half a minute later, then not before a person has looked."""
+    """Open rows again on which a verb failed: at once, then a little later, then not before a person has looked."""
     table = noun.table
-    again = sa.case(
-        (table.c.claims >= QUARANTINE_AFTER, sa.null()),
-        (table.c.claims > 1, sa.literal(tx.now + RETRY_AFTER, table.c.due_at.type)),
-        else_=table.c.due_at,
-    )
-    opened = sa.update(table).where(held(table, claims), in_state(table, CLAIMED)).values(reopened(noun) | {"due_at": again})
+    again = {"due_at": due_again(tx, table)}
+    opened = sa.update(table).where(held(table, claims), in_state(table, CLAIMED)).values(reopened(noun) | again)
     return tx.run(opened).rowcount
 
 
@@ -112,11 +108,11 @@ def sweep(tx: Tx, noun: Noun) -> int:
     table = noun.table
     ran_out = table.c.lease_until < tx.now  # in a queue, or in a worker that lives and has forgotten it
     counted = sa.case((table.c.worker_id.is_(None), table.c.claims - 1), else_=table.c.claims)
-    feared = sa.and_(table.c.worker_id.is_not(None), table.c.claims >= QUARANTINE_AFTER)
+    again = sa.case((table.c.worker_id.is_not(None), due_again(tx, table)), else_=table.c.due_at)
     opened = (
         sa.update(table)
         .where(in_state(table, CLAIMED), sa.or_(ran_out, held_by_dead(tx, table)))
-        .values(reopened(noun) | {"claims": counted, "due_at": sa.case((feared, sa.null()), else_=table.c.due_at)})
+        .values(reopened(noun) | {"claims": counted, "due_at": again})
     )
     return tx.run(opened).rowcount
 
@@ -125,6 +121,18 @@ def is_set_aside(noun: Noun) -> sa.ColumnElement[bool]:
     """A condition: the row was tried three times, never finished, and waits for a person."""
     table = noun.table
     return sa.and_(in_state(table, noun.open_state), table.c.due_at.is_(None), table.c.claims >= QUARANTINE_AFTER)
+
+
+def take_up_again(tx: Tx, noun: Noun) -> int:
+    """A person has looked: rows that were set aside are due now, and count as never tried."""
+    again = sa.update(noun.table).where(is_set_aside(noun)).values(due_at=tx.now, claims=0)
+    return tx.run(again).rowcount
+
+
+def due_again(tx: Tx, table: sa.Table) -> sa.ColumnElement[object]:
+    """When a row is due that was tried as often as `claims` says and came to no end; others go first the second time."""
+    later = sa.literal(tx.now + RETRY_AFTER, table.c.due_at.type)
+    return sa.case((table.c.claims >= QUARANTINE_AFTER, sa.null()), (table.c.claims > 1, later), else_=table.c.due_at)
 
 
 def reopened(noun: Noun) -> dict[str, object]:

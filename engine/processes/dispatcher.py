@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from engine import crash
 from engine.claim import CLAIMED, NOUNS, Claim, in_state, put_back, sweep, take_due
 from engine.database import Database, Tx
 from engine.processes.lanes import LANES, Lane, PublishJob
@@ -90,10 +91,12 @@ def dispatch_lane(database: Database, lane: Lane, publish: PublishJob, *, lease:
     with database.write() as tx:
         claims = claim(tx, lane, lease=lease)
         suspects = tried_before(tx, lane, claims)
+    crash.point("rows-claimed")
     jobs = list(portions(lane, claims, suspects))
     for number, job in enumerate(jobs):
         try:
             publish(lane, job)
+            crash.point("job-published")
         except Exception:
             with database.write() as tx:
                 put_back(tx, lane.noun, [lost for rest in jobs[number:] for lost in rest])

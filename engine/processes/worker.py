@@ -15,6 +15,7 @@ import dramatiq
 import sqlalchemy as sa
 from dramatiq.worker import Worker
 
+from engine import crash
 from engine.claim import Claim, put_back, set_aside
 from engine.database import Database
 from engine.processes.broker import declare_actors, publisher
@@ -87,6 +88,7 @@ def give_back(database: Database, broker: InProcessBroker) -> None:
 
 def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Verb], lane: Lane, claims: list[Claim]) -> None:
     """Do one job. A failure is logged with ids only and its rows are tried again, each alone, by `set_aside`."""
+    crash.point("job-taken")
     try:
         verbs[lane.noun.name](runtime, claims)
     except Exception:

@@ -6,7 +6,20 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from engine.claim import LONGEST_JOB, SEND, TOUCH, Claim, begin, is_set_aside, put_back, set_aside, sweep, take_due
+from engine.claim import (
+    LONGEST_JOB,
+    RETRY_AFTER,
+    SEND,
+    TOUCH,
+    Claim,
+    begin,
+    is_set_aside,
+    put_back,
+    set_aside,
+    sweep,
+    take_due,
+    take_up_again,
+)
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.schema import sends, touches
@@ -112,18 +125,22 @@ def test_a_row_that_a_living_worker_forgot_comes_back_in_the_end(database: Datab
     assert swept == 1
 
 
-def test_a_row_that_kills_three_workers_waits_for_a_person(database: Database) -> None:
+def test_a_row_that_kills_three_workers_waits_for_a_person(database: Database, clock: VirtualClock) -> None:
     claimed_touch(database)
 
     for _ in range(3):
         with database.write() as tx:
             begin(tx, TOUCH, held_claims(database), worker_id="gone")
             sweep(tx, TOUCH)
-            claims = take_due(tx, TOUCH, limit=1, lease=LEASE)
+        clock.move_to(clock.now() + RETRY_AFTER)
+        claims = take_some_touches(database)
     with database.read() as tx:
         named = tx.run(sa.select(sa.func.count()).select_from(touches).where(is_set_aside(TOUCH))).scalar_one()
+    with database.write() as tx:
+        released = take_up_again(tx, TOUCH)
 
-    assert (claims, named) == ([], 1)
+    assert (claims, named, released) == ([], 1, 1)
+    assert len(take_some_touches(database)) == 1
 
 
 def test_a_row_no_queue_would_take_is_due_again_at_once_and_uncounted(database: Database) -> None:
