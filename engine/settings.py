@@ -120,16 +120,12 @@ def check(settings: Settings) -> None:
     if urlsplit(settings.broker_url).scheme not in ("memory", "redis", "rediss"):
         raise SettingsError(f"HANDRAISER_BROKER_URL is {settings.broker_url!r}; use memory: or redis://host:port/0")
     if urlsplit(settings.public_url).scheme not in ("http", "https"):
-        raise SettingsError(
-            f"HANDRAISER_PUBLIC_URL is {settings.public_url!r}; it must start with https:// (or http://)"
-        )
+        raise SettingsError(f"HANDRAISER_PUBLIC_URL is {settings.public_url!r}; it must start with https:// (or http://)")
     if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
         raise SettingsError("HANDRAISER_SMTP_URL must look like smtp://user:password@host:587 or smtps://host:465")
     host = settings.outbox_listen.rpartition(":")[0]
     if not is_loopback(host):
-        raise SettingsError(
-            f"HANDRAISER_OUTBOX_LISTEN is {host}: the outbox shows every mail and listens on loopback only"
-        )
+        raise SettingsError(f"HANDRAISER_OUTBOX_LISTEN is {host}: the outbox shows every mail and listens on loopback only")
 
 
 def read_env_file(path: Path) -> dict[str, str]:

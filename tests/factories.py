@@ -47,9 +47,7 @@ def add_lead(tx: Tx, *, email: str | None = "", fields: dict[str, object] | None
     return insert(tx, leads, defaults | values)
 
 
-def add_consent(
-    tx: Tx, *, lead_id: int, topic: str = "air-lessons", state: str = Consent.GRANTED, source: str = "test"
-) -> None:
+def add_consent(tx: Tx, *, lead_id: int, topic: str = "air-lessons", state: str = Consent.GRANTED, source: str = "test") -> None:
     tx.run(sa.insert(consents).values(lead_id=lead_id, topic=topic, state=state, source=source, at=tx.now))
 
 
@@ -133,9 +131,7 @@ def add_artifact(tx: Tx, *, email: str = "enquiry-01-welcome", body: str = "{}",
     return str(row["hash"])
 
 
-def add_event(
-    tx: Tx, *, type: str, lead_id: int | None = None, data: dict[str, object] | None = None, **values: object
-) -> int:
+def add_event(tx: Tx, *, type: str, lead_id: int | None = None, data: dict[str, object] | None = None, **values: object) -> int:
     """Something a person did just now."""
     defaults = {
         "source_key": f"test:{next(serial)}",
