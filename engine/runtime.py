@@ -4,10 +4,12 @@ Before: settings, database, wire. After: every verb that renders, sends or signs
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from engine.claim import Claim
 from engine.database import Database
+from engine.deliver.places import MOST_CONNECTIONS, Places
 from engine.deliver.wire import Wire
 from engine.settings import Settings
 from engine.tokens import Tokens
@@ -17,7 +19,9 @@ Publish = Callable[[str, list[Claim]], None]  # (noun, claims) → a Dramatiq jo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """One process's workplace. `worker_id` is its row in `workers`; `has_lease()` says whether a new flight may start."""
+    """One process's workplace. `worker_id` is its row in `workers`; `has_lease()` says whether a new flight may start;
+    `places` are the connections that its wire may use.
+    """
 
     settings: Settings
     database: Database
@@ -26,3 +30,4 @@ class Runtime:
     worker_id: str
     has_lease: Callable[[], bool]
     publish: Publish
+    places: Places = field(default_factory=partial(Places, MOST_CONNECTIONS))

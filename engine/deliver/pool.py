@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from engine.deliver.channel import Channel, Timeouts
+from engine.deliver.places import MICRO_BATCH, MOST_CONNECTIONS
 from engine.deliver.transaction import Watch, carry
 from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
 
@@ -29,13 +30,10 @@ log = logging.getLogger(__name__)
 class Reuse:
     """How many connections at once, and how long one may be used: messages, seconds since it was opened, seconds without use."""
 
-    connections: int = 16
+    connections: int = MOST_CONNECTIONS
     most_messages: int = 200
     longest_life: float = 300.0
     longest_idle: float = 20.0
-
-
-MICRO_BATCH = 8  # messages over one connection between two looks at the ledger
 
 
 class NoConnectionError(Exception):

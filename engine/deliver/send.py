@@ -59,13 +59,14 @@ def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
     live, sends, artifacts = load(runtime, held)
     ready, unsendable = write_flights(runtime, live, sends, artifacts)
     drop(runtime, unsendable)
-    batches = list(batches_of(ready))
+    batches = list(batches_of(ready, min(MARKETING_BATCH, runtime.places.most_messages)))
     for at, batch in enumerate(batches):
-        if not runtime.has_lease():
-            give_back(runtime, list(chain.from_iterable(batches[at:])))
-            return
-        through = mark_batch(runtime, live.policy.caps, batch)
-        record(runtime, fly(runtime, through))
+        with runtime.places.held(len(batch)):
+            if not runtime.has_lease():
+                give_back(runtime, list(chain.from_iterable(batches[at:])))
+                return
+            through = mark_batch(runtime, live.policy.caps, batch)
+            record(runtime, fly(runtime, through))
 
 
 def load(runtime: Runtime, held: Sequence[Claim]) -> tuple[Live, list[Loaded], dict[str, Artifact]]:
@@ -82,7 +83,7 @@ def drop(runtime: Runtime, unsendable: Sequence[tuple[Loaded, Reason]]) -> None:
             record_unsendable(tx, unsendable)
 
 
-def batches_of(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
+def batches_of(ready: Sequence[Ready], most: int) -> Iterator[list[Ready]]:
     """What somebody waits for first and one by one; then marketing, no address twice in a batch, so that caps see each mail."""
     marketing = []
     for one in ready:
@@ -93,7 +94,7 @@ def batches_of(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
     while marketing:
         batch: dict[str, Ready] = {}
         for one in marketing:
-            if len(batch) < MARKETING_BATCH:
+            if len(batch) < most:
                 batch.setdefault(one.send.address_key, one)
         yield list(batch.values())
         taken = {one.send.send_id for one in batch.values()}

@@ -15,7 +15,8 @@ import dramatiq
 from engine import crash
 from engine.claim import Claim
 from engine.database import Database
-from engine.deliver.smtp import open_wire
+from engine.deliver.places import MOST_CONNECTIONS, Places
+from engine.deliver.smtp import open_wire, relay_of
 from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
 from engine.errors import SettingsError
 from engine.log import start_logging
@@ -66,6 +67,7 @@ def assemble(settings: Settings, database: Database, broker: dramatiq.Broker, *,
         worker_id=presence.worker_id,
         has_lease=presence.has_lease,
         publish=publish_rows,
+        places=Places(relay_of(settings.smtp_url).connections if settings.smtp_url else MOST_CONNECTIONS),
     )
 
 

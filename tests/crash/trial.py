@@ -22,7 +22,7 @@ from tests.crash.product import Process, Product, mail_server
 from tests.factories import SECRET, TOKENS
 from tests.services.handraiser import settings_of_a_test
 
-CONNECTIONS = 4  # to the mail server, from one process
+CONNECTIONS = 2  # to the mail server, from one process
 PATIENCE = 60  # seconds for all work to be over
 LOOK_EVERY = 0.05
 SHORT_LEASES = {"QUEUE_LEASE_SECONDS": "2", "WORKER_LEASE_SECONDS": "2"}
