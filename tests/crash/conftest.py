@@ -3,7 +3,6 @@
 `make crash` adds `--full`: more people, more passes, random kills, and its figures in docs/results/crash.md.
 """
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,20 +12,17 @@ import pytest
 from tests.crash.trial import Trial, trial
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="the long crash tests, and their figures in docs/results")
-
-
 @pytest.fixture(scope="session")
 def is_full(pytestconfig: pytest.Config) -> bool:
-    return bool(pytestconfig.getoption("--full", default=False))
+    return bool(pytestconfig.getoption("--full"))
 
 
 @pytest.fixture
-def chance() -> random.Random:
-    """Printed, so that what it led to can be had again: HANDRAISER_TEST_SEED=…"""
-    seed = int(os.environ.get("HANDRAISER_TEST_SEED") or random.SystemRandom().randrange(10**9))
-    print(f"HANDRAISER_TEST_SEED={seed}")
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Its seed is printed, so that what it led to can be had again."""
+    given = request.config.getoption("--seed")
+    seed = random.randrange(10**6) if given is None else given
+    print(f"--seed {seed}")
     return random.Random(seed)
 
 
