@@ -1,0 +1,145 @@
+"""Recipients: what people (and their mail scanners) do with a mail, by stated odds and a seed. Pure.
+
+Before: a mail reached its recipient. After: `engine.simulate.acts` carries out what was decided. The same seed, lead and email
+always give the same decision, whatever else happens in the run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from random import Random
+
+
+class Act(StrEnum):
+    """What a recipient may do."""
+
+    OPEN = "open"
+    CLICK = "click"
+    REPLY = "reply"
+    AUTO_REPLY = "auto_reply"
+    UNSUBSCRIBE = "unsubscribe"
+    COMPLAIN = "complain"
+    BOUNCE = "bounce"  # accepted first, returned later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A mail in somebody's mailbox. `links`: the names of its tracked links, in their order."""
+
+    send_id: int
+    lead_key: str
+    email: str
+    stream: str
+    links: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """Something a recipient will do. `link`: which of the mail's links; None where it is about none."""
+
+    at: datetime
+    act: Act
+    mail: Received
+    link: int | None = None
+    by_machine: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persona:
+    """A kind of recipient: how likely each act is for one mail. `wears_off`: how much of the odds is left a year on."""
+
+    name: str
+    share: float  # of all leads
+    opens: float = 0.0
+    clicks: float = 0.0  # of the mails opened
+    replies: float = 0.0  # of the mails opened
+    unsubscribes: float = 0.0  # of all mails
+    complains: float = 0.0
+    scanned: bool = False  # a scanner fetches every link at once
+    away: float = 0.0  # odds of an automatic reply
+    favourite: str | None = None  # the link that such people look for first
+    refused: bool = False  # the mail server says that there is no such mailbox
+
+
+PERSONAS = (
+    Persona(name="silent", share=0.38),
+    Persona(name="reader", share=0.29, opens=0.55, clicks=0.04, unsubscribes=0.004, away=0.02),
+    Persona(name="curious", share=0.14, opens=0.75, clicks=0.22, replies=0.015, unsubscribes=0.003, away=0.02),
+    Persona(name="ready", share=0.06, opens=0.9, clicks=0.5, replies=0.1, favourite="pricing"),
+    Persona(name="behind a scanner", share=0.07, opens=0.3, clicks=0.03, scanned=True),
+    Persona(name="leaving", share=0.03, opens=0.4, unsubscribes=0.3, complains=0.01),
+    Persona(name="gone", share=0.03, refused=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipients:
+    """Everybody who may get mail in a run."""
+
+    seed: int
+    personas: Sequence[Persona] = PERSONAS
+
+    def persona_of(self, lead_key: str) -> Persona:
+        """Drawn by the lead's key, so that it is the same in every run with this seed."""
+        drawn = self.dice("persona", lead_key).random() * sum(persona.share for persona in self.personas)
+        for persona in self.personas:
+            drawn -= persona.share
+            if drawn < 0:
+                return persona
+        return self.personas[-1]
+
+    def intend(self, mail: Received) -> list[Intended]:
+        """What the recipient of this mail is going to do, and when."""
+        persona, dice = self.persona_of(mail.lead_key), self.dice(mail.lead_key, mail.email)
+        if persona.refused:
+            return []
+        intended = scans(mail) if persona.scanned else []
+        return intended + reads(persona, mail, dice) + leaves(persona, mail, dice)
+
+    def dice(self, *about: str) -> Random:
+        return Random(int.from_bytes(sha256("\n".join((str(self.seed), *about)).encode()).digest()[:8], "big"))
+
+
+def scans(mail: Received) -> list[Intended]:
+    """A security scanner follows every link within two seconds of the mail's arrival."""
+    return [
+        Intended(at=mail.at + timedelta(seconds=1, milliseconds=100 * n), act=Act.CLICK, mail=mail, link=n, by_machine=True)
+        for n in range(len(mail.links))
+    ]
+
+
+def reads(persona: Persona, mail: Received, dice: Random) -> list[Intended]:
+    """Opening, and for some of those who open, following a link or answering."""
+    if dice.random() < persona.away:
+        return [Intended(at=mail.at + timedelta(minutes=1), act=Act.AUTO_REPLY, mail=mail, by_machine=True)]
+    if dice.random() >= persona.opens:
+        return []
+    opened_at = mail.at + timedelta(minutes=dice.lognormvariate(4.2, 1.4))
+    intended = [Intended(at=opened_at, act=Act.OPEN, mail=mail)]
+    if mail.links and dice.random() < persona.clicks:
+        clicked_at = opened_at + timedelta(seconds=dice.uniform(20, 240))
+        intended.append(Intended(at=clicked_at, act=Act.CLICK, mail=mail, link=choose_link(persona, mail, dice)))
+    if dice.random() < persona.replies:
+        intended.append(Intended(at=opened_at + timedelta(minutes=dice.uniform(2, 90)), act=Act.REPLY, mail=mail))
+    return intended
+
+
+def choose_link(persona: Persona, mail: Received, dice: Random) -> int:
+    if persona.favourite in mail.links:
+        return mail.links.index(persona.favourite)
+    return dice.randrange(len(mail.links))
+
+
+def leaves(persona: Persona, mail: Received, dice: Random) -> list[Intended]:
+    """Marketing can be left; an order's confirmation cannot."""
+    if mail.stream != "marketing":
+        return []
+    at = mail.at + timedelta(minutes=dice.uniform(5, 600))
+    if dice.random() < persona.unsubscribes:
+        return [Intended(at=at, act=Act.UNSUBSCRIBE, mail=mail)]
+    if dice.random() < persona.complains:
+        return [Intended(at=at, act=Act.COMPLAIN, mail=mail)]
+    return []
