@@ -1,0 +1,61 @@
+"""What has arrived in people's mailboxes, read back from the ledger, and the wire that puts it there.
+
+Before: `engine.deliver` flies. After: `engine.simulate.recipients` decide what they do with it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.deliver.wire import Accepted, Flight, Outcome, Recheck, Refused
+from engine.schema import leads, sends
+from engine.simulate.recipients import Received
+from engine.sql import rows_at_once
+from engine.versions import artifact
+from engine.vocabulary import Stream
+
+NO_SUCH_MAILBOX = Refused(code=550, reply="5.1.1 no such mailbox here")
+TAKEN = Accepted(code=250, reply="2.0.0 taken")
+
+
+@dataclass(slots=True, kw_only=True)
+class MailboxWire:
+    """The simulator's wire: every mail arrives at once, unless nobody lives there. Notes (send id, when) in `arrived`."""
+
+    arrived: list[tuple[int, datetime]]
+    now: Callable[[], datetime]
+    is_refused: Callable[[str], bool]  # by the recipient's address
+
+    def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
+        at = self.now()
+        outcomes: list[Outcome] = []
+        for flight in flights:
+            refused = self.is_refused(flight.recipient)
+            outcomes.append(NO_SUCH_MAILBOX if refused else TAKEN)
+            if not refused:
+                self.arrived.append((flight.send_id, at))
+        return outcomes
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def received(tx: Tx, arrived: Mapping[int, datetime]) -> list[Received]:
+    """The mails that leads got, in the order of their sends; mail to reps is left out."""
+    mails: list[Received] = []
+    for some in rows_at_once(arrived):
+        chosen = (
+            sa.select(sends.c.id, sends.c.email, sends.c.stream, sends.c.artifact_hash, leads.c.key)
+            .join_from(sends, leads, leads.c.id == sends.c.lead_id)
+            .where(sends.c.id.in_(some), sends.c.stream != Stream.INTERNAL)
+            .order_by(sends.c.id)
+        )
+        for row in tx.run(chosen):
+            links = tuple(link.name for link in artifact(tx, row.artifact_hash).links)
+            mails.append(
+                Received(send_id=row.id, lead_key=row.key, email=row.email, stream=row.stream, links=links, at=arrived[row.id])
+            )
+    return mails

@@ -1,0 +1,113 @@
+"""A world of its own: a throw-away database under a virtual clock, in which the product runs as it does live, only faster.
+
+Before: a compiled workspace and a list of leads. After: `engine.simulate.tally` counts what happened. Every part is the live one
+but the wire; jobs are carried out at once instead of being queued, until nothing is due, and then the clock jumps.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import sqlalchemy as sa
+
+from engine.claim import Claim
+from engine.clock import VirtualClock
+from engine.database import Tx
+from engine.processes.dispatcher import dispatch, mend
+from engine.processes.lanes import Lane
+from engine.processes.verbs import VERBS
+from engine.runtime import Runtime
+from engine.schema import reactions, scores, sends, touches
+from engine.simulate.mailbox import received
+from engine.simulate.recipients import Intended, Recipients
+
+LEASE = timedelta(hours=1)
+MEND_EVERY = timedelta(hours=6)  # scores fade and rows get lost by the day, not by the minute
+
+Perform = Callable[[Sequence[Intended]], None]
+Progress = Callable[[datetime], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """A run. `grain`: how far apart two looks at the clock are at least; what falls in between happens at the later one."""
+
+    runtime: Runtime
+    clock: VirtualClock
+    recipients: Recipients
+    perform: Perform
+    grain: timedelta = timedelta(minutes=15)
+    arrived: list[tuple[int, datetime]] = field(default_factory=list)  # (send id, when), put here by the wire
+    intended: list[tuple[datetime, int, Intended]] = field(default_factory=list)
+    order: "count[int]" = field(default_factory=count)
+    mended_at: datetime = datetime.min.replace(tzinfo=UTC)
+
+    def run(self, until: datetime, progress: Progress = lambda _now: None) -> None:
+        """Let everything happen that is due up to `until`, in the order of its time."""
+        while True:
+            self.work()
+            upcoming = self.next_instant()
+            if upcoming is None or upcoming > until:
+                break
+            self.clock.move_to(self.on_grain(upcoming))
+            progress(self.clock.now())
+            self.act()
+        self.clock.move_to(max(until, self.clock.now()))
+
+    def work(self) -> None:
+        """Carry out all that is due now, and what follows from it at once."""
+        if self.clock.now() - self.mended_at >= MEND_EVERY:
+            mend(self.runtime.database)
+            self.mended_at = self.clock.now()
+        while dispatch(self.runtime.database, self.carry_out, lease=LEASE).published:
+            pass
+        self.deliver_to_mailboxes()
+
+    def carry_out(self, lane: Lane, claims: list[Claim]) -> None:
+        VERBS[lane.noun.name](self.runtime, claims)
+
+    def deliver_to_mailboxes(self) -> None:
+        """Let the recipients of what has arrived decide what they will do."""
+        if not self.arrived:
+            return
+        with self.runtime.database.read() as tx:
+            mails = received(tx, dict(self.arrived))
+        self.arrived.clear()
+        for mail in mails:
+            for intended in self.recipients.intend(mail):
+                heapq.heappush(self.intended, (intended.at, next(self.order), intended))
+
+    def act(self) -> None:
+        """Have the recipients do what they intended to do by now."""
+        now = self.clock.now()
+        due = []
+        while self.intended and self.intended[0][0] <= now:
+            due.append(heapq.heappop(self.intended)[2])
+        if due:
+            self.perform(due)
+
+    def next_instant(self) -> datetime | None:
+        with self.runtime.database.read() as tx:
+            dues = next_dues(tx)
+        if self.intended:
+            dues.append(self.intended[0][0])
+        return min((max(due, self.clock.now()) for due in dues), default=None)
+
+    def on_grain(self, instant: datetime) -> datetime:
+        """The instant, or the end of the grain that it falls in."""
+        earliest = self.clock.now() + self.grain
+        return max(instant, earliest)
+
+
+def next_dues(tx: Tx) -> list[datetime]:
+    """When the next row of each kind is due."""
+    waiting = (
+        sa.select(sa.func.min(touches.c.due_at)).where(touches.c.state == sa.literal("waiting", literal_execute=True)),
+        sa.select(sa.func.min(sends.c.due_at)).where(sends.c.state == sa.literal("ready", literal_execute=True)),
+        sa.select(sa.func.min(reactions.c.due_at)).where(reactions.c.state == sa.literal("waiting", literal_execute=True)),
+        sa.select(sa.func.min(scores.c.next_change_at)),
+    )
+    found = [tx.run(chosen).scalar() for chosen in waiting]
+    return [instant for instant in found if isinstance(instant, datetime)]
