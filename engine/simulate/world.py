@@ -7,7 +7,7 @@ but the wire; jobs are carried out at once instead of being queued, until nothin
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 import sqlalchemy as sa
@@ -42,7 +42,7 @@ class World:
     arrived: list[tuple[int, datetime]] = field(default_factory=list)  # (send id, when), put here by the wire
     intended: list[tuple[datetime, int, Intended]] = field(default_factory=list)
     order: "count[int]" = field(default_factory=count)
-    mended_at: datetime = datetime.min.replace(tzinfo=UTC)
+    mended_at: datetime | None = None
 
     def run(self, until: datetime, progress: Progress = lambda _now: None) -> None:
         """Let everything happen that is due up to `until`, in the order of its time."""
@@ -58,7 +58,7 @@ class World:
 
     def work(self) -> None:
         """Carry out all that is due now, and what follows from it at once."""
-        if self.clock.now() - self.mended_at >= MEND_EVERY:
+        if self.mended_at is None or self.clock.now() - self.mended_at >= MEND_EVERY:
             mend(self.runtime.database)
             self.mended_at = self.clock.now()
         while dispatch(self.runtime.database, self.carry_out, lease=LEASE).published:
