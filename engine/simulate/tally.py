@@ -156,7 +156,10 @@ def answers(told: Tally) -> str:
         ("unsubscribed", EventType.UNSUBSCRIBED), ("bounced", EventType.BOUNCED), ("marked as spam", EventType.COMPLAINED),
     )  # fmt: skip
     counts = ", ".join(f"{told.events.get(kind, 0):,} {word}" for word, kind in shown)
-    return f"What came back, without machines\n  {counts}\n  ({told.by_machines:,} more by scanners, proxies and automatic replies: kept, labelled, worth no points)"
+    return (
+        f"What came back, without machines\n  {counts}\n"
+        f"  ({told.by_machines:,} more by scanners, proxies and automatic replies: kept, labelled, worth no points)"
+    )
 
 
 def endings(told: Tally) -> str:

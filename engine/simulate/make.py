@@ -1,0 +1,91 @@
+"""Making a world: a throw-away database with the workspace applied, a clock, a wire and recipients.
+
+Before: `engine.compiler` compiled the workspace. After: leads are imported and enrolled into it, and it runs
+(`engine.simulate.world`).
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from engine.claim import Claim
+from engine.clock import VirtualClock
+from engine.compiler.compile import Compiled
+from engine.database import Database
+from engine.deliver.wire import Wire
+from engine.migrations import upgrade
+from engine.runtime import Runtime
+from engine.schedule.apply import apply_plan
+from engine.schema import workers
+from engine.settings import Settings, read_settings
+from engine.simulate.acts import DirectActs
+from engine.simulate.mailbox import MailboxWire
+from engine.simulate.recipients import Recipients
+from engine.simulate.world import World
+from engine.tokens import Tokens
+
+WORKER = "simulator"
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def make_world(compiled: Compiled, folder: Path, *, start: datetime, seed: int) -> World:
+    """A world in `folder` whose recipients act on the database directly."""
+    clock, recipients = VirtualClock(start), Recipients(seed=seed)
+    arrived: list[tuple[int, datetime]] = []
+    settings = world_settings(folder, seed)
+    database = open_database(settings, clock)
+    wire = MailboxWire(arrived=arrived, now=clock.now, is_refused=refuses(recipients))
+    runtime = make_runtime(settings, database, wire)
+    with database.write() as tx:
+        apply_plan(tx, compiled.plan, compiled.artifacts)
+    return World(
+        runtime=runtime,
+        clock=clock,
+        recipients=recipients,
+        perform=DirectActs(runtime).perform,
+        arrived=arrived,
+    )
+
+
+def world_settings(folder: Path, seed: int, **more: str) -> Settings:
+    """Settings that reach nothing outside `folder`, with a key that is nobody's."""
+    given = {"HANDRAISER_SECRET_KEY": f"of a simulated world {seed:_>40}", "HANDRAISER_WEBHOOK_KEY": f"{seed:_>40}"}
+    return read_settings(folder, {**given, **more})
+
+
+def open_database(settings: Settings, clock: VirtualClock) -> Database:
+    """The throw-away database, not synced to disk: it is gone after the run anyway."""
+    database = Database.open(settings.database_url, clock=clock, durable=False)
+    upgrade(database)
+    with database.write() as tx:
+        tx.run(
+            sa.insert(workers).values(
+                id=WORKER, kind=WORKER, host="here", pid=0, started_at=tx.now, lease_until=FOR_EVER
+            )
+        )
+    return database
+
+
+def make_runtime(settings: Settings, database: Database, wire: Wire) -> Runtime:
+    return Runtime(
+        settings=settings,
+        database=database,
+        tokens=Tokens(settings.require_secret()),
+        wire=wire,
+        worker_id=WORKER,
+        has_lease=lambda: True,
+        publish=leave_to_the_dispatcher,
+    )
+
+
+def leave_to_the_dispatcher(_noun: str, _claims: list[Claim]) -> None:
+    """In a simulated world nothing is in a hurry: the next look at the lanes finds it."""
+
+
+def refuses(recipients: Recipients) -> Callable[[str], bool]:
+    """By the address, which in a simulated world stands for the lead."""
+    return lambda address: recipients.persona_of(address).refused
+
+
