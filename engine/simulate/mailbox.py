@@ -48,7 +48,7 @@ def received(tx: Tx, arrived: Mapping[int, datetime]) -> list[Received]:
     mails: list[Received] = []
     for some in rows_at_once(arrived):
         chosen = (
-            sa.select(sends.c.id, sends.c.email, sends.c.stream, sends.c.artifact_hash, leads.c.key)
+            sa.select(sends.c.id, sends.c.email, sends.c.stream, sends.c.artifact_hash, leads.c.email.label("address"))
             .join_from(sends, leads, leads.c.id == sends.c.lead_id)
             .where(sends.c.id.in_(some), sends.c.stream != Stream.INTERNAL)
             .order_by(sends.c.id)
@@ -56,6 +56,6 @@ def received(tx: Tx, arrived: Mapping[int, datetime]) -> list[Received]:
         for row in tx.run(chosen):
             links = tuple(link.name for link in artifact(tx, row.artifact_hash).links)
             mails.append(
-                Received(send_id=row.id, lead_key=row.key, email=row.email, stream=row.stream, links=links, at=arrived[row.id])
+                Received(send_id=row.id, recipient=row.address, email=row.email, stream=row.stream, links=links, at=arrived[row.id])
             )
     return mails

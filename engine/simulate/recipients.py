@@ -1,6 +1,6 @@
 """Recipients: what people (and their mail scanners) do with a mail, by stated odds and a seed. Pure.
 
-Before: a mail reached its recipient. After: `engine.simulate.acts` carries out what was decided. The same seed, lead and email
+Before: a mail reached its recipient. After: `engine.simulate.acts` carries out what was decided. The same seed, address and email
 always give the same decision, whatever else happens in the run.
 """
 
@@ -29,7 +29,7 @@ class Received:
     """A mail in somebody's mailbox. `links`: the names of its tracked links, in their order."""
 
     send_id: int
-    lead_key: str
+    recipient: str  # the address
     email: str
     stream: str
     links: tuple[str, ...]
@@ -82,9 +82,9 @@ class Recipients:
     seed: int
     personas: Sequence[Persona] = PERSONAS
 
-    def persona_of(self, lead_key: str) -> Persona:
-        """Drawn by the lead's key, so that it is the same in every run with this seed."""
-        drawn = self.dice("persona", lead_key).random() * sum(persona.share for persona in self.personas)
+    def persona_of(self, recipient: str  # the address) -> Persona:
+        """Drawn by the address, so that it is the same in every run with this seed."""
+        drawn = self.dice("persona", address).random() * sum(persona.share for persona in self.personas)
         for persona in self.personas:
             drawn -= persona.share
             if drawn < 0:
@@ -93,7 +93,7 @@ class Recipients:
 
     def intend(self, mail: Received) -> list[Intended]:
         """What the recipient of this mail is going to do, and when."""
-        persona, dice = self.persona_of(mail.lead_key), self.dice(mail.lead_key, mail.email)
+        persona, dice = self.persona_of(mail.recipient), self.dice(mail.recipient, mail.email)
         if persona.refused:
             return []
         intended = scans(mail) if persona.scanned else []
