@@ -82,7 +82,7 @@ class Recipients:
     seed: int
     personas: Sequence[Persona] = PERSONAS
 
-    def persona_of(self, recipient: str  # the address) -> Persona:
+    def persona_of(self, address: str) -> Persona:
         """Drawn by the address, so that it is the same in every run with this seed."""
         drawn = self.dice("persona", address).random() * sum(persona.share for persona in self.personas)
         for persona in self.personas:
