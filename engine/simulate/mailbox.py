@@ -56,6 +56,13 @@ def received(tx: Tx, arrived: Mapping[int, datetime]) -> list[Received]:
         for row in tx.run(chosen):
             links = tuple(link.name for link in artifact(tx, row.artifact_hash).links)
             mails.append(
-                Received(send_id=row.id, recipient=row.address, email=row.email, stream=row.stream, links=links, at=arrived[row.id])
+                Received(
+                    send_id=row.id,
+                    recipient=row.address,
+                    email=row.email,
+                    stream=row.stream,
+                    links=links,
+                    at=arrived[row.id],
+                )
             )
     return mails

@@ -60,11 +60,7 @@ def open_database(settings: Settings, clock: VirtualClock) -> Database:
     database = Database.open(settings.database_url, clock=clock, durable=False)
     upgrade(database)
     with database.write() as tx:
-        tx.run(
-            sa.insert(workers).values(
-                id=WORKER, kind=WORKER, host="here", pid=0, started_at=tx.now, lease_until=FOR_EVER
-            )
-        )
+        tx.run(sa.insert(workers).values(id=WORKER, kind=WORKER, host="here", pid=0, started_at=tx.now, lease_until=FOR_EVER))
     return database
 
 
@@ -87,5 +83,3 @@ def leave_to_the_dispatcher(_noun: str, _claims: list[Claim]) -> None:
 def refuses(recipients: Recipients) -> Callable[[str], bool]:
     """By the address, which in a simulated world stands for the lead."""
     return lambda address: recipients.persona_of(address).refused
-
-
