@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck, Refused
+from engine.render.artifact import link_table_id
 from engine.schema import leads, sends
 from engine.simulate.recipients import Received
 from engine.sql import rows_at_once
 from engine.versions import artifact
-from engine.vocabulary import Stream
 
 NO_SUCH_MAILBOX = Refused(code=550, reply="5.1.1 no such mailbox here")
+REMINDER = "handoff-reminder"
 TAKEN = Accepted(code=250, reply="2.0.0 taken")
 
 
@@ -44,25 +45,35 @@ class MailboxWire:
 
 
 def received(tx: Tx, arrived: Mapping[int, datetime]) -> list[Received]:
-    """The mails that leads got, in the order of their sends; mail to reps is left out."""
+    """The mails that arrived, in the order of their sends; of the mails to reps, those that raise a hand."""
     mails: list[Received] = []
     for some in rows_at_once(arrived):
         chosen = (
-            sa.select(sends.c.id, sends.c.email, sends.c.stream, sends.c.artifact_hash, leads.c.email.label("address"))
+            sa.select(
+                sends.c.id,
+                sends.c.email,
+                sends.c.stream,
+                sends.c.artifact_hash,
+                sends.c.handoff_id,
+                leads.c.email.label("address"),
+            )
             .join_from(sends, leads, leads.c.id == sends.c.lead_id)
-            .where(sends.c.id.in_(some), sends.c.stream != Stream.INTERNAL)
+            .where(sends.c.id.in_(some), sends.c.email != REMINDER)
             .order_by(sends.c.id)
         )
-        for row in tx.run(chosen):
-            links = tuple(link.name for link in artifact(tx, row.artifact_hash).links)
-            mails.append(
-                Received(
-                    send_id=row.id,
-                    recipient=row.address,
-                    email=row.email,
-                    stream=row.stream,
-                    links=links,
-                    at=arrived[row.id],
-                )
-            )
+        mails += [as_received(tx, row, arrived[row.id]) for row in tx.run(chosen)]
     return mails
+
+
+def as_received(tx: Tx, row: sa.Row[tuple[object, ...]], at: datetime) -> Received:
+    links = artifact(tx, row.artifact_hash).links if row.artifact_hash else ()
+    return Received(
+        send_id=row.id,
+        recipient=row.address,
+        email=row.email,
+        stream=row.stream,
+        links=tuple(link.name for link in links),
+        at=at,
+        link_table_id=link_table_id(row.artifact_hash) if row.artifact_hash else 0,
+        handoff_id=row.handoff_id,
+    )

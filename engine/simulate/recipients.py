@@ -1,4 +1,4 @@
-"""Recipients: what people (and their mail scanners) do with a mail, by stated odds and a seed. Pure.
+"""Recipients: what people, their mail scanners and our reps do with a mail, by stated odds and a seed. Pure.
 
 Before: a mail reached its recipient. After: `engine.simulate.acts` carries out what was decided. The same seed, address and email
 always give the same decision, whatever else happens in the run.
@@ -22,6 +22,9 @@ class Act(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     COMPLAIN = "complain"
     BOUNCE = "bounce"  # accepted first, returned later
+    ACCEPT = "accept"  # a rep takes the lead
+    DECLINE = "decline"  # a rep gives it back
+    CLOSE = "close"  # a rep is through with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,8 @@ class Received:
     stream: str
     links: tuple[str, ...]
     at: datetime
+    link_table_id: int = 0
+    handoff_id: int | None = None  # of a mail to a rep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,7 @@ class Persona:
     scanned: bool = False  # a scanner fetches every link at once
     away: float = 0.0  # odds of an automatic reply
     favourite: str | None = None  # the link that such people look for first
+    bounces: float = 0.0  # taken first, returned later
     refused: bool = False  # the mail server says that there is no such mailbox
 
 
@@ -70,9 +76,13 @@ PERSONAS = (
     Persona(name="curious", share=0.14, opens=0.75, clicks=0.22, replies=0.015, unsubscribes=0.003, away=0.02),
     Persona(name="ready", share=0.06, opens=0.9, clicks=0.5, replies=0.1, favourite="pricing"),
     Persona(name="behind a scanner", share=0.07, opens=0.3, clicks=0.03, scanned=True),
-    Persona(name="leaving", share=0.03, opens=0.4, unsubscribes=0.3, complains=0.01),
-    Persona(name="gone", share=0.03, refused=True),
+    Persona(name="leaving", share=0.03, opens=0.4, unsubscribes=0.25, complains=0.03),
+    Persona(name="gone", share=0.02, refused=True),
+    Persona(name="moving", share=0.01, opens=0.3, bounces=0.15),
 )
+
+
+REPS_TAKE = 0.65  # of the hands raised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +103,13 @@ class Recipients:
 
     def intend(self, mail: Received) -> list[Intended]:
         """What the recipient of this mail is going to do, and when."""
+        if mail.handoff_id is not None:
+            return answers(mail, self.dice("rep", str(mail.handoff_id)))
         persona, dice = self.persona_of(mail.recipient), self.dice(mail.recipient, mail.email)
         if persona.refused:
             return []
-        intended = scans(mail) if persona.scanned else []
-        return intended + reads(persona, mail, dice) + leaves(persona, mail, dice)
+        scanned = scans(mail) if persona.scanned else []
+        return scanned + reads(persona, mail, dice) + leaves(persona, mail, dice) + returns(persona, mail, dice)
 
     def dice(self, *about: str) -> Random:
         return Random(int.from_bytes(sha256("\n".join((str(self.seed), *about)).encode()).digest()[:8], "big"))
@@ -143,3 +155,19 @@ def leaves(persona: Persona, mail: Received, dice: Random) -> list[Intended]:
     if dice.random() < persona.complains:
         return [Intended(at=at, act=Act.COMPLAIN, mail=mail)]
     return []
+
+
+def returns(persona: Persona, mail: Received, dice: Random) -> list[Intended]:
+    """A mail server that took a mail and could not deliver it after all."""
+    if dice.random() >= persona.bounces:
+        return []
+    return [Intended(at=mail.at + timedelta(minutes=3), act=Act.BOUNCE, mail=mail, by_machine=True)]
+
+
+def answers(mail: Received, dice: Random) -> list[Intended]:
+    """A rep takes two hands in three, and is through with them some days later; the others go back to nurture."""
+    at = mail.at + timedelta(minutes=dice.uniform(10, 200))
+    if dice.random() >= REPS_TAKE:
+        return [Intended(at=at, act=Act.DECLINE, mail=mail)]
+    through_at = at + timedelta(days=dice.uniform(3, 25))
+    return [Intended(at=at, act=Act.ACCEPT, mail=mail), Intended(at=through_at, act=Act.CLOSE, mail=mail)]

@@ -1,13 +1,13 @@
-"""A mail as its recipient sees it: the addresses in it that can be followed or answered, read from its bytes. Pure.
+"""A mail as its recipient sees it: what in it can be followed or answered, read from its bytes. Pure.
 
 Before: the demo's mail server took it. After: `engine.simulate.over_wire` follows them.
 """
 
 import quopri
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-LINK = re.compile(rb"https?://[^\s\"'<>]+/(?P<what>[cpou])/[\w-]+(?:/(?P<number>\d+))?[^\s\"'<>]*")
+LINK = re.compile(rb"https?://[^\s\"'<>]+/(?P<what>[cpouh])/[\w-]+(?:/(?P<number>\d+))?[^\s\"'<>]*")
 HEADER = re.compile(rb"^(?P<name>reply-to|message-id|subject):[ \t]*(?P<value>[^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.I | re.M)
 ADDRESS = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
 
@@ -19,9 +19,10 @@ class Post:
     message_id: str
     reply_to: str | None
     envelope_from: str
-    pixel: str | None
-    unsubscribe: str | None
-    links: dict[int, str]
+    pixel: str | None = None
+    unsubscribe: str | None = None
+    answer: str | None = None  # of a raised hand
+    links: dict[int, str] = field(default_factory=dict)
 
 
 def read_post(envelope_from: str, message: bytes) -> Post:
@@ -43,5 +44,6 @@ def read_post(envelope_from: str, message: bytes) -> Post:
         envelope_from=envelope_from,
         pixel=by_kind.get("o"),
         unsubscribe=by_kind.get("u"),
+        answer=by_kind.get("h"),
         links=links,
     )

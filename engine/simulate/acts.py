@@ -1,0 +1,93 @@
+"""Recipients whose acts are told to the receiver's own bookkeeping, without a connection in between.
+
+Before: `engine.simulate.recipients` decided. After: `webhooks.record` makes events of it, exactly as of what comes over HTTP or SMTP
+(`engine.simulate.over_wire` is the way that does use connections).
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from engine.database import Tx
+from engine.errors import StaleError
+from engine.inbound.addressee import Purpose
+from engine.runtime import Runtime
+from engine.scoring.handoff import answer
+from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, reply
+from engine.simulate.posts import Post
+from engine.simulate.recipients import Act, Intended
+from engine.tokens import SendToken, in_address
+from engine.vocabulary import HandoffState
+from webhooks.entries import Entry, Fetched, Mailed, OptedOut
+from webhooks.links import LinkTables
+from webhooks.record import record
+
+ANSWERS = {Act.ACCEPT: HandoffState.ACCEPTED, Act.DECLINE: HandoffState.DECLINED, Act.CLOSE: HandoffState.CLOSED}
+
+
+@dataclass(slots=True)
+class DirectActs:
+    """Carries out intentions in the database of a simulated world."""
+
+    runtime: Runtime
+    links: LinkTables
+    done: int = 0
+
+    def perform(self, intended: Sequence[Intended]) -> None:
+        """All that was due at one look at the clock, in one transaction."""
+        entries = [self.entry_of(one) for one in intended if one.act not in ANSWERS]
+        with self.runtime.database.write() as tx:
+            record(tx, self.runtime.tokens, self.links, entries, click_hold=timedelta(0))
+            for one in intended:
+                if one.act in ANSWERS:
+                    answer_handoff(tx, one)
+
+    def entry_of(self, one: Intended) -> Entry:
+        """What the receiver would have noted."""
+        self.done += 1
+        match one.act:
+            case Act.OPEN | Act.CLICK:
+                return Fetched(
+                    key=f"act {self.done}",
+                    at=one.at,
+                    send_id=one.mail.send_id,
+                    link_table_id=one.mail.link_table_id,
+                    link=one.link,
+                    method="GET",
+                    agent=SCANNER if one.by_machine else BROWSER,
+                    prefetch=False,
+                )
+            case Act.UNSUBSCRIBE:
+                return OptedOut(key=f"act {self.done}", at=one.at, send_id=one.mail.send_id, scope="topic")
+            case _:
+                return self.letter_of(one)
+
+    def letter_of(self, one: Intended) -> Mailed:
+        """A mail that comes in: to where the answers go, or to where the reports go."""
+        write, purpose = LETTERS[one.act]
+        domain = self.runtime.settings.reply_domain
+        token = in_address(self.runtime.tokens.seal(SendToken(send_id=one.mail.send_id, link_table_id=one.mail.link_table_id)))
+        post = Post(message_id=f"<{token}@{domain}>", reply_to=f"r+{token}@{domain}", envelope_from=f"b+{token}@{domain}")
+        return Mailed(
+            at=one.at,
+            purpose=purpose,
+            recipient=f"{purpose}+{token}@{domain}",
+            envelope_sender="" if purpose == Purpose.BOUNCE else one.mail.recipient,
+            raw=write(one.mail.recipient, post),
+        )
+
+
+LETTERS: dict[Act, tuple[Callable[[str, Post], bytes], Purpose]] = {
+    Act.REPLY: (reply, Purpose.REPLY),
+    Act.AUTO_REPLY: (away_note, Purpose.REPLY),
+    Act.BOUNCE: (delivery_report, Purpose.BOUNCE),
+    Act.COMPLAIN: (complaint_report, Purpose.BOUNCE),
+}
+
+
+def answer_handoff(tx: Tx, one: Intended) -> None:
+    """A rep's answer; one that comes too late changes nothing."""
+    assert one.mail.handoff_id is not None
+    with suppress(StaleError):
+        answer(tx, one.mail.handoff_id, ANSWERS[one.act])
