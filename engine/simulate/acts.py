@@ -1,7 +1,7 @@
 """Recipients whose acts are told to the receiver's own bookkeeping, without a connection in between.
 
-Before: `engine.simulate.recipients` decided. After: `webhooks.record` makes events of it, exactly as of what comes over HTTP or SMTP
-(`engine.simulate.over_wire` is the way that does use connections).
+Before: `engine.simulate.recipients` decided. After: `webhooks.record` makes events of it, just as of what comes over HTTP or
+SMTP (`engine.simulate.over_wire` is the way that does use connections).
 """
 
 from collections.abc import Callable, Sequence
