@@ -9,6 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from webhooks.entries import Entry, Fetched, Mailed, OptedOut
+from webhooks.links import LinkTables
+from webhooks.record import record
+
 from engine.database import Tx
 from engine.errors import StaleError
 from engine.inbound.addressee import Purpose
@@ -19,9 +23,6 @@ from engine.simulate.posts import Post
 from engine.simulate.recipients import Act, Intended
 from engine.tokens import SendToken, in_address
 from engine.vocabulary import HandoffState
-from webhooks.entries import Entry, Fetched, Mailed, OptedOut
-from webhooks.links import LinkTables
-from webhooks.record import record
 
 ANSWERS = {Act.ACCEPT: HandoffState.ACCEPTED, Act.DECLINE: HandoffState.DECLINED, Act.CLOSE: HandoffState.CLOSED}
 
