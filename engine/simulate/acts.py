@@ -9,20 +9,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+import sqlalchemy as sa
 from webhooks.entries import Entry, Fetched, Mailed, OptedOut
 from webhooks.links import LinkTables
 from webhooks.record import record
 
 from engine.database import Tx
 from engine.errors import StaleError
+from engine.events import NewEvent, record_events
 from engine.inbound.addressee import Purpose
 from engine.runtime import Runtime
+from engine.schema import handoffs
 from engine.scoring.handoff import answer
 from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, reply
 from engine.simulate.posts import Post
 from engine.simulate.recipients import Act, Intended
 from engine.tokens import SendToken, in_address
-from engine.vocabulary import HandoffState
+from engine.vocabulary import EventType, HandoffState, Origin
 
 ANSWERS = {Act.ACCEPT: HandoffState.ACCEPTED, Act.DECLINE: HandoffState.DECLINED, Act.CLOSE: HandoffState.CLOSED}
 
@@ -37,12 +40,14 @@ class DirectActs:
 
     def perform(self, intended: Sequence[Intended]) -> None:
         """All that was due at one look at the clock, in one transaction."""
-        entries = [self.entry_of(one) for one in intended if one.act not in ANSWERS]
+        entries = [self.entry_of(one) for one in intended if one.act not in BEYOND_MAIL]
         with self.runtime.database.write() as tx:
             record(tx, self.runtime.tokens, self.links, entries, click_hold=timedelta(0))
             for one in intended:
                 if one.act in ANSWERS:
                     answer_handoff(tx, one)
+                elif one.act is Act.ORDER:
+                    record_events(tx, purchases(tx, one))
 
     def entry_of(self, one: Intended) -> Entry:
         """What the receiver would have noted."""
@@ -79,6 +84,7 @@ class DirectActs:
         )
 
 
+BEYOND_MAIL = {*ANSWERS, Act.ORDER, Act.SHIPMENT}
 LETTERS: dict[Act, tuple[Callable[[str, Post], bytes], Purpose]] = {
     Act.REPLY: (reply, Purpose.REPLY),
     Act.AUTO_REPLY: (away_note, Purpose.REPLY),
@@ -92,3 +98,17 @@ def answer_handoff(tx: Tx, one: Intended) -> None:
     assert one.mail.handoff_id is not None
     with suppress(StaleError):
         answer(tx, one.mail.handoff_id, ANSWERS[one.act])
+
+
+def purchases(tx: Tx, one: Intended) -> list[NewEvent]:
+    """That the lead of a hand bought something. What else a shop would say is for `engine.simulate.over_wire`."""
+    lead_id = tx.run(sa.select(handoffs.c.lead_id).where(handoffs.c.id == one.mail.handoff_id)).scalar()
+    return [
+        NewEvent(
+            source_key=f"simulated order {one.mail.handoff_id}",
+            type=EventType.PURCHASED,
+            origin=Origin.HUMAN,
+            lead_id=lead_id,
+            occurred_at=one.at,
+        )
+    ]

@@ -10,9 +10,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from engine.database import Tx
-from engine.deliver.wire import Accepted, Flight, Outcome, Recheck, Refused
+from engine.deliver.wire import Accepted, Flight, Outcome, Recheck, Refused, Wire
 from engine.render.artifact import link_table_id
 from engine.schema import leads, sends
+from engine.simulate.posts import Post, read_post
 from engine.simulate.recipients import Received
 from engine.sql import rows_at_once
 from engine.versions import artifact
@@ -42,6 +43,33 @@ class MailboxWire:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NotingWire:
+    """A real wire, beside which is noted what arrived: (send id, when) in `arrived`, what is in it in `posts`."""
+
+    wire: Wire
+    arrived: list[tuple[int, datetime]]
+    posts: dict[int, Post]
+    now: Callable[[], datetime]
+
+    def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
+        outcomes = self.wire.fly(flights, recheck)
+        for flight, outcome in zip(flights, outcomes, strict=True):
+            if isinstance(outcome, Accepted):
+                self.arrived.append((flight.send_id, self.now()))
+                self.posts[flight.send_id] = read_post(flight.envelope_from, flight.message)
+        return outcomes
+
+    def close(self) -> None:
+        self.wire.close()
+
+    def __enter__(self) -> "NotingWire":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def received(tx: Tx, arrived: Mapping[int, datetime]) -> list[Received]:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, reply
 from engine.simulate.posts import Post
 from engine.simulate.recipients import Act, Intended
+from engine.simulate.shop import Shop
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -23,6 +24,7 @@ class WireActs:
 
     posts: Mapping[int, Post]
     reply_port: int
+    shop: Shop
     afterwards: Callable[[], None]  # what the receiver does behind its answers
     _connection: http.client.HTTPConnection | None = field(default=None, init=False)
 
@@ -52,6 +54,10 @@ class WireActs:
                 self.send(complaint_report(recipient, post), post.envelope_from, "")
             case Act.ACCEPT | Act.DECLINE | Act.CLOSE:
                 self.fetch(post.answer, form={"answer": ANSWERS[one.act]})
+            case Act.ORDER:
+                self.shop.place_order(recipient, order_number(one), one.at)
+            case Act.SHIPMENT:
+                self.shop.ship_order(recipient, order_number(one), one.at)
             case _:
                 assert_never(one.act)
 
@@ -77,3 +83,8 @@ class WireActs:
 
 
 ANSWERS = {Act.ACCEPT: "accepted", Act.DECLINE: "declined", Act.CLOSE: "closed"}
+
+
+def order_number(one: Intended) -> str:
+    """One order for each hand."""
+    return f"CR-{10_000 + (one.mail.handoff_id or 0)}"

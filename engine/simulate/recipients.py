@@ -25,6 +25,8 @@ class Act(StrEnum):
     ACCEPT = "accept"  # a rep takes the lead
     DECLINE = "decline"  # a rep gives it back
     CLOSE = "close"  # a rep is through with it
+    ORDER = "order"  # the lead buys something
+    SHIPMENT = "shipment"  # and it is on its way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ PERSONAS = (
 
 
 REPS_TAKE = 0.65  # of the hands raised
+LEADS_BUY = 0.5  # of those that a rep took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,4 +173,13 @@ def answers(mail: Received, dice: Random) -> list[Intended]:
     if dice.random() >= REPS_TAKE:
         return [Intended(at=at, act=Act.DECLINE, mail=mail)]
     through_at = at + timedelta(days=dice.uniform(3, 25))
-    return [Intended(at=at, act=Act.ACCEPT, mail=mail), Intended(at=through_at, act=Act.CLOSE, mail=mail)]
+    taken = [Intended(at=at, act=Act.ACCEPT, mail=mail), Intended(at=through_at, act=Act.CLOSE, mail=mail)]
+    if dice.random() >= LEADS_BUY:
+        return taken
+    ordered_at = through_at - timedelta(hours=dice.uniform(2, 20))
+    shipped_at = ordered_at + timedelta(days=2)
+    return [
+        *taken,
+        Intended(at=ordered_at, act=Act.ORDER, mail=mail),
+        Intended(at=shipped_at, act=Act.SHIPMENT, mail=mail),
+    ]

@@ -1,0 +1,62 @@
+"""A shop that tells the receiver of its orders, signed as any shop must sign them (Standard Webhooks). For the demo.
+
+Before: a simulated customer buys. After: the receiver asks for the confirmation, in the same transaction as the event.
+"""
+
+import http.client
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from engine.signatures import signed_headers
+
+PRICES = {"Room monitor with particles": ("MON-PM", 249.0), "Wall bracket, white": ("BRACKET", 9.5)}
+MONITORS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """`url`: of the receiver. `key`: what both know."""
+
+    url: str
+    key: str
+
+    def place_order(self, email: str, number: str, at: datetime) -> None:
+        """Somebody ordered a few monitors."""
+        items = [{"name": name, "sku": sku, "quantity": MONITORS, "price": price} for name, (sku, price) in PRICES.items()]
+        data = {
+            "number": number,
+            "items": items,
+            "total": sum(MONITORS * price for _sku, price in PRICES.values()),
+            "currency": "GBP",
+            "ship_to": "1 Orchard Rise, Leeds LS8 0ZZ",
+        }
+        self.post("order_placed", email, number, data, at)
+
+    def ship_order(self, email: str, number: str, at: datetime) -> None:
+        """The order left the warehouse."""
+        data = {
+            "number": number,
+            "parcels": 1,
+            "carrier": "Parcelway",
+            "tracking_url": f"https://track.parcelway.example/t/{number}",
+            "arrives": f"{at:%A %d %B}",
+            "ship_to": "1 Orchard Rise, Leeds LS8 0ZZ",
+        }
+        self.post("order_shipped", email, number, data, at)
+
+    def post(self, kind: str, email: str, number: str, data: dict[str, object], at: datetime) -> None:
+        """Tell the receiver; raises OSError when it does not take it."""
+        told = {"type": kind, "id": f"{kind}:{number}", "lead": {"email": email}, "data": data, "at": at.isoformat()}
+        body = json.dumps(told).encode()
+        headers = signed_headers(self.key, told["id"], at, body) | {"Content-Type": "application/json"}  # type: ignore[arg-type]
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=20)
+        try:
+            connection.request("POST", "/api/events", body=body, headers=headers)
+            answer = connection.getresponse()
+            said = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise OSError(f"the receiver answered {answer.status} to {kind}: {said.decode(errors='replace')}")
