@@ -46,7 +46,13 @@ MAP = """\
 key: email
 email: email
 zone: zone
-fields: {first_name: first_name, last_name: last_name, company: company, country: country, building: building, employees: employees}
+fields:
+  first_name: first_name
+  last_name: last_name
+  company: company
+  country: country
+  building: building
+  employees: employees
 consent: {air-lessons: {value: granted}, product-news: {value: granted}}
 """
 
@@ -70,9 +76,7 @@ def run_demo(folder: Path, *, count: int, days: int, seed: int, progress: Progre
     with ExitStack() as stack:
         sink = stack.enter_context(running(Sink(rules=nobody_there(people, recipients), on_message=mailbox.keep)))
         reception = Reception.free()
-        settings = world_settings(
-            folder, seed, HANDRAISER_SMTP_URL=sink.url, HANDRAISER_PUBLIC_URL=reception.url, **reception.settings
-        )
+        settings = world_settings(folder, seed, HANDRAISER_SMTP_URL=sink.url, **reception.settings)
         database = open_database(settings, clock)
         with database.write() as tx:
             apply_plan(tx, compiled.plan, compiled.artifacts)
@@ -93,8 +97,8 @@ def make_demo_world(
     posts: dict[int, Post] = {}
     wire = stack.enter_context(NotingWire(wire=runtime.wire, arrived=arrived, posts=posts, now=clock.now))
     noted = make_runtime(runtime.settings, runtime.database, wire)
-    drain = stack.enter_context(receiving(noted, clock, reception))
-    shop = Shop(url=reception.url, key=str(runtime.settings.webhook_key))
+    drain = stack.enter_context(receiving(noted, clock))
+    shop = Shop(url=reception.url, key=str(runtime.settings.webhook_key), clock=clock)
     acts = WireActs(posts=posts, reply_port=reception.reply_port, shop=shop, afterwards=drain)
     return World(runtime=noted, clock=clock, recipients=recipients, perform=acts.perform, grain=GRAIN, arrived=arrived)
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from webhooks.links import LinkTables
 
 from engine.claim import Claim
 from engine.clock import VirtualClock
-from engine.compiler.compile import Compiled
+from engine.compiler.workspace import Compiled
 from engine.database import Database
 from engine.deliver.wire import Wire
 from engine.migrations import upgrade
@@ -38,13 +39,14 @@ def make_world(compiled: Compiled, folder: Path, *, start: datetime, seed: int) 
     database = open_database(settings, clock)
     wire = MailboxWire(arrived=arrived, now=clock.now, is_refused=refuses(recipients))
     runtime = make_runtime(settings, database, wire)
+    assert compiled.plan is not None  # the caller has told what is wrong otherwise
     with database.write() as tx:
         apply_plan(tx, compiled.plan, compiled.artifacts)
     return World(
         runtime=runtime,
         clock=clock,
         recipients=recipients,
-        perform=DirectActs(runtime).perform,
+        perform=DirectActs(runtime, LinkTables(database)).perform,
         arrived=arrived,
     )
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from engine.signatures import signed_headers
+from webhooks.signature import key_bytes, signature
+
+from engine.clock import Clock
 
 PRICES = {"Room monitor with particles": ("MON-PM", 249.0), "Wall bracket, white": ("BRACKET", 9.5)}
 MONITORS = 3
@@ -21,6 +23,7 @@ class Shop:
 
     url: str
     key: str
+    clock: Clock
 
     def place_order(self, email: str, number: str, at: datetime) -> None:
         """Somebody ordered a few monitors."""
@@ -48,15 +51,24 @@ class Shop:
 
     def post(self, kind: str, email: str, number: str, data: dict[str, object], at: datetime) -> None:
         """Tell the receiver; raises OSError when it does not take it."""
-        told = {"type": kind, "id": f"{kind}:{number}", "lead": {"email": email}, "data": data, "at": at.isoformat()}
-        body = json.dumps(told).encode()
-        headers = signed_headers(self.key, told["id"], at, body) | {"Content-Type": "application/json"}  # type: ignore[arg-type]
+        told = f"{kind}:{number}"
+        content = {"type": kind, "id": told, "lead": {"email": email}, "data": data, "at": at.isoformat()}
+        body = json.dumps(content).encode()
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=20)
         try:
-            connection.request("POST", "/api/events", body=body, headers=headers)
+            connection.request("POST", "/api/events", body=body, headers=self.signed(told, body))
             answer = connection.getresponse()
             said = answer.read()
         finally:
             connection.close()
         if answer.status >= 300:
             raise OSError(f"the receiver answered {answer.status} to {kind}: {said.decode(errors='replace')}")
+
+    def signed(self, told: str, body: bytes) -> dict[str, str]:
+        stamped = str(int(self.clock.now().timestamp()))
+        return {
+            "Content-Type": "application/json",
+            "webhook-id": told,
+            "webhook-timestamp": stamped,
+            "webhook-signature": signature(key_bytes(self.key), told, stamped, body),
+        }
