@@ -1,0 +1,16 @@
+"""Every benchmark, one after the other, each in a process of its own so that none warms or bloats the next."""
+
+import subprocess
+import sys
+
+ALL = ("render", "send", "tick", "simulate", "idle")
+
+
+def main() -> None:
+    for name in ALL:
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
