@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from engine.database import Tx
 from engine.leads import load_leads
 from engine.schema import enrolments, events, handoffs, leads, sends, touches
-from engine.scoring.notice import name_of
+from engine.scoring.card import name_of
 from engine.vocabulary import EventType, HandoffState, Origin, SendState, Stream
 
 BAR = "█"
