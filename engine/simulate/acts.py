@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
-from webhooks.entries import Entry, Fetched, Mailed, OptedOut
-from webhooks.links import LinkTables
-from webhooks.record import record
 
 from engine.database import Tx
 from engine.errors import StaleError
@@ -26,6 +23,9 @@ from engine.simulate.posts import Post
 from engine.simulate.recipients import Act, Intended
 from engine.tokens import SendToken, in_address
 from engine.vocabulary import EventType, HandoffState, Origin
+from webhooks.entries import Entry, Fetched, Mailed, OptedOut
+from webhooks.links import LinkTables
+from webhooks.record import record
 
 ANSWERS = {Act.ACCEPT: HandoffState.ACCEPTED, Act.DECLINE: HandoffState.DECLINED, Act.CLOSE: HandoffState.CLOSED}
 

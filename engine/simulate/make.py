@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
-from webhooks.links import LinkTables
 
 from engine.claim import Claim
 from engine.clock import VirtualClock
@@ -26,6 +25,7 @@ from engine.simulate.mailbox import MailboxWire
 from engine.simulate.recipients import Recipients
 from engine.simulate.world import World
 from engine.tokens import Tokens
+from webhooks.links import LinkTables
 
 WORKER = "simulator"
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)

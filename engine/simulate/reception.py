@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from engine.clock import VirtualClock
+from engine.processes.serving import serving
+from engine.runtime import Runtime
 from webhooks.app import create_app
 from webhooks.drainer import Patience
 from webhooks.listener import start_listener
 from webhooks.receiver import Receiver
-
-from engine.clock import VirtualClock
-from engine.processes.serving import serving
-from engine.runtime import Runtime
 
 AT_ONCE = Patience(settle=timedelta(0), click_hold=timedelta(0))
 

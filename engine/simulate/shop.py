@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from webhooks.signature import key_bytes, signature
-
 from engine.clock import Clock
+from webhooks.signature import key_bytes, signature
 
 PRICES = {"Room monitor with particles": ("MON-PM", 249.0), "Wall bracket, white": ("BRACKET", 9.5)}
 MONITORS = 3

@@ -12,14 +12,14 @@ from itertools import count
 
 import sqlalchemy as sa
 
-from engine.claim import Claim
+from engine.claim import NOUNS, Claim, in_state
 from engine.clock import VirtualClock
 from engine.database import Tx
 from engine.processes.dispatcher import dispatch, mend
 from engine.processes.lanes import Lane
+from engine.processes.upkeep import refresh_fading
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
-from engine.schema import reactions, scores, sends, touches
 from engine.simulate.mailbox import received
 from engine.simulate.recipients import Intended, Recipients
 
@@ -60,6 +60,8 @@ class World:
         """Carry out all that is due now, and what follows from it at once."""
         if self.mended_at is None or self.clock.now() - self.mended_at >= MEND_EVERY:
             mend(self.runtime.database)
+            while refresh_fading(self.runtime):
+                pass
             self.mended_at = self.clock.now()
         while dispatch(self.runtime.database, self.carry_out, lease=LEASE).published:
             pass
@@ -102,12 +104,8 @@ class World:
 
 
 def next_dues(tx: Tx) -> list[datetime]:
-    """When the next row of each kind is due."""
-    waiting = (
-        sa.select(sa.func.min(touches.c.due_at)).where(touches.c.state == sa.literal("waiting", literal_execute=True)),
-        sa.select(sa.func.min(sends.c.due_at)).where(sends.c.state == sa.literal("ready", literal_execute=True)),
-        sa.select(sa.func.min(reactions.c.due_at)).where(reactions.c.state == sa.literal("waiting", literal_execute=True)),
-        sa.select(sa.func.min(scores.c.next_change_at)),
-    )
-    found = [tx.run(chosen).scalar() for chosen in waiting]
-    return [instant for instant in found if isinstance(instant, datetime)]
+    """When the next row of each kind is due. Fading points wait for the next time that anything is."""
+    return [instant for due in FIRST_DUES if isinstance(instant := tx.run(due).scalar(), datetime)]
+
+
+FIRST_DUES = [sa.select(sa.func.min(noun.table.c.due_at)).where(in_state(noun.table, noun.open_state)) for noun in NOUNS.values()]
