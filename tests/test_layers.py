@@ -78,7 +78,8 @@ def test_only_the_clock_asks_the_machine_for_the_date() -> None:
 def test_only_one_module_opens_smtp() -> None:
     openers = {module for module, tree in MODULES.items() if {"aiosmtplib", "smtplib"} & top_names(imported(tree))}
 
-    assert openers <= {"engine.deliver.smtp"}
+    # The demo's recipients write from mail programs of their own, to our listener on this machine.
+    assert openers - {"engine.simulate.over_wire"} == {"engine.deliver.smtp"}
 
 
 def test_pure_modules_know_no_database() -> None:

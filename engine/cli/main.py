@@ -10,6 +10,7 @@ import click
 from engine import __version__
 from engine.cli.apply import apply_command
 from engine.cli.check import check_command
+from engine.cli.demo import demo_command
 from engine.cli.dispatcher import dispatcher_command
 from engine.cli.enrol import enrol_command
 from engine.cli.explain import explain_command
@@ -17,6 +18,9 @@ from engine.cli.handoffs import handoffs_command
 from engine.cli.init import init_command
 from engine.cli.leads import leads_group
 from engine.cli.plan import plan_command
+from engine.cli.render import render_command
+from engine.cli.report import report_command
+from engine.cli.simulate import simulate_command
 from engine.cli.status import status_command
 from engine.cli.up import up_command
 from engine.cli.web import web_command
@@ -41,6 +45,8 @@ def handraiser() -> None:
 for command in (
     init_command,
     check_command,
+    render_command,
+    simulate_command,
     plan_command,
     apply_command,
     leads_group,
@@ -48,10 +54,12 @@ for command in (
     explain_command,
     handoffs_command,
     status_command,
+    report_command,
     up_command,
     dispatcher_command,
     worker_command,
     web_command,
+    demo_command,
 ):
     handraiser.add_command(command)
 

@@ -1,6 +1,7 @@
 """`handraiser simulate`: the workspace as it is written, run through months of virtual time on a list of people."""
 
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -85,19 +86,16 @@ def as_plain(told: Tally) -> dict[str, object]:
         "by_machines": told.by_machines,
         "passages": [{"state": state, "reason": reason, "leads": rows} for (state, reason), rows in told.passages.items()],
         "steps": [
-            {"cadence": one.cadence, "step": one.step, "reached": one.reached, "became": dict(one.became)}
-            for one in told.steps
+            {"cadence": one.cadence, "step": one.step, "reached": one.reached, "became": dict(one.became)} for one in told.steps
         ],
         "hands": [{"who": hand.who, "rep": hand.rep, "state": hand.state, "points": hand.points} for hand in told.hands],
     }
 
 
-def steps_in_words(steps: object) -> str:
+def steps_in_words(steps: Sequence[StepCount]) -> str:
     """A line for each step: how many came to it, and what became of them. The numbers of a line add up."""
     lines = ["Step by step: how many came to it = what became of them"]
-    assert isinstance(steps, list)
     for one in steps:
-        assert isinstance(one, StepCount)
         became = ", ".join(f"{rows:,} {what}" for what, rows in sorted(one.became.items(), key=lambda item: -item[1]))
         lines.append(f"  {one.reached:>7,}  {one.step:<34} {became}")
     return "\n".join(lines)

@@ -27,7 +27,7 @@ class Shop:
     def place_order(self, email: str, number: str, at: datetime) -> None:
         """Somebody ordered a few monitors."""
         items = [{"name": name, "sku": sku, "quantity": MONITORS, "price": price} for name, (sku, price) in PRICES.items()]
-        data = {
+        data: dict[str, object] = {
             "number": number,
             "items": items,
             "total": sum(MONITORS * price for _sku, price in PRICES.values()),

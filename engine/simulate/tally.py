@@ -61,7 +61,7 @@ def tally(tx: Tx) -> Tally:
     """Count everything."""
     human = events.c.origin != Origin.MACHINE
     return Tally(
-        leads=tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one(),  # type: ignore[arg-type]
+        leads=tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one(),
         mails=mails_by_month(tx),
         sends=counted(tx, sends.c.state, sends.c.reason),
         events={str(kind): rows for (kind, _), rows in counted(tx, events.c.type, sa.null(), human).items()},
@@ -75,7 +75,7 @@ def tally(tx: Tx) -> Tally:
 def counted(
     tx: Tx, what: sa.ColumnElement[str], why: object, *where: sa.ColumnElement[bool]
 ) -> dict[tuple[str, str | None], int]:
-    grouped = sa.select(what.label("what"), sa.cast(why, sa.String).label("why"), sa.func.count().label("rows"))  # type: ignore[arg-type]
+    grouped = sa.select(what.label("what"), sa.cast(why, sa.String).label("why"), sa.func.count().label("rows"))
     rows = tx.run(grouped.where(*where).group_by("what", "why"))
     return {(row.what, row.why): row.rows for row in rows}
 
