@@ -103,17 +103,19 @@ def sweep(tx: Tx, noun: Noun) -> int:
     """Open again what was claimed and then lost; returns how many rows. The epoch moves on, so the loser cannot write.
 
     A row lost in a queue was not tried and is not counted as claimed; one that three workers began and did not finish stays
-    open without a due time until a person has looked.
+    open without a due time until a person has looked. A row that another transaction holds is left for the next time: a worker
+    that stands still within one would hold up every dispatcher.
     """
     table = noun.table
     ran_out = table.c.lease_until < tx.now  # in a queue, or in a worker that lives and has forgotten it
+    lost = (
+        sa.select(table.c.id)
+        .where(in_state(table, CLAIMED), sa.or_(ran_out, held_by_dead(tx, table)))
+        .with_for_update(skip_locked=True)
+    )
     counted = sa.case((table.c.worker_id.is_(None), table.c.claims - 1), else_=table.c.claims)
     again = sa.case((table.c.worker_id.is_not(None), due_again(tx, table)), else_=table.c.due_at)
-    opened = (
-        sa.update(table)
-        .where(in_state(table, CLAIMED), sa.or_(ran_out, held_by_dead(tx, table)))
-        .values(reopened(noun) | {"claims": counted, "due_at": again})
-    )
+    opened = sa.update(table).where(table.c.id.in_(lost)).values(reopened(noun) | {"claims": counted, "due_at": again})
     return tx.run(opened).rowcount
 
 
