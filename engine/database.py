@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from engine.clock import Clock, HostClock
 
 BUSY_MILLISECONDS = 30_000
+LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanished would keep its locks for hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,7 @@ class Database:
         """Connect lazily. `durable=False` (SQLite's synchronous=OFF) is for the simulator's throw-away file only."""
         if url.startswith("sqlite"):
             return cls(sqlite_engine(url, durable=durable), clock)
-        pool = {"pool_size": connections, "max_overflow": 4, "pool_pre_ping": True}
-        return cls(sa.create_engine(url, hide_parameters=True, **pool), clock)
+        return cls(postgres_engine(url, connections), clock)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -90,6 +90,20 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def postgres_engine(url: str, connections: int) -> sa.Engine:
+    pool = {"pool_size": connections, "max_overflow": 4, "pool_pre_ping": True}
+    engine = sa.create_engine(url, hide_parameters=True, **pool)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {LONGEST_PAUSE_MILLISECONDS}")
+        cursor.close()
+        connection.commit()  # type: ignore[attr-defined]  # else the pool's first rollback takes it back
+
+    return engine
 
 
 def sqlite_engine(url: str, *, durable: bool) -> sa.Engine:

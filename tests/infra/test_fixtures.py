@@ -28,3 +28,12 @@ def test_each_test_gets_a_database_of_its_own_on_the_tests_clock(database: Datab
 
 def test_redis_is_real_and_empty(redis_url: str) -> None:
     assert Redis.from_url(redis_url).dbsize() == 0
+
+
+def test_postgres_ends_the_transaction_of_a_host_that_vanished(postgres_database: Database) -> None:
+    with postgres_database.write() as tx:
+        tx.run(sa.text("SELECT 1"))
+    with postgres_database.read() as tx:
+        patience = tx.run(sa.text("SHOW idle_in_transaction_session_timeout")).scalar_one()
+
+    assert patience == "2min"
