@@ -1,20 +1,22 @@
 """Named points at which a test kills this process, as a power cut would: SIGKILL, nothing is tidied up.
 
-`HANDRAISER_CRASH_AT=after-dot:3` (see `engine.settings`) arms the third pass of `after-dot`. Unarmed, a point costs a look at an
-empty dictionary.
+`HANDRAISER_CRASH_AT=after-dot:3` (see `engine.settings`) arms the third pass of `after-dot`; `after-dot:3:pause` freezes the
+process there instead, as a closed lid does, until a SIGCONT. Unarmed, a point costs a look at an empty dictionary.
 """
 
 import os
 import signal
 
 _passes_left: dict[str, int] = {}
+_signals: dict[str, signal.Signals] = {}
 
 
 def arm(text: str | None) -> None:
-    """`name:n`: die at the n-th pass of that point. None or nothing disarms."""
+    """`name:n`: die at the n-th pass of that point; `name:n:pause`: freeze there. None or nothing disarms."""
     _passes_left.clear()
     if text:
-        name, _colon, passes = text.partition(":")
+        name, passes, how = [*text.split(":"), "", ""][:3]
+        _signals[name] = signal.SIGSTOP if how == "pause" else signal.SIGKILL
         _passes_left[name] = int(passes or 1)
 
 
@@ -23,9 +25,9 @@ def is_armed() -> bool:
 
 
 def point(name: str) -> None:
-    """Die here if this pass was chosen."""
+    """Die or freeze here if this pass was chosen."""
     if name not in _passes_left:
         return
     _passes_left[name] -= 1
     if _passes_left[name] == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), _signals[name])

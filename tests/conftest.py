@@ -29,6 +29,11 @@ from tests.services import postgres, redis
 SERVICES = {"postgres_database", "postgres_url", "redis_url"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="crash tests: many kills instead of a few, and a report of them")
+    parser.addoption("--seed", type=int, help="crash tests: repeat the run that printed this seed")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" in metafunc.fixturenames:
         both = metafunc.definition.get_closest_marker("both_databases") is not None

@@ -6,6 +6,7 @@ starts dozens. Before: `tests.services`. After: `tests.crash.trial` tells the st
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ QUIT_WITHIN = 40  # seconds that a process asked to stop may take to finish what
 
 @dataclass(slots=True, kw_only=True)
 class Product:
-    """Our processes, by role. Alone, one process plays every role; over a shared broker, each is a process of its own."""
+    """Our processes, by role: `worker` and `worker-2` are two of a kind. Alone, one process plays every role."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -40,7 +41,8 @@ class Product:
     def start(self, role: str, *, crash_at: str | None = None) -> Process:
         """Start the process of a role. It may die before it has said that it runs."""
         crash = {} if crash_at is None else {"HANDRAISER_CRASH_AT": crash_at}
-        arguments = [role] if role == "dispatcher" else [role, "--threads", str(THREADS)]
+        command = role.partition("-")[0]
+        arguments = [command] if command == "dispatcher" else [command, "--threads", str(THREADS)]
         process = FORKED.Process(target=run_command, args=(arguments, self.folder, {**self.environment, **crash}))
         process.start()
         self.running[role] = process
@@ -59,16 +61,28 @@ class Product:
         self.running[role].kill()
         self.running[role].join()
 
+    def is_frozen(self, role: str) -> bool:
+        """Whether it stands still, as after a SIGSTOP."""
+        asked = subprocess.run(
+            ["ps", "-o", "state=", "-p", str(self.running[role].pid)], capture_output=True, text=True, check=False
+        )
+        return asked.stdout.startswith("T")
+
+    def thaw(self, role: str) -> None:
+        pid = self.running[role].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGCONT)
+
     def drain(self, role: str) -> int | None:
         """Ask it to stop as an operator does; its exit status, None when it has not stopped."""
         self.running[role].terminate()
         self.running[role].join(QUIT_WITHIN)
         return self.running[role].exitcode
 
-    def end(self) -> None:
-        for process in self.running.values():
-            process.kill()
-            process.join()
+    def end(self, *roles: str) -> None:
+        """Kill these, or all."""
+        for role in roles or tuple(self.running):
+            self.kill(role)
 
     def last_words(self) -> str:
         return (self.folder / LOG).read_text(errors="replace")[-6000:]

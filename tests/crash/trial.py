@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
+from redis import Redis
 
 from engine.database import Database
 from engine.schema import sends, workers
@@ -62,13 +63,26 @@ class Trial:
         return True
 
     def die_in(self, role: str, seconds: float) -> None:
-        """Run, and kill from outside after so long."""
+        """Run, and kill it from outside after so long."""
+        self.run_for(seconds)
+        self.end_role(role)
+
+    def run_for(self, seconds: float) -> None:
         self.product.start_all()
         ends_at = time.monotonic() + seconds
         self.wait_until(lambda: time.monotonic() >= ends_at)
-        process = self.product.running[role]
-        self.product.kill(role)
-        self.note_death(process, "any moment")
+
+    def run_until_present(self, role: str) -> None:
+        """Run until that process has said that it is there: from then on it knows what to do when it is asked to stop."""
+        self.product.start_all()
+        self.wait_until(lambda: self.worker_of(self.product.running[role]) is not None)
+
+    def freeze_at(self, point: Point, role: str) -> bool:
+        """Run until that process stands still at that point. False: all work was over before it did."""
+        self.product.start(role, crash_at=f"{point.name}:1:pause")
+        self.product.start_all()
+        self.wait_until(lambda: self.product.is_frozen(role) or self.is_over())
+        return self.product.is_frozen(role)
 
     def end_role(self, role: str) -> None:
         """Kill what still runs of it, from outside."""
@@ -77,10 +91,27 @@ class Trial:
             self.note_death(self.product.running[role], "any moment")
 
     def note_death(self, process: Process, at: str) -> None:
-        died = sa.select(workers.c.id).where(workers.c.pid == process.pid)
-        doubtful = sa.select(sends.c.id).where(sends.c.state == SendState.ATTEMPTING, sends.c.worker_id.in_(died))
+        died = self.worker_of(process)
+        doubtful = sa.select(sends.c.id).where(sends.c.state == SendState.ATTEMPTING, sends.c.worker_id == died)
         with self.database.read() as tx:
             self.deaths.append(Death(at=at, in_doubt=frozenset(row.id for row in tx.run(doubtful))))
+
+    def worker_of(self, process: Process) -> str | None:
+        """Its id in `workers`; None when it was never there, or has taken its leave."""
+        with self.database.read() as tx:
+            found: str | None = tx.run(sa.select(workers.c.id).where(workers.c.pid == process.pid)).scalar()
+            return found
+
+    def employ_two_workers(self) -> None:
+        """Where processes share the work. One alone stays alone."""
+        if "worker" in self.product.roles:
+            self.product.roles = ("dispatcher", "worker", "worker-2")
+
+    def empty_queues(self) -> None:
+        """Redis loses all that it knew. One process alone has its queues in its own memory and loses them when it dies."""
+        broker_url = self.product.environment.get("HANDRAISER_BROKER_URL")
+        if broker_url:
+            Redis.from_url(broker_url).flushall()
 
     def finish(self) -> None:
         """Run undisturbed until nothing is left to do."""

@@ -1,0 +1,22 @@
+"""An operator stops and starts processes in mid-run: what was begun is finished first, so nothing is in doubt."""
+
+from random import Random
+
+from tests.crash.trial import Trial
+
+
+def test_stopping_in_mid_run_leaves_nothing_in_doubt(on_trial: Trial, chance: Random, is_full: bool) -> None:
+    statuses = []
+    for _ in range(10 if is_full else 2):
+        role = chance.choice(on_trial.product.roles)
+        on_trial.add_work(lessons=30)
+        on_trial.run_until_present(role)
+        on_trial.run_for(chance.uniform(0, 1))
+        statuses.append(on_trial.product.drain(role))
+
+    on_trial.finish()
+
+    verdict = on_trial.judge()
+    assert on_trial.complaints() == []
+    assert set(statuses) == {0}
+    assert (verdict.unknown, verdict.resent) == (0, 0)
