@@ -81,4 +81,4 @@ def in_short(card: Card, is_late: bool) -> Iterator[str]:
 def whole(card: Card) -> Iterator[str]:
     yield from in_short(card, is_late=False)
     yield f"       {card.email or 'no email'}, {card.phone or 'no phone'}{'' if card.may_call else ', DO NOT CALL'}"
-    yield from ("", *(f"  {entry.at:%d %b %Y %H:%M}  {entry.words}" for entry in card.history))
+    yield from ("", *(f"  {entry.at:%d %b %Y %H:%M}  {entry.line}" for entry in card.history))

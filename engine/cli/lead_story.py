@@ -125,7 +125,7 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         with_sales=with_sales(tx, live, lead, local),
         passages=passages(tx, live.policy, lead, local),
         mail=tuple(told_mail(row, local) for row in other_mail(tx, lead)),
-        history=tuple(f"{at(entry.at, local)}  {entry.words}" for entry in histories(tx, [lead.id])[lead.id]),
+        history=tuple(f"{at(entry.at, local)}  {entry.line}" for entry in histories(tx, [lead.id])[lead.id]),
     )
 
 

@@ -3,6 +3,7 @@
 Read by the hand-off mail, the hand-off page and `handraiser explain`.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from engine.database import Tx
-from engine.schema import enrolments, events, handoffs, sends
+from engine.schema import bodies, enrolments, events, handoffs, sends
 from engine.sql import rows_at_once
 from engine.versions import artifact
 from engine.vocabulary import EventType, Origin, SendState, Stream
@@ -28,11 +29,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the history."""
+    """One line of the history. `said`: what the person wrote, in their own words."""
 
     at: datetime
     kind: Kind
     words: str
+    said: str = ""
+
+    @property
+    def line(self) -> str:
+        """Everything on one line, for a terminal."""
+        return f"{self.words}: “{' '.join(self.said.split())}”" if self.said else self.words
 
 
 # {subject}: of the mail that the event is about
@@ -58,6 +65,8 @@ NAMED = {"link": ("“{}”", "a link"), "page": ("{}", "a page"), "form": ("the
 OF_SALES = (EventType.HANDOFF_ACCEPTED, EventType.HANDOFF_DECLINED, EventType.HANDOFF_CLOSED)
 OF_US = (EventType.IMPORTED, EventType.BOUNCED, EventType.SOFT_BOUNCED, EventType.REFUSED)
 TOLD_BY_THE_SEND = (EventType.ACCEPTED,)
+LONGEST_SAID = 1_200
+UNPRINTABLE = re.compile(r"[^\S\n]+|[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
 
 Found = Iterator[tuple[int, Entry]]
 
@@ -99,17 +108,32 @@ def sent(tx: Tx, lead_ids: Collection[int], titles: Mapping[str, str]) -> Found:
 
 def observed(tx: Tx, lead_ids: Collection[int], titles: Mapping[str, str]) -> Found:
     chosen = sa.select(events).where(events.c.lead_id.in_(lead_ids), events.c.type.not_in(TOLD_BY_THE_SEND))
-    notes = notes_of(tx, lead_ids)
+    notes, said = notes_of(tx, lead_ids), replies_of(tx, lead_ids)
     for row in tx.run(chosen):
         note = notes.get((row.data.get("handoff"), row.type))
         words = in_words(row, titles) + (f": “{note}”" if note else "")
-        yield row.lead_id, Entry(at=row.occurred_at, kind=kind_of(row), words=words)
+        yield row.lead_id, Entry(at=row.occurred_at, kind=kind_of(row), words=words, said=said.get(row.id, ""))
 
 
 def notes_of(tx: Tx, lead_ids: Collection[int]) -> dict[tuple[object, str], str]:
     """{(hand-off, type of event): what the rep wrote with the answer}."""
     noted = sa.select(handoffs).where(handoffs.c.lead_id.in_(lead_ids), handoffs.c.note.is_not(None))
     return {(row.id, f"handoff_{row.state}"): row.note for row in tx.run(noted)}
+
+
+def replies_of(tx: Tx, lead_ids: Collection[int]) -> dict[int, str]:
+    """{event: what they wrote}. What could not be read as mail is kept raw, and nothing for a reader."""
+    chosen = (
+        sa.select(events.c.id, events.c.data, bodies.c.content)
+        .join_from(events, bodies, bodies.c.event_id == events.c.id)
+        .where(events.c.lead_id.in_(lead_ids), events.c.type == EventType.REPLIED)
+    )
+    return {row.id: readable(row.content) for row in tx.run(chosen) if "unreadable" not in row.data}
+
+
+def readable(content: bytes) -> str:
+    text = UNPRINTABLE.sub(" ", content.decode("utf-8", "replace")).strip()
+    return text if len(text) <= LONGEST_SAID else text[:LONGEST_SAID].rsplit(" ", 1)[0] + " …"
 
 
 def in_words(row: sa.Row[tuple[object, ...]], titles: Mapping[str, str]) -> str:

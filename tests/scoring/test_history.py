@@ -5,7 +5,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from engine.database import Database, Tx
-from engine.schema import handoffs
+from engine.schema import bodies, handoffs
 from engine.scoring.history import Entry, Kind, histories
 from engine.vocabulary import Origin
 from tests.factories import add_enrolment, add_event, add_lead, add_send
@@ -72,6 +72,28 @@ def test_what_a_rep_wrote_stands_with_the_answer(sqlite_database: Database):
         found = [entry.words for entry in history(tx, lead_id)]
 
     assert found == ["sales gave the lead back: “moves in spring”", "raised a hand with 62 points"]
+
+
+def test_a_reply_comes_with_its_words(sqlite_database: Database):
+    with sqlite_database.write() as tx:
+        lead_id = add_lead(tx)
+        reply = add_event(tx, type="replied", lead_id=lead_id, data={"email": "co2"})
+        tx.run(sa.insert(bodies).values(event_id=reply, content=b"Could we try three?\r\n\x07" + b"and more " * 500))
+
+        found = history(tx, lead_id)[0]
+
+    assert found.said.startswith("Could we try three? \n and more")
+    assert found.said.endswith(" …")
+    assert found.line.startswith("replied to “co2”: “Could we try three? and more")
+
+
+def test_a_reply_that_could_not_be_read_is_not_quoted(sqlite_database: Database):
+    with sqlite_database.write() as tx:
+        lead_id = add_lead(tx)
+        reply = add_event(tx, type="replied", lead_id=lead_id, data={"email": "co2", "unreadable": "too large"})
+        tx.run(sa.insert(bodies).values(event_id=reply, content=b"Content-Type: multipart/mixed"))
+
+        assert history(tx, lead_id)[0].said == ""
 
 
 def test_each_lead_has_its_own(sqlite_database: Database):

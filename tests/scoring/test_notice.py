@@ -37,7 +37,8 @@ def notice(tx: Tx, database: Database, which: str = "raised", **lead: object) ->
     add_send(tx, lead_id=lead_id, **sent)
     add_event(tx, type="clicked", lead_id=lead_id, data={"email": "co2"}, origin=Origin.MACHINE)
     add_event(tx, type="clicked", lead_id=lead_id, data={"email": "co2", "link": "pricing"})
-    add_event(tx, type="replied", lead_id=lead_id, data={"email": "co2"})
+    reply = add_event(tx, type="replied", lead_id=lead_id, data={"email": "co2"})
+    tx.run(sa.insert(bodies).values(event_id=reply, content=b"Could we try three?\n\nMaya <3"))
     rescore(tx, runtime(database), [lead_id])
     kept = sa.select(bodies.c.content).join(sends, sends.c.id == bodies.c.send_id).where(sends.c.email == f"handoff-{which}")
     message = message_from_bytes(tx.run(kept).scalar_one(), policy=policy.default)
@@ -119,3 +120,12 @@ def test_a_lead_that_cannot_be_replied_to_is_handed_off_all_the_same(sqlite_data
         message = notice(tx, sqlite_database, key="maya", email=address)
 
     assert message["Reply-To"] is None
+
+
+def test_a_reply_stands_there_in_the_words_of_its_writer(sqlite_database: Database):
+    with sqlite_database.write() as tx:
+        message = notice(tx, sqlite_database)
+
+    assert "Could we try three?\n\n               Maya <3" in part(message, "plain").replace("\r\n", "\n")
+    assert "Could we try three?" in part(message, "html")
+    assert "Maya &lt;3</div>" in part(message, "html")
