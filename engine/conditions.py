@@ -4,6 +4,7 @@ After `engine.leads`, `engine.events` and `engine.versions`; before every verb t
 `engine.expressions`, which knows no SQL.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -30,12 +31,16 @@ def condition(text: str, policy: Policy) -> Condition:
 
 def scope_of(policy: Policy) -> Scope:
     """The names that a condition may use, apart from emails and links, which the compiler checked."""
-    return _scope(policy.lead_schema, policy.event_schema, tuple(sorted(policy.segments.items())))
+    for known, scope in _scopes:
+        if known is policy:
+            return scope
+    fresh = Scope(leads=policy.lead_schema, events=policy.event_schema, segments=policy.segments)
+    _scopes.appendleft((policy, fresh))
+    return fresh
 
 
-@lru_cache(maxsize=8)
-def _scope(leads: object, events: object, segments: tuple[tuple[str, str], ...]) -> Scope:
-    return Scope(leads=leads, events=events, segments=dict(segments))  # type: ignore[arg-type]
+# By identity: hashing a whole policy at every condition would cost more than the condition.
+_scopes: deque[tuple[Policy, Scope]] = deque(maxlen=8)
 
 
 def gather_facts(

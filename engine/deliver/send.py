@@ -30,7 +30,6 @@ from engine.sql import insert
 from engine.versions import Live, artifact, live_rules
 from engine.vocabulary import Reason, Stream
 
-MARKETING_BATCH = 32  # one mark and one record for so many; the wire carries them in micro-batches, one a connection
 WAITS_FOR_SQL = (0.1, 0.5, 2.0, 5.0, 10.0)  # seconds between tries to record what cannot be asked again
 
 log = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
     live, sends, artifacts = load(runtime, held)
     ready, unsendable = write_flights(runtime, live, sends, artifacts)
     drop(runtime, unsendable)
-    batches = list(batches_of(ready, min(MARKETING_BATCH, runtime.places.most_messages)))
+    batches = list(batches_of(ready, runtime.places.batch))
     for at, batch in enumerate(batches):
         with runtime.places.held(len(batch)):
             if not runtime.has_lease():

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -82,9 +83,16 @@ def dispatch(database: Database, publish: PublishJob, *, lease: timedelta, lanes
 
 
 def is_due(tx: Tx, lane: Lane) -> bool:
+    return tx.run(first_due(lane), {"now": tx.now}).first() is not None
+
+
+@cache
+def first_due(lane: Lane) -> sa.Select[tuple[int]]:
+    """Asked of every lane at every round, so it is built once."""
     table = lane.noun.table
-    due = sa.select(sa.literal(1)).where(in_state(table, lane.noun.open_state), table.c.due_at <= tx.now, *narrowed(lane))
-    return tx.run(due.limit(1)).first() is not None
+    is_open = in_state(table, lane.noun.open_state)
+    now = sa.bindparam("now", type_=table.c.due_at.type)
+    return sa.select(sa.literal(1)).where(is_open, table.c.due_at <= now, *narrowed(lane)).limit(1)
 
 
 def dispatch_lane(database: Database, lane: Lane, publish: PublishJob, *, lease: timedelta) -> int:

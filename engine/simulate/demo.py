@@ -41,7 +41,7 @@ from engine.versions import live_rules
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 ARRIVING = 12  # weeks over which the leads come in
-GRAIN = timedelta(hours=1)
+GRAIN = timedelta(hours=3)
 MAP = """\
 key: email
 email: email

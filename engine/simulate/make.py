@@ -14,6 +14,7 @@ from engine.claim import Claim
 from engine.clock import VirtualClock
 from engine.compiler.workspace import Compiled
 from engine.database import Database
+from engine.deliver.places import Places
 from engine.deliver.wire import Wire
 from engine.migrations import upgrade
 from engine.runtime import Runtime
@@ -28,6 +29,8 @@ from engine.tokens import Tokens
 from webhooks.links import LinkTables
 
 WORKER = "simulator"
+CONNECTIONS = 64  # to a mail server that is on this machine, or not there at all
+BATCH = 500  # a simulated process never dies between the mark and the record
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -75,6 +78,7 @@ def make_runtime(settings: Settings, database: Database, wire: Wire) -> Runtime:
         worker_id=WORKER,
         has_lease=lambda: True,
         publish=leave_to_the_dispatcher,
+        places=Places(CONNECTIONS, batch=BATCH),
     )
 
 

@@ -32,43 +32,55 @@ Progress = Callable[[datetime], None]
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """A run. `grain`: how far apart two looks at the clock are at least; what falls in between happens at the later one."""
+    """A run. `grain`: how far apart two looks at the clock are at least; what falls in between happens at the later one,
+    people's acts before ours, so that a reply still comes before the mail it stops.
+    """
 
     runtime: Runtime
     clock: VirtualClock
     recipients: Recipients
     perform: Perform
-    grain: timedelta = timedelta(minutes=15)
+    grain: timedelta = timedelta(hours=1)
     arrived: list[tuple[int, datetime]] = field(default_factory=list)  # (send id, when), put here by the wire
     intended: list[tuple[datetime, int, Intended]] = field(default_factory=list)
+    taken: dict[Lane, list[Claim]] = field(default_factory=dict)
     order: "count[int]" = field(default_factory=count)
     mended_at: datetime | None = None
 
     def run(self, until: datetime, progress: Progress = lambda _now: None) -> None:
         """Let everything happen that is due up to `until`, in the order of its time."""
-        while True:
-            self.work()
-            upcoming = self.next_instant()
-            if upcoming is None or upcoming > until:
-                break
-            self.clock.move_to(self.on_grain(upcoming))
-            progress(self.clock.now())
+        self.mend()
+        while (upcoming := self.next_instant()) is not None and upcoming <= until:
+            if upcoming > self.clock.now():
+                self.clock.move_to(max(upcoming, self.clock.now() + self.grain))
+                progress(self.clock.now())
+                self.mend()
             self.act()
+            self.work()
         self.clock.move_to(max(until, self.clock.now()))
 
-    def work(self) -> None:
-        """Carry out all that is due now, and what follows from it at once."""
+    def mend(self) -> None:
+        """What the processes do beside their work, now and then."""
         if self.mended_at is None or self.clock.now() - self.mended_at >= MEND_EVERY:
             mend(self.runtime.database)
             while refresh_fading(self.runtime):
                 pass
             self.mended_at = self.clock.now()
-        while dispatch(self.runtime.database, self.carry_out, lease=LEASE).published:
-            pass
+
+    def work(self) -> None:
+        """Carry out what is due now. What follows from it at once is for the next look."""
+        dispatch(self.runtime.database, self.take, lease=LEASE)
+        self.carry_out()
         self.deliver_to_mailboxes()
 
-    def carry_out(self, lane: Lane, claims: list[Claim]) -> None:
-        VERBS[lane.noun.name](self.runtime, claims)
+    def take(self, lane: Lane, claims: list[Claim]) -> None:
+        """What a broker would get as many jobs is one here: there is nobody to share it with."""
+        self.taken.setdefault(lane, []).extend(claims)
+
+    def carry_out(self) -> None:
+        taken, self.taken = self.taken, {}
+        for lane, claims in taken.items():
+            VERBS[lane.noun.name](self.runtime, claims)
 
     def deliver_to_mailboxes(self) -> None:
         """Let the recipients of what has arrived decide what they will do."""
@@ -96,11 +108,6 @@ class World:
         if self.intended:
             dues.append(self.intended[0][0])
         return min((max(due, self.clock.now()) for due in dues), default=None)
-
-    def on_grain(self, instant: datetime) -> datetime:
-        """The instant, or the end of the grain that it falls in."""
-        earliest = self.clock.now() + self.grain
-        return max(instant, earliest)
 
 
 def next_dues(tx: Tx) -> list[datetime]:
