@@ -71,7 +71,7 @@ class Instant(TypeDecorator[datetime]):
         if value is None or dialect.name != "sqlite":
             found: datetime | None = value
             return found
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return datetime.fromisoformat(value + "+00:00")
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER PRIMARY KEY

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from engine.vocabulary import Origin
 
@@ -61,9 +62,15 @@ def label(request: Request, others: Collection[Request], accepted_at: datetime |
 
 def says_machine(request: Request) -> bool:
     """By its own words."""
-    if request.method != "GET" or request.prefetch or SCANNER.search(request.agent):
+    if request.method != "GET" or request.prefetch or is_scanner(request.agent):
         return True
     return request.link is None and (request.agent.strip() == APPLE_PRELOAD or GMAIL_PRELOAD in request.agent)
+
+
+@lru_cache(maxsize=4_096)
+def is_scanner(agent: str) -> bool:
+    """The pattern is long and the agents are few."""
+    return SCANNER.search(agent) is not None
 
 
 def is_too_fast(request: Request, accepted_at: datetime | None) -> bool:

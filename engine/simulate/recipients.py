@@ -73,11 +73,11 @@ class Persona:
 
 
 PERSONAS = (
-    Persona(name="silent", share=0.38),
+    Persona(name="silent", share=0.42),
     Persona(name="reader", share=0.29, opens=0.55, clicks=0.04, unsubscribes=0.004, away=0.02),
     Persona(name="curious", share=0.14, opens=0.75, clicks=0.22, replies=0.015, unsubscribes=0.003, away=0.02),
     Persona(name="ready", share=0.06, opens=0.9, clicks=0.5, replies=0.1, favourite="pricing"),
-    Persona(name="behind a scanner", share=0.07, opens=0.3, clicks=0.03, scanned=True),
+    Persona(name="behind a scanner", share=0.03, opens=0.3, clicks=0.03, scanned=True),
     Persona(name="leaving", share=0.03, opens=0.4, unsubscribes=0.25, complains=0.03),
     Persona(name="gone", share=0.02, refused=True),
     Persona(name="moving", share=0.01, opens=0.3, bounces=0.15),

@@ -17,13 +17,14 @@ from engine.clock import VirtualClock
 from engine.database import Tx
 from engine.processes.dispatcher import dispatch, mend
 from engine.processes.lanes import Lane
-from engine.processes.upkeep import refresh_fading
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
+from engine.scoring.rescore import rescore_fading
 from engine.simulate.mailbox import received
 from engine.simulate.recipients import Intended, Recipients
 
 LEASE = timedelta(hours=1)
+SCORED_AT_ONCE = 1_000
 MEND_EVERY = timedelta(hours=6)  # scores fade and rows get lost by the day, not by the minute
 
 Perform = Callable[[Sequence[Intended]], None]
@@ -63,9 +64,15 @@ class World:
         """What the processes do beside their work, now and then."""
         if self.mended_at is None or self.clock.now() - self.mended_at >= MEND_EVERY:
             mend(self.runtime.database)
-            while refresh_fading(self.runtime):
-                pass
+            self.refresh_scores()
             self.mended_at = self.clock.now()
+
+    def refresh_scores(self) -> None:
+        """As `engine.processes.upkeep` does, in larger portions: nobody waits for the database here."""
+        scored = None
+        while scored != 0:
+            with self.runtime.database.write() as tx:
+                scored = rescore_fading(tx, self.runtime, limit=SCORED_AT_ONCE)
 
     def work(self) -> None:
         """Carry out what is due now. What follows from it at once is for the next look."""
