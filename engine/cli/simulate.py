@@ -1,25 +1,17 @@
 """`handraiser simulate`: the workspace as it is written, run through months of virtual time on a list of people."""
 
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.compiler.workspace import compile_workspace
 from engine.errors import UsageError, WorkspaceError
-from engine.leadfile.bring_in import import_leads
-from engine.leadfile.map import read_map
 from engine.render import library
-from engine.schedule.enrol import enrol_leads
-from engine.schema import leads
-from engine.simulate.make import make_world
-from engine.simulate.tally import StepCount, Tally, in_words, tally
-from engine.simulate.world import World
-from engine.versions import live_rules
+from engine.simulate.parts import Run, cores, simulate, tally_of
+from engine.simulate.tally import StepCount, Tally, in_words
 
 
 @click.command("simulate")
@@ -48,34 +40,22 @@ def simulate_command(
     if cadence not in {one.name for one in compiled.plan.cadences}:
         known = ", ".join(one.name for one in compiled.plan.cadences)
         raise UsageError(f"there is no cadence {cadence!r} in {workspace}/cadences; there are: {known}")
-    with tempfile.TemporaryDirectory(prefix="handraiser-") as folder:
-        world = make_world(compiled, Path(folder), start=start.replace(hour=8, tzinfo=UTC), seed=seed)
-        bring_in(world, file, map_file, as_json=as_json)
-        enrol_everybody(world, cadence)
-        run(world, timedelta(days=30.44 * months), as_json=as_json)
-        with world.runtime.database.read() as tx:
-            told = tally(tx)
+    run = Run(
+        compiled=compiled,
+        cadence=cadence,
+        leads_file=file,
+        map_file=map_file,
+        start=start.replace(hour=8, tzinfo=UTC),
+        span=timedelta(days=30.44 * months),
+        seed=seed,
+    )
+    parts = cores()
+    with click.progressbar(length=run.span.days * parts, label="Time passes", hidden=as_json) as bar:
+        done = simulate(run, parts=parts, progress=bar.update)
+        bar.update(max(0, run.span.days * parts - bar.pos))
+    told = tally_of(done)
+    click.echo(f"{told.leads:,} leads; {done[0].imported.rejected:,} rows could not be used", err=as_json)
     print_json(as_plain(told)) if as_json else click.echo(in_words(told) + "\n\n" + steps_in_words(told.steps))
-
-
-def bring_in(world: World, file: Path, map_file: Path, *, as_json: bool) -> None:
-    with world.runtime.database.read() as tx:
-        policy = live_rules(tx).policy
-    lead_map = read_map(map_file, policy.lead_schema, tuple(policy.topics))
-    done = import_leads(world.runtime.database, world.runtime.tokens, file, lead_map, progress=lambda _rows: None)
-    click.echo(f"{done.added:,} leads; {done.rejected:,} rows could not be used", err=as_json)
-
-
-def enrol_everybody(world: World, cadence: str) -> None:
-    with world.runtime.database.write() as tx:
-        enrol_leads(tx, cadence, [row.id for row in tx.run(sa.select(leads.c.id))])
-
-
-def run(world: World, span: timedelta, *, as_json: bool) -> None:
-    began = world.clock.now()
-    with click.progressbar(length=span.days, label="Time passes", hidden=as_json) as bar:
-        world.run(began + span, lambda now: bar.update(max(0, (now - began).days - bar.pos)))
-        bar.update(max(0, span.days - bar.pos))
 
 
 def as_plain(told: Tally) -> dict[str, object]:

@@ -15,7 +15,7 @@ from engine.database import Database, Tx
 from engine.errors import ImportFileError
 from engine.leadfile.map import LeadMap
 from engine.leadfile.rows import BadRow, GoodRow, read_rows
-from engine.leads import ids_by_key, save_leads
+from engine.leads import NewLead, ids_by_key, save_leads
 from engine.suppression import Suppression, suppress
 from engine.tokens import Tokens
 from engine.versions import live_rules
@@ -42,9 +42,15 @@ class Imported:
 
 
 def import_leads(
-    database: Database, tokens: Tokens, file: Path, lead_map: LeadMap, *, progress: Callable[[int], None]
+    database: Database,
+    tokens: Tokens,
+    file: Path,
+    lead_map: LeadMap,
+    *,
+    progress: Callable[[int], None],
+    wanted: Callable[[NewLead], bool] = lambda _lead: True,
 ) -> Imported:
-    """Bring in every row, a thousand in a transaction; `progress` is told how many rows each of them had.
+    """Bring in every row that is `wanted`, a thousand in a transaction; `progress` is told how many rows each had.
 
     Raises ImportFileError for a file that cannot be read at all; then nothing of the unread rest is written.
     """
@@ -55,7 +61,7 @@ def import_leads(
     with open_lines(file) as lines:
         rows = read_rows(lines, lead_map, schema, source=f"import {file.name}")
         while some := list(islice(rows, AT_ONCE)):
-            good = [row for row in some if isinstance(row, GoodRow)]
+            good = [row for row in some if isinstance(row, GoodRow) and wanted(row.lead)]
             rejects += [row for row in some if isinstance(row, BadRow)]
             with database.write() as tx:
                 save(tx, tokens, good, file.name, done)

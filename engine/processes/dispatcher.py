@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -87,7 +88,7 @@ def is_due(tx: Tx, lane: Lane) -> bool:
 
 
 @cache
-def first_due(lane: Lane) -> sa.Select[tuple[int]]:
+def first_due(lane: Lane) -> sa.Select[Any]:
     """Asked of every lane at every round, so it is built once."""
     table = lane.noun.table
     is_open = in_state(table, lane.noun.open_state)

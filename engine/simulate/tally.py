@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ from engine.vocabulary import EventType, HandoffState, Origin, SendState, Stream
 BAR = "█"
 BAR_WIDTH = 44
 MOST_HANDS = 12
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,34 @@ def tally(tx: Tx) -> Tally:
         steps=steps_reached(tx),
         hands=raised_hands(tx),
     )
+
+
+def together(one: Tally, other: Tally) -> Tally:
+    """Two tallies of different leads as one."""
+    return Tally(
+        leads=one.leads + other.leads,
+        mails=added(one.mails, other.mails),
+        sends=added(one.sends, other.sends),
+        events=added(one.events, other.events),
+        by_machines=one.by_machines + other.by_machines,
+        passages=added(one.passages, other.passages),
+        steps=steps_together(one.steps, other.steps),
+        hands=sorted([*one.hands, *other.hands], key=lambda hand: hand.raised_at),
+    )
+
+
+def added(one: Mapping[Key, int], other: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
+
+
+def steps_together(one: Sequence[StepCount], other: Sequence[StepCount]) -> list[StepCount]:
+    found: dict[tuple[str, str], Mapping[str, int]] = {}
+    for step in (*one, *other):
+        found[(step.cadence, step.step)] = added(found.get((step.cadence, step.step), {}), step.became)
+    return [
+        StepCount(cadence=cadence, step=step, reached=sum(became.values()), became=became)
+        for (cadence, step), became in found.items()
+    ]
 
 
 def counted(
