@@ -16,7 +16,7 @@ from engine.errors import StaleError
 from engine.events import NewEvent, record_events
 from engine.inbound.addressee import Purpose
 from engine.runtime import Runtime
-from engine.schema import handoffs
+from engine.schema import sends
 from engine.scoring.handoff import answer
 from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, reply
 from engine.simulate.posts import Post
@@ -46,8 +46,8 @@ class DirectActs:
             for one in intended:
                 if one.act in ANSWERS:
                     answer_handoff(tx, one)
-                elif one.act is Act.ORDER:
-                    record_events(tx, purchases(tx, one))
+                elif one.act in OBSERVED:
+                    record_events(tx, [observed(tx, one)])
 
     def entry_of(self, one: Intended) -> Entry:
         """What the receiver would have noted."""
@@ -84,7 +84,12 @@ class DirectActs:
         )
 
 
-BEYOND_MAIL = {*ANSWERS, Act.ORDER, Act.SHIPMENT}
+OBSERVED: dict[Act, tuple[EventType, dict[str, object]]] = {
+    Act.VISIT: (EventType.VISITED, {"page": "/pricing"}),
+    Act.ASK: (EventType.FORM_SUBMITTED, {"form": "contact"}),
+    Act.ORDER: (EventType.PURCHASED, {}),
+}
+BEYOND_MAIL = {*ANSWERS, *OBSERVED, Act.SHIPMENT}
 LETTERS: dict[Act, tuple[Callable[[str, Post], bytes], Purpose]] = {
     Act.REPLY: (reply, Purpose.REPLY),
     Act.AUTO_REPLY: (away_note, Purpose.REPLY),
@@ -100,15 +105,14 @@ def answer_handoff(tx: Tx, one: Intended) -> None:
         answer(tx, one.mail.handoff_id, ANSWERS[one.act])
 
 
-def purchases(tx: Tx, one: Intended) -> list[NewEvent]:
-    """That the lead of a hand bought something. What else a shop would say is for `engine.simulate.over_wire`."""
-    lead_id = tx.run(sa.select(handoffs.c.lead_id).where(handoffs.c.id == one.mail.handoff_id)).scalar()
-    return [
-        NewEvent(
-            source_key=f"simulated order {one.mail.handoff_id}",
-            type=EventType.PURCHASED,
-            origin=Origin.HUMAN,
-            lead_id=lead_id,
-            occurred_at=one.at,
-        )
-    ]
+def observed(tx: Tx, one: Intended) -> NewEvent:
+    """What a site or a shop would tell. What else a shop says is for `engine.simulate.over_wire`."""
+    kind, data = OBSERVED[one.act]
+    return NewEvent(
+        source_key=f"simulated {one.act} {one.mail.send_id}",
+        type=kind,
+        origin=Origin.HUMAN,
+        lead_id=tx.run(sa.select(sends.c.lead_id).where(sends.c.id == one.mail.send_id)).scalar(),
+        occurred_at=one.at,
+        data=data,
+    )

@@ -25,8 +25,9 @@ from engine.render import library
 from engine.runtime import Runtime
 from engine.schedule.apply import apply_plan
 from engine.schedule.enrol import enrol_leads
+from engine.settings import read_settings
 from engine.simulate.mailbox import NotingWire
-from engine.simulate.make import make_runtime, open_database, world_settings
+from engine.simulate.make import make_runtime, open_database
 from engine.simulate.over_wire import WireActs
 from engine.simulate.people import Person, make_people
 from engine.simulate.posts import Post
@@ -76,7 +77,7 @@ def run_demo(folder: Path, *, count: int, days: int, seed: int, progress: Progre
     with ExitStack() as stack:
         sink = stack.enter_context(running(Sink(rules=nobody_there(people, recipients), on_message=mailbox.keep)))
         reception = Reception.free()
-        settings = world_settings(folder, seed, HANDRAISER_SMTP_URL=sink.url, **reception.settings)
+        settings = read_settings(folder, {"HANDRAISER_SMTP_URL": sink.url, **reception.settings})
         database = open_database(settings, clock)
         with database.write() as tx:
             apply_plan(tx, compiled.plan, compiled.artifacts)

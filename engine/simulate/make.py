@@ -54,10 +54,9 @@ def make_world(compiled: Compiled, folder: Path, *, start: datetime, seed: int) 
     )
 
 
-def world_settings(folder: Path, seed: int, **more: str) -> Settings:
+def world_settings(folder: Path, seed: int) -> Settings:
     """Settings that reach nothing outside `folder`, with a key that is nobody's."""
-    given = {"HANDRAISER_SECRET_KEY": f"of a simulated world {seed:_>40}", "HANDRAISER_WEBHOOK_KEY": f"{seed:_>40}"}
-    return read_settings(folder, {**given, **more})
+    return read_settings(folder, {"HANDRAISER_SECRET_KEY": f"of a simulated world {seed:_>40}"})
 
 
 def open_database(settings: Settings, clock: VirtualClock) -> Database:

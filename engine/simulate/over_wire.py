@@ -54,6 +54,10 @@ class WireActs:
                 self.send(complaint_report(recipient, post), post.envelope_from, "")
             case Act.ACCEPT | Act.DECLINE | Act.CLOSE:
                 self.fetch(post.answer, form={"answer": ANSWERS[one.act]})
+            case Act.VISIT:
+                self.shop.tell_visit(recipient, one.mail.send_id, one.at)
+            case Act.ASK:
+                self.shop.tell_form(recipient, one.mail.send_id, one.at)
             case Act.ORDER:
                 self.shop.place_order(recipient, order_number(one), one.at)
             case Act.SHIPMENT:

@@ -25,6 +25,8 @@ class Act(StrEnum):
     ACCEPT = "accept"  # a rep takes the lead
     DECLINE = "decline"  # a rep gives it back
     CLOSE = "close"  # a rep is through with it
+    VISIT = "visit"  # looks at the price page of the site
+    ASK = "ask"  # sends the site's form
     ORDER = "order"  # the lead buys something
     SHIPMENT = "shipment"  # and it is on its way
 
@@ -68,6 +70,8 @@ class Persona:
     scanned: bool = False  # a scanner fetches every link at once
     away: float = 0.0  # odds of an automatic reply
     favourite: str | None = None  # the link that such people look for first
+    looks_on: float = 0.0  # odds of going on to the price page from a link
+    asks: float = 0.0  # odds of sending the form there
     bounces: float = 0.0  # taken first, returned later
     refused: bool = False  # the mail server says that there is no such mailbox
 
@@ -75,8 +79,8 @@ class Persona:
 PERSONAS = (
     Persona(name="silent", share=0.42),
     Persona(name="reader", share=0.29, opens=0.55, clicks=0.04, unsubscribes=0.004, away=0.02),
-    Persona(name="curious", share=0.14, opens=0.75, clicks=0.22, replies=0.015, unsubscribes=0.003, away=0.02),
-    Persona(name="ready", share=0.06, opens=0.9, clicks=0.5, replies=0.1, favourite="pricing"),
+    Persona(name="curious", share=0.13, opens=0.75, clicks=0.22, replies=0.015, unsubscribes=0.003, away=0.02, looks_on=0.1),
+    Persona(name="ready", share=0.07, opens=0.9, clicks=0.5, replies=0.06, favourite="pricing", looks_on=0.6, asks=0.3),
     Persona(name="behind a scanner", share=0.03, opens=0.3, clicks=0.03, scanned=True),
     Persona(name="leaving", share=0.03, opens=0.4, unsubscribes=0.25, complains=0.03),
     Persona(name="gone", share=0.02, refused=True),
@@ -137,9 +141,20 @@ def reads(persona: Persona, mail: Received, dice: Random) -> list[Intended]:
     if mail.links and dice.random() < persona.clicks:
         clicked_at = opened_at + timedelta(seconds=dice.uniform(20, 240))
         intended.append(Intended(at=clicked_at, act=Act.CLICK, mail=mail, link=choose_link(persona, mail, dice)))
+        intended += looks_on(persona, mail, clicked_at, dice)
     if dice.random() < persona.replies:
         intended.append(Intended(at=opened_at + timedelta(minutes=dice.uniform(2, 90)), act=Act.REPLY, mail=mail))
     return intended
+
+
+def looks_on(persona: Persona, mail: Received, clicked_at: datetime, dice: Random) -> list[Intended]:
+    """What happens on the site, once somebody is there."""
+    if dice.random() >= persona.looks_on:
+        return []
+    visited = Intended(at=clicked_at + timedelta(minutes=2), act=Act.VISIT, mail=mail)
+    if dice.random() >= persona.asks:
+        return [visited]
+    return [visited, Intended(at=clicked_at + timedelta(minutes=9), act=Act.ASK, mail=mail)]
 
 
 def choose_link(persona: Persona, mail: Received, dice: Random) -> int:

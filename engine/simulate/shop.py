@@ -1,6 +1,6 @@
-"""A shop that tells the receiver of its orders, signed as any shop must sign them (Standard Webhooks). For the demo.
+"""A shop and its site, which tell the receiver of orders, visits and forms, signed as they must be (Standard Webhooks).
 
-Before: a simulated customer buys. After: the receiver asks for the confirmation, in the same transaction as the event.
+For the demo. Before: a simulated customer buys. After: the receiver asks for the confirmation, in the event's own transaction.
 """
 
 import http.client
@@ -47,6 +47,14 @@ class Shop:
             "ship_to": "1 Orchard Rise, Leeds LS8 0ZZ",
         }
         self.post("order_shipped", email, number, data, at)
+
+    def tell_visit(self, email: str, number: int, at: datetime) -> None:
+        """Somebody we know looks at the prices."""
+        self.post("visited", email, str(number), {"page": "/pricing"}, at)
+
+    def tell_form(self, email: str, number: int, at: datetime) -> None:
+        """Somebody we know has sent the form."""
+        self.post("form_submitted", email, str(number), {"form": "contact"}, at)
 
     def post(self, kind: str, email: str, number: str, data: dict[str, object], at: datetime) -> None:
         """Tell the receiver; raises OSError when it does not take it."""

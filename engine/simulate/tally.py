@@ -183,6 +183,7 @@ def months(told: Tally) -> str:
 def answers(told: Tally) -> str:
     shown = (
         ("opened", EventType.OPENED), ("clicked", EventType.CLICKED), ("replied", EventType.REPLIED),
+        ("looked at a page", EventType.VISITED), ("sent a form", EventType.FORM_SUBMITTED),
         ("unsubscribed", EventType.UNSUBSCRIBED), ("bounced", EventType.BOUNCED), ("marked as spam", EventType.COMPLAINED),
     )  # fmt: skip
     counts = ", ".join(f"{told.events.get(kind, 0):,} {word}" for word, kind in shown)
