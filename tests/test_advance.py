@@ -16,9 +16,11 @@ from engine.compiler.plan import Exit
 from engine.database import Database, Tx
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.expressions.fields import EventKind, EventSchema
+from engine.leads import load_leads
 from engine.runtime import Runtime
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.leave import suspend
+from engine.schedule.tasks import worded_note, worded_title
 from engine.schedule.wake import wake_waits
 from engine.schema import enrolments, sends, tasks, touches
 from engine.settings import read_settings
@@ -88,8 +90,9 @@ def test_a_task_is_asked_of_a_rep_and_the_passage_goes_on(database: Database):
         advance_due(tx)
 
         asked = tx.run(sa.select(tasks)).one()
-        assert (asked.rep, asked.title, asked.state) == ("dana", "Call Ada", "open")
-        assert asked.note == "This lead asked not to be called."
+        (lead,) = load_leads(tx, [asked.lead_id]).values()
+        assert (asked.rep, worded_title(asked.title, lead), asked.state) == ("dana", "Call Ada", "open")
+        assert worded_note(asked.note, lead) == "This lead asked not to be called."
         assert asked.due_at.date() == date(2026, 1, 7)
         assert states(tx) == [("call", "done", None), ("guide", "waiting", None)]
 
@@ -101,7 +104,9 @@ def test_a_task_for_a_lead_without_a_name_is_asked_all_the_same(database: Databa
 
         advance_due(tx)
 
-        assert tx.run(sa.select(tasks.c.title)).scalar_one() == "Call them at"
+        asked = tx.run(sa.select(tasks)).one()
+        (lead,) = load_leads(tx, [asked.lead_id]).values()
+        assert worded_title(asked.title, lead) == "Call them at"
 
 
 @both

@@ -1,6 +1,7 @@
-"""Tasks: what a cadence asks of a rep, written for the rep to read.
+"""Tasks: what a cadence asks of a rep, worded for the rep when it is read.
 
 Before: `engine.advance` comes to a task step. After: the rep sees it with the lead; it is dropped when the passage ends first.
+The row keeps the cadence's words with their gaps, for what fills them is personal and stands in `leads` alone.
 """
 
 from collections.abc import Sequence
@@ -42,8 +43,8 @@ def write_tasks(tx: Tx, asked: Sequence[NewTask]) -> None:
             "touch_id": task.touch_id,
             "lead_id": task.lead.id,
             "rep": task.rep,
-            "title": " ".join(fill_in(task.step.title, task.lead).split())[:LONGEST_TITLE],
-            "note": note_of(task),
+            "title": task.step.title[:LONGEST_TITLE],
+            "note": task.step.note,
             "state": TaskState.OPEN,
             "due_at": task.step.due.after(tx.now, task.zone),
             "created_at": tx.now,
@@ -54,9 +55,14 @@ def write_tasks(tx: Tx, asked: Sequence[NewTask]) -> None:
         tx.run(insert(tx, tasks).on_conflict_do_nothing(index_elements=["touch_id"]), rows)
 
 
-def note_of(task: NewTask) -> str:
-    note = fill_in(task.step.note, task.lead)
-    return "\n".join(part for part in (note, MUST_NOT_CALL if task.lead.do_not_call else "") if part)
+def worded_title(title: str, lead: Lead) -> str:
+    """A task's title on one line, with the lead's values as they are now."""
+    return " ".join(fill_in(title, lead).split())[:LONGEST_TITLE]
+
+
+def worded_note(note: str, lead: Lead) -> str:
+    """A task's note with the lead's values as they are now, and whether the lead may be called at all."""
+    return "\n".join(part for part in (fill_in(note, lead), MUST_NOT_CALL if lead.do_not_call else "") if part)
 
 
 def fill_in(text: str, lead: Lead) -> str:
