@@ -1,0 +1,63 @@
+"""Who may write what, read from the source: some rows are never changed, and a row is claimed in one place only."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for package in ("engine", "webhooks")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+NEVER_CHANGED = ("events", "cadence_versions", "artifacts", "plans", "rules")
+CLAIMING = {"engine/claim.py", "engine/deliver/compose.py"}  # a touch's mail is born in the hands of its worker
+
+
+@pytest.mark.parametrize("table", NEVER_CHANGED)
+def test_what_was_observed_or_applied_is_never_changed(table: str) -> None:
+    changing = [file for file, tree in SOURCES.items() for verb, name in statements(tree) if verb != "insert" and name == table]
+
+    assert changing == []
+
+
+def test_rows_are_claimed_in_one_place_only() -> None:
+    claiming = {file for file, tree in SOURCES.items() if "claims" in written_columns(tree)}
+
+    assert {file for file in claiming if sets_claimed(SOURCES[file])} == CLAIMING
+
+
+def statements(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """(insert | update | delete, table) for each such call, however the module spells it."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for argument in node.args:
+            if called in ("insert", "update", "delete") and isinstance(argument, ast.Name):
+                yield called, argument.id
+
+
+def written_columns(tree: ast.AST) -> set[str]:
+    """Names of columns that `.values(column=…)` or a dict of values gives a value."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            found |= {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+        if isinstance(node, ast.keyword) and node.arg:
+            found.add(node.arg)
+    return found
+
+
+def sets_claimed(tree: ast.AST) -> bool:
+    """Whether a value of `state` is spelt claimed."""
+    for node in ast.walk(tree):
+        pairs = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
+        given = [value for key, value in pairs if isinstance(key, ast.Constant) and key.value == "state"]
+        if isinstance(node, ast.keyword) and node.arg == "state":
+            given.append(node.value)
+        if any(ast.unparse(value) in ("CLAIMED", "SendState.CLAIMED", "TouchState.CLAIMED", "'claimed'") for value in given):
+            return True
+    return False
