@@ -6,15 +6,36 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.crash.report import write_report
 from tests.crash.trial import Trial, trial
+
+trials: list[dict[str, Any]] = []  # the figures of those that are over
 
 
 @pytest.fixture(scope="session")
 def is_full(pytestconfig: pytest.Config) -> bool:
     return bool(pytestconfig.getoption("--full"))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What a test leaves behind comes here from every process that runs tests."""
+    left = dict(report.user_properties)
+    if report.when == "teardown" and "crash" in left:
+        trials.append({"trial": title_of(report.nodeid), "seed": left.get("seed", ""), **left["crash"]})
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if trials and session.config.getoption("--full") and not hasattr(session.config, "workerinput"):
+        write_report(sorted(trials, key=lambda trial: (trial["trial"], trial["database"])))
+
+
+def title_of(nodeid: str) -> str:
+    """A test's name as the sentence that it is."""
+    return nodeid.rpartition("::test_")[2].partition("[")[0].replace("_", " ")
 
 
 @pytest.fixture
@@ -23,6 +44,7 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
     given = request.config.getoption("--seed")
     seed = random.randrange(10**6) if given is None else given
     print(f"--seed {seed}")
+    request.node.user_properties.append(("seed", seed))
     return random.Random(seed)
 
 
@@ -34,3 +56,4 @@ def on_trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
     broker_url = None if alone else request.getfixturevalue("redis_url")
     with trial(tmp_path, url, broker_url) as started:
         yield started
+        request.node.user_properties.append(("crash", started.figures()))

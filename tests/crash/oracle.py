@@ -127,7 +127,12 @@ def is_lost(entry: Entry, copies: Collection[Copy]) -> bool:
 
 
 def surplus(entry: Entry, copies: Collection[Copy]) -> int:
-    """How many copies more than may be: one for a yes, one for each attempt without an answer; marketing never two."""
+    """How many copies more than may be: one for a yes, one for each attempt without an answer; marketing never two.
+
+    A send that is not over may have a copy on its way.
+    """
+    if entry.state not in TERMINAL_SEND:
+        return 0
     allowed = (entry.state == SendState.ACCEPTED) + entry.unknowns
     most = 1 if entry.stream == Stream.MARKETING else 2
     return max(0, len(copies) - min(allowed, most))

@@ -5,14 +5,14 @@ from tests.crash.points import named_points
 from tests.crash.trial import CONNECTIONS, Trial
 
 
-def test_dying_at_each_named_point_sends_nothing_twice_and_loses_nothing(on_trial: Trial) -> None:
+def test_dying_at_each_named_point_sends_nothing_twice_and_loses_nothing(on_trial: Trial, is_full: bool) -> None:
     never_passed = []
-    for point in named_points():
-        on_trial.add_work()
-        if not on_trial.die_at(point, 1):
-            never_passed.append(point.name)
-
-    on_trial.finish()
+    for passes in (1, 2, 4) if is_full else (1,):
+        for point in named_points():
+            on_trial.add_work(lessons=25, orders=15, hands=4) if is_full else on_trial.add_work()
+            if not on_trial.die_at(point, passes) and passes == 1:
+                never_passed.append(point.name)
+        on_trial.finish()
 
     assert on_trial.complaints() == []
     assert never_passed == [], "give the trial work that passes these points"
