@@ -3,6 +3,7 @@
 After `engine.database`, before every verb. A lead's own values stand here alone (and in `bodies`).
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,8 +85,27 @@ def as_lead(row: sa.Row[tuple[object, ...]]) -> Lead:
 def save_leads(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, int]:
     """Add leads or bring them up to date by key; returns {key: id}. Safe to repeat. A refusal is never overwritten.
 
-    Fields that the newcomer does not name keep their value.
+    Fields that the newcomer does not name keep their value. Where a key stands several times, the last has the last word.
     """
+    ids: dict[str, int] = {}
+    for everyone_once in rounds(people):
+        ids |= save_once(tx, tokens, everyone_once)
+    return ids
+
+
+def rounds(people: Sequence[NewLead]) -> list[list[NewLead]]:
+    """The first row of each key, then the second of those that have one, and so on."""
+    found: list[list[NewLead]] = []
+    seen = Counter[str]()
+    for person in people:
+        if seen[person.key] == len(found):
+            found.append([])
+        found[seen[person.key]].append(person)
+        seen[person.key] += 1
+    return found
+
+
+def save_once(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, int]:
     for some in rows_at_once(people):
         known = {row.key: row for row in tx.run(sa.select(leads).where(leads.c.key.in_([p.key for p in some])))}
         fresh = [lead_row(tx, tokens, person) for person in some if person.key not in known]

@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.database import Database, Tx
 from engine.errors import ImportFileError
 from engine.leadfile.map import LeadMap
-from engine.leadfile.rows import BadRow, GoodRow, read_rows
+from engine.leadfile.rows import BadRow, GoodRow, check_lines, read_rows
 from engine.leads import NewLead, ids_by_key, save_leads
 from engine.suppression import Suppression, suppress
 from engine.tokens import Tokens
@@ -52,12 +52,14 @@ def import_leads(
 ) -> Imported:
     """Bring in every row that is `wanted`, a thousand in a transaction; `progress` is told how many rows each had.
 
-    Raises ImportFileError for a file that cannot be read at all; then nothing of the unread rest is written.
+    Raises ImportFileError for a file that cannot be read to its end; then nobody of it is brought in.
     """
     done = Imported()
     rejects: list[BadRow] = []
     with database.read() as tx:
         schema = live_rules(tx).policy.lead_schema
+    with open_lines(file) as lines:
+        check_lines(lines, lead_map)
     with open_lines(file) as lines:
         rows = read_rows(lines, lead_map, schema, source=f"import {file.name}")
         while some := list(islice(rows, AT_ONCE)):
@@ -73,10 +75,12 @@ def import_leads(
 
 @contextmanager
 def open_lines(file: Path) -> Iterator[Iterator[str]]:
-    """A file's lines as text. Raises ImportFileError when it is missing or not UTF-8."""
+    """A file's lines as text. Raises ImportFileError, with the file's name, when it is missing, not UTF-8 or not CSV."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             yield opened
+    except ImportFileError as error:
+        raise ImportFileError(f"{file}: {error}") from error
     except OSError as error:
         raise ImportFileError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -89,8 +93,9 @@ def save(tx: Tx, tokens: Tokens, good: list[GoodRow], source: str, done: Importe
     before = len(ids_by_key(tx, [row.lead.key for row in good]))
     save_leads(tx, tokens, [row.lead for row in good])
     suppress(tx, list(refusals(tokens, good, source)))
-    done.known += before
-    done.added += len({row.lead.key for row in good}) - before
+    added = len({row.lead.key for row in good}) - before
+    done.added += added
+    done.known += len(good) - added
     done.unpacked += sum(row.unpacked for row in good)
     done.do_not_email += sum(row.do_not_email for row in good)
     done.do_not_call += sum(row.lead.do_not_call for row in good)

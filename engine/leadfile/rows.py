@@ -6,6 +6,8 @@ Before: `engine.leadfile.map`. After: `engine.leadfile.bring_in` saves the leads
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
@@ -18,6 +20,14 @@ from engine.leadfile.map import Filling, LeadMap
 from engine.leads import NewLead
 from engine.vocabulary import Consent
 
+if TYPE_CHECKING:
+    from _csv import Reader
+
+SEPARATORS = ",;\t"
+LONGEST_CELL = 131_072
+LONGEST_KEY = 200
+MOST_NAMED = 30
+TEMPLATE_FAULTS = (TemplateError, ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 YES = frozenset({"yes", "true", "1", "y", "x"})
 
 
@@ -41,32 +51,59 @@ class BadRow:
 
 
 def read_rows(lines: Iterable[str], lead_map: LeadMap, schema: LeadSchema, *, source: str) -> Iterator[GoodRow | BadRow]:
-    """Every row after the header. Raises ImportFileError when the header lacks a column that the map names."""
-    reader = csv.reader(lines, strict=True)
-    header = [name.strip() for name in next_row(reader, 1)]
-    require_columns(header, lead_map)
-    while cells := next_row(reader, reader.line_num + 1):
+    """Every row after the header. Raises ImportFileError for what `check_lines` finds."""
+    header, reader = read_header(lines, lead_map)
+    while cells := next_row(reader):
         yield read_row(cells, header, reader.line_num, lead_map, schema, source)
 
 
-def next_row(reader: Iterator[list[str]], line: int) -> list[str]:
+def check_lines(lines: Iterable[str], lead_map: LeadMap) -> None:
+    """Raises ImportFileError when the header lacks a column that the map names, or a line anywhere is not CSV."""
+    _header, reader = read_header(lines, lead_map)
+    while next_row(reader):
+        pass
+
+
+def read_header(lines: Iterable[str], lead_map: LeadMap) -> tuple[list[str], "Reader"]:
+    """The names of the columns, and the reader of what follows. Spreadsheets in half of Europe write semicolons for commas."""
+    rest = iter(lines)
+    first = next((line for line in rest if line.strip()), "")
+    if not first:
+        raise ImportFileError("the file is empty; its first line must name the columns")
+    reader = csv.reader(chain([first], rest), delimiter=max(SEPARATORS, key=first.count), strict=True)
+    header = [name.strip() for name in next_row(reader)]
+    require_columns(header, lead_map)
+    return header, reader
+
+
+def next_row(reader: "Reader") -> list[str]:
     """The next row that is not blank; an empty list at the end."""
+    line = reader.line_num + 1
     try:
         return next((cells for cells in reader if cells), [])
     except csv.Error as error:
-        raise ImportFileError(f"line {line}: this is not CSV: {error}") from error
+        raise ImportFileError(f"line {line}: {in_words(str(error))}") from error
+
+
+def in_words(problem: str) -> str:
+    if "field larger" in problem:
+        return f"a cell is longer than {LONGEST_CELL:,} characters; perhaps a quote before it is never closed"
+    if "unexpected end" in problem:
+        return "this is not CSV: a quote is opened and never closed"
+    return f"this is not CSV: {problem}; a quote inside a quoted cell is written twice"
 
 
 def require_columns(header: list[str], lead_map: LeadMap) -> None:
-    """Raises ImportFileError naming every column that the map wants and the file has not."""
+    """Raises ImportFileError naming every column that the map wants and the file has not, or has more than once."""
     fillings = [lead_map.key, lead_map.email, lead_map.zone, lead_map.do_not_call, lead_map.do_not_email]
     fillings += [*lead_map.fields.values(), *lead_map.consent.values()]
-    wanted = {filling.column for filling in fillings if filling and filling.column is not None}
-    missing = sorted(wanted - set(header))
-    if missing:
-        raise ImportFileError(
-            f"the map names columns that the file does not have: {', '.join(missing)}. It has: {', '.join(header)}"
-        )
+    wanted = {column for filling in fillings if filling for column in filling.columns}
+    if missing := sorted(wanted - set(header)):
+        has = ", ".join(header[:MOST_NAMED]) + (", …" if len(header) > MOST_NAMED else "")
+        raise ImportFileError(f"the map names columns that the file does not have: {', '.join(missing)}. It has: {has}")
+    if twice := [column for column in sorted(wanted) if header.count(column) > 1]:
+        times = header.count(twice[0])
+        raise ImportFileError(f"“{twice[0]}” stands {times} times in the header; rename all but the one that is meant")
 
 
 def read_row(
@@ -78,10 +115,13 @@ def read_row(
         return BadRow(line=line, problems=(f"has {len(whole)} cells where the header has {len(header)}",), cells=tuple(cells))
     row = answered(dict(zip(header, whole, strict=True)), lead_map)
     problems: list[str] = []
-    lead = make_lead(row, lead_map, schema, source, problems)
-    if problems or lead is None:
+    try:
+        lead = make_lead(row, lead_map, schema, source, problems)
+        do_not_email = lead_map.do_not_email is not None and is_yes(fill(lead_map.do_not_email, row))
+    except TEMPLATE_FAULTS as error:
+        return BadRow(line=line, problems=(f"a template of the map fails: {error}",), cells=tuple(cells))
+    if problems:
         return BadRow(line=line, problems=tuple(problems), cells=tuple(cells))
-    do_not_email = lead_map.do_not_email is not None and is_yes(fill(lead_map.do_not_email, row))
     return GoodRow(line=line, lead=lead, do_not_email=do_not_email, unpacked=unpacked)
 
 
@@ -90,20 +130,18 @@ def answered(row: Mapping[str, str], lead_map: LeadMap) -> dict[str, str]:
     return {name: "" if cell.strip().casefold() in lead_map.not_answered else cell.strip() for name, cell in row.items()}
 
 
-def make_lead(row: Mapping[str, str], lead_map: LeadMap, schema: LeadSchema, source: str, problems: list[str]) -> NewLead | None:
-    """A lead, or None with the reasons added to `problems`."""
-    try:
-        key, email = fill(lead_map.key, row), fill(lead_map.email, row)
-        zone = fill(lead_map.zone, row) if lead_map.zone else ""
-        values = {name: fill(filling, row) for name, filling in lead_map.fields.items()}
-        consent = {topic: fill(filling, row) for topic, filling in lead_map.consent.items()}
-    except TemplateError as error:
-        problems.append(f"a template of the map fails: {error.message}")
-        return None
+def make_lead(row: Mapping[str, str], lead_map: LeadMap, schema: LeadSchema, source: str, problems: list[str]) -> NewLead:
+    """A lead, with what is wrong added to `problems`. Raises whatever a template of the map may."""
+    key, email = fill(lead_map.key, row), fill(lead_map.email, row)
+    zone = fill(lead_map.zone, row) if lead_map.zone else ""
+    values = {name: fill(filling, row) for name, filling in lead_map.fields.items()}
+    consent = {topic: fill(filling, row) for topic, filling in lead_map.consent.items()}
     if not key:
         problems.append("the key is empty")
+    if len(key) > LONGEST_KEY:
+        problems.append(f"the key is longer than {LONGEST_KEY} characters")
     return NewLead(
-        key=key[:200],
+        key=key,
         email=read_address(email, problems),
         zone=read_zone(zone, problems),
         fields=read_fields(values, schema, problems),
@@ -114,7 +152,7 @@ def make_lead(row: Mapping[str, str], lead_map: LeadMap, schema: LeadSchema, sou
 
 
 def fill(filling: Filling, row: Mapping[str, str]) -> str:
-    """What a filling finds in a row; an empty text when it finds nothing. Raises TemplateError."""
+    """What a filling finds in a row; an empty text when it finds nothing. Raises whatever a template may."""
     if filling.value is not None:
         return filling.value
     found = filling.template.render(row=row).strip() if filling.template else row.get(filling.column or "", "")

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from engine.compiler.workspace import Compiled
 from engine.database import Database
+from engine.errors import ImportFileError
 from engine.leadfile.bring_in import Imported, import_leads
 from engine.leadfile.map import read_map
 from engine.leads import find_lead, save_consents
@@ -111,3 +112,24 @@ def test_a_later_import_keeps_the_fields_it_does_not_name(database: Database, br
         found = find_lead(tx, "ada@firm.example")
     assert found is not None
     assert found.fields == {"first_name": "Ada", "employees": 12}
+
+
+def test_of_two_rows_about_one_lead_the_later_has_the_last_word(database: Database, bring: Bring) -> None:
+    done = bring(LINES[0], "Ada,ada@firm.example,12,No", "Augusta,ada@firm.example,,Yes")
+
+    assert (done.rows, done.added, done.known) == (2, 1, 1)
+    with database.read() as tx:
+        found = find_lead(tx, "ada@firm.example")
+        assert found is not None
+        assert found.fields == {"first_name": "Augusta", "employees": 12}
+        assert tx.run(sa.select(consents.c.state).where(consents.c.lead_id == found.id)).scalar() == "refused"
+
+
+def test_a_file_that_breaks_in_the_middle_brings_nobody_in(database: Database, bring: Bring) -> None:
+    people = [f"Ada,ada{number}@firm.example,12,No" for number in range(1_100)]
+
+    with pytest.raises(ImportFileError, match=r"list\.csv: line 1102: this is not CSV"):
+        bring(LINES[0], *people, '"Bo,bo@firm.example')
+
+    with database.read() as tx:
+        assert tx.run(sa.select(sa.func.count()).select_from(leads)).scalar() == 0

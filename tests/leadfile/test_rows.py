@@ -1,5 +1,6 @@
 """What becomes of each row of a lead file."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from engine.errors import ImportFileError
 from engine.expressions.fields import Field, FieldType, LeadSchema
 from engine.leadfile.map import read_map
-from engine.leadfile.rows import BadRow, GoodRow, read_rows
+from engine.leadfile.rows import BadRow, GoodRow, check_lines, read_rows
 from engine.vocabulary import Consent
 
 SCHEMA = LeadSchema(
@@ -102,3 +103,83 @@ def test_every_mistake_of_a_map_is_told_with_its_place(tmp_path: Path) -> None:
     assert 'unknown topic "lesson" (did you mean "lessons"?)' in said
     assert 'unknown field "frist_name" (did you mean "first_name"?)' in said
     assert "`email` is missing" in said
+
+
+def test_a_file_with_semicolons_or_tabs_is_read_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(MAP)
+    lead_map = read_map(tmp_path / "map.yaml", SCHEMA, ("lessons",))
+    line = "Ada,ada@firm.example,12,Owner,Germany,Yes\n"
+
+    for sign in (";", "\t"):
+        lines = [HEADER.replace(",", sign), line.replace(",", sign)]
+        [row] = read_rows(lines, lead_map, SCHEMA, source="import test")
+        assert isinstance(row, GoodRow)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([], "the file is empty"),
+        (["Name,Email,Email,Staff,Role,Country,May we\n"], "“Email” stands 2 times in the header"),
+        (
+            ["Name,Email\n"],
+            "the map names columns that the file does not have: Country, May we, Role, Staff. It has: Name, Email",
+        ),
+        ([HEADER, '"Ada,ada@firm.example,1,owner,,Yes\n'], "line 2: this is not CSV: a quote is opened and never closed"),
+        ([HEADER, '"Ada"x,ada@firm.example,1,owner,,Yes\n'], "line 2: this is not CSV"),
+        ([HEADER, "A" * 200_000 + ",ada@firm.example,1,owner,,Yes\n"], "line 2: a cell is longer than 131,072 characters"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, lines: list[str], says: str) -> None:
+    (tmp_path / "map.yaml").write_text(MAP)
+    lead_map = read_map(tmp_path / "map.yaml", SCHEMA, ("lessons",))
+
+    with pytest.raises(ImportFileError, match=re.escape(says)):
+        check_lines(lines, lead_map)
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ row['Email'] + 1 }}", "can only concatenate"),
+        ("{{ row[row['Name']] }}", "no attribute 'Ada'"),
+        ("{{ row.__class__ }}", "unsafe"),
+    ],
+)
+@pytest.mark.parametrize("key", ["key: Email", "do_not_email: {column: May we, values: {No: yes}}"])
+def test_a_template_that_fails_rejects_its_row(tmp_path: Path, key: str, template: str, says: str) -> None:
+    text = MAP.replace(key, f'{key.partition(":")[0]}: "{template}"')
+
+    [row] = rows_of(tmp_path, "Ada,ada@firm.example,12,Owner,Germany,Yes\n", text=text)
+
+    assert isinstance(row, BadRow)
+    assert says in "; ".join(row.problems)
+
+
+def test_a_key_that_is_too_long_rejects_its_row(tmp_path: Path) -> None:
+    [row] = rows_of(
+        tmp_path, "Ada,ada@firm.example,12,Owner,Germany,Yes\n", text=MAP.replace("key: Email", f"key: {{value: {'k' * 201}}}")
+    )
+
+    assert isinstance(row, BadRow)
+    assert "longer than 200 characters" in "; ".join(row.problems)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("key: Email", "key: \"{{ row['Emial'] }}\"", "the map names columns that the file does not have: Emial"),
+        ("key: Email", 'key: "{{ Email }}"', "map.yaml:4:6: E035 unknown name \"Email\"; a cell is row['Email']"),
+        ("first_name: Name", "frist_name: Name", 'E035 unknown field "frist_name" (did you mean "first_name"?)'),
+        (
+            "Yes: granted",
+            "Yes: grnated",
+            'E014 `lessons`: "grnated" is not one of: granted, unknown, refused (did you mean "granted"?)',
+        ),
+        ("fields: {first_name: Name, employees: Staff, role: Role}", "first_name: Name", "put it under `fields:`"),
+    ],
+)
+def test_a_mistake_in_the_map_is_told_before_any_row_is_read(tmp_path: Path, old: str, new: str, says: str) -> None:
+    with pytest.raises(ImportFileError, match=re.escape(says)):
+        rows_of(tmp_path, "Ada,ada@firm.example,12,Owner,Germany,Yes\n", text=MAP.replace(old, new))
