@@ -32,6 +32,12 @@ def resident_megabytes(pid: int) -> float:
     return kilobytes / 1024 + sum(resident_megabytes(int(child)) for child in children)
 
 
+def wait_until_it_says_so(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    if not any("Stop it with" in line for line in process.stdout):
+        raise SystemExit(f"`handraiser up` ended by itself with {process.wait()}")
+
+
 def main() -> None:
     print(f"`handraiser up`, idle ({conditions()})")
     with tempfile.TemporaryDirectory() as folder:
@@ -41,9 +47,8 @@ def main() -> None:
         free = {f"HANDRAISER_{name}_LISTEN": "127.0.0.1:0" for name in ("WEB", "OUTBOX")}
         process = handraiser("up", "--workspace", str(workspace), HANDRAISER_REPLY_LISTEN="127.0.0.1:8926", **free)
         try:
+            wait_until_it_says_so(process)
             time.sleep(SETTLE_SECONDS)
-            if process.poll() is not None:
-                raise SystemExit(f"`handraiser up` ended by itself with {process.returncode}")
             print(f"  {resident_megabytes(process.pid):.0f} MB (goal: 150 MB or less)")
         finally:
             process.send_signal(signal.SIGTERM)
