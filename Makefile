@@ -37,7 +37,7 @@ format: $(VENV)/.installed-dev  ## write the code as `check` wants it
 bench: $(VENV)/.installed-dev  ## measure speed and memory, printed as a table
 	@$(RUN) -m benchmarks
 
-crash: $(VENV)/.installed-dev  ## kill processes at every named point of a send, on both databases
+crash: $(VENV)/.installed-dev  ## kill and freeze processes at every named point and at random, on both databases
 	@$(RUN) -m pytest -n $(JOBS) tests/crash --full
 
 migration: $(VENV)/.installed-dev  ## NAME="add a table": write the migration that engine/schema.py now needs
