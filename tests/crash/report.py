@@ -44,8 +44,8 @@ mark and the record, never sent again. *Sent again*: a mail that somebody waits 
 
 ## The points
 
-A kill can leave in doubt what a process has marked and not recorded: at most 8 mails for each of its 2 connections here. Of those,
-marketing stays unknown, and what somebody waits for is tried again and accepted.
+A kill can leave in doubt what a process has marked and not recorded: at most 8 mails for each of its 2 connections here.
+Of these, marketing stays unknown, and what somebody waits for is tried again and accepted.
 
 {table(POINTS, point_rows(trials))}
 """
