@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from engine.clock import Clock, HostClock
+from engine.errors import DatabaseError
 
 BUSY_MILLISECONDS = 30_000
 LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanished would keep its locks for hours
@@ -51,10 +52,16 @@ class Database:
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, durable: bool = True, connections: int = 16) -> "Database":
-        """Connect lazily. `durable=False` (SQLite's synchronous=OFF) is for the simulator's throw-away file only."""
+        """Connect lazily. Raises DatabaseError when the driver is not installed.
+
+        `durable=False` (SQLite's synchronous=OFF) is for the simulator's throw-away file only.
+        """
         if url.startswith("sqlite"):
             return cls(sqlite_engine(url, durable=durable), clock)
-        return cls(postgres_engine(url, connections), clock)
+        try:
+            return cls(postgres_engine(url, connections), clock)
+        except ModuleNotFoundError as error:
+            raise DatabaseError("PostgreSQL needs its driver: pip install 'handraiser[postgres]'") from error
 
     @contextmanager
     def read(self) -> Iterator[Tx]:

@@ -21,6 +21,8 @@ KNOWN = (
     "DATABASE_URL", "BROKER_URL", "SMTP_URL", "PUBLIC_URL", "SECRET_KEY", "WEBHOOK_KEY", "REPLY_DOMAIN",
     "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "QUEUE_LEASE_SECONDS", "WORKER_LEASE_SECONDS", "LOG_LEVEL", "CRASH_AT",
 )  # fmt: skip
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LAST_PORT = 65_535
 SHORTEST_SECRET = 32
 
 
@@ -117,15 +119,36 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
 
 def check(settings: Settings) -> None:
     """Raises SettingsError for a value that no process could run with."""
-    if urlsplit(settings.broker_url).scheme not in ("memory", "redis", "rediss"):
+    if not (settings.broker_url.startswith("memory:") or is_url(settings.broker_url, "redis", "rediss")):
         raise SettingsError(f"HANDRAISER_BROKER_URL is {settings.broker_url!r}; use memory: or redis://host:port/0")
-    if urlsplit(settings.public_url).scheme not in ("http", "https"):
+    if not is_url(settings.database_url, "sqlite", "postgresql", "postgresql+psycopg"):
+        raise SettingsError("HANDRAISER_DATABASE_URL must look like postgresql://user:password@host/name or sqlite:///path")
+    if not is_url(settings.public_url, "http", "https") or not urlsplit(settings.public_url).hostname:
         raise SettingsError(f"HANDRAISER_PUBLIC_URL is {settings.public_url!r}; it must start with https:// (or http://)")
-    if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
+    if settings.smtp_url and not is_url(settings.smtp_url, "smtp", "smtps"):
         raise SettingsError("HANDRAISER_SMTP_URL must look like smtp://user:password@host:587 or smtps://host:465")
+    if settings.log_level not in LOG_LEVELS:
+        raise SettingsError(f"HANDRAISER_LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(LOG_LEVELS)}")
+    for name in ("WEB_LISTEN", "REPLY_LISTEN", "OUTBOX_LISTEN"):
+        check_listen(name, getattr(settings, name.lower()))
     host = settings.outbox_listen.rpartition(":")[0]
     if not is_loopback(host):
         raise SettingsError(f"HANDRAISER_OUTBOX_LISTEN is {host}: the outbox shows every mail and listens on loopback only")
+
+
+def is_url(text: str, *schemes: str) -> bool:
+    """Whether it is a URL of one of these schemes, with a port that is one if there is any."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and "://" in text and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def check_listen(name: str, listen: str) -> None:
+    host, _colon, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
+        raise SettingsError(f"HANDRAISER_{name} is {listen!r}; it must be host:port, for example 127.0.0.1:8025")
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -133,7 +156,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     values = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")
@@ -141,6 +164,13 @@ def read_env_file(path: Path) -> dict[str, str]:
             raise SettingsError(f"{path}:{number}: expected NAME=value, found {name.strip()!r}")
         values[name.strip()] = value.strip().strip("'\"")
     return values
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text (byte {error.start}); save it again as UTF-8") from error
 
 
 def write_env_file(path: Path) -> None:
@@ -169,7 +199,7 @@ def with_driver(url: str) -> str:
 def seconds(text: str, name: str) -> timedelta:
     try:
         span = timedelta(seconds=float(text))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise SettingsError(f"{PREFIX}{name} is {text!r}; it must be a number of seconds") from error
     if span <= timedelta(0):
         raise SettingsError(f"{PREFIX}{name} is {text!r}; it must be more than 0")

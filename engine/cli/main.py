@@ -6,6 +6,7 @@ Exit status: 0 done, 1 problems were found, 2 the command was called wrongly.
 import sys
 
 import click
+import sqlalchemy as sa
 
 from engine import __version__
 from engine.cli.apply import apply_command
@@ -79,3 +80,17 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        click.echo(f"handraiser: {error.filename or 'this'}: {error.strerror or error}", err=True)
+        sys.exit(1)
+    except sa.exc.DatabaseError as error:
+        if type(error) not in (sa.exc.OperationalError, sa.exc.DatabaseError):
+            raise  # a mistake of ours, not of the server or the file
+        click.echo(f"handraiser: {database_trouble(error)}", err=True)
+        sys.exit(1)
+
+
+def database_trouble(error: sa.exc.DatabaseError) -> str:
+    said = str(error.orig).partition("\n")[0].strip()
+    where = "HANDRAISER_DATABASE_URL says where it is; without it, it is handraiser.db in the workspace"
+    return f"the database cannot be used: {said}. {where}."

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from engine.database import Database
+from engine.errors import UsageError
 from engine.installation import require_same_key
 from engine.migrations import upgrade
 from engine.settings import Settings, read_settings
@@ -37,9 +38,21 @@ def json_option(command: Command) -> Command:
 def open_workspace(workspace: Path) -> tuple[Settings, Database]:
     """The settings of a workspace and its database, brought up to the newest schema. Raises HandraiserError."""
     settings = read_settings(workspace)
+    require_workspace(workspace, settings)
     database = Database.open(settings.database_url)
     prepare_database(settings, database)
     return settings, database
+
+
+def require_workspace(workspace: Path, settings: Settings) -> None:
+    """Raises UsageError where nothing of ours is and nothing is set, so that no database is left there by mistake."""
+    database = workspace / "handraiser.db"
+    is_local = settings.database_url == f"sqlite:///{database.absolute()}"
+    if is_local and not settings.secret_keys and not database.exists() and not (workspace / "workspace.yaml").exists():
+        raise UsageError(
+            f"{workspace.absolute()} is no workspace: it has no workspace.yaml. Name one with --workspace, or make one: "
+            "handraiser init my-workspace"
+        )
 
 
 def tokens_of(settings: Settings) -> Tokens:

@@ -67,6 +67,8 @@ def test_a_port_that_is_taken_is_explained(folder: Path, setting: str) -> None:
 
 
 def test_up_without_a_secret_key_says_how_to_get_one(tmp_path: Path) -> None:
+    (tmp_path / "workspace.yaml").write_text("name: A\n")
+
     done = run("up", workspace=tmp_path, environment=settings_of_a_test())
 
     assert_explained(done, "HANDRAISER_SECRET_KEY", "handraiser init")

@@ -1,0 +1,93 @@
+"""Whoever calls the command wrongly reads what is wrong and what to do; there is never a traceback."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.cli.main import main
+
+Call = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Calls the command in an empty folder as a shell would: (exit status, all that it printed)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, **settings: str) -> tuple[int, str]:
+        for name, value in settings.items():
+            monkeypatch.setenv(f"HANDRAISER_{name}", value)
+        monkeypatch.setattr(sys, "argv", ["handraiser", *words])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",), ("report",), ("handoffs",), ("explain", "x"), ("enrol", "x", "--all"), ("plan",), ("apply",),
+        ("up",), ("web",), ("leads", "import", "a.csv", "--map", "a.yaml"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_no_workspace_is_left_as_it_was(call: Call, tmp_path: Path, words: tuple[str, ...]) -> None:
+    status, printed = call(*words)
+
+    assert status in (1, 2)
+    assert "workspace.yaml" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", "foo", "must look like postgresql://user:password@host/name or sqlite:///path"),
+        ("DATABASE_URL", "mysql://host/name", "must look like"),
+        ("DATABASE_URL", "postgresql://user:password@host:port/name", "must look like"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.db", "unable to open database file"),
+        ("DATABASE_URL", "postgresql://user:password@127.0.0.1:1/name", "onnection"),
+        ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        ("QUEUE_LEASE_SECONDS", "inf", "it must be a number of seconds"),
+        ("WORKER_LEASE_SECONDS", "1e300", "it must be a number of seconds"),
+        ("WEB_LISTEN", "127.0.0.1:99999", "it must be host:port"),
+        ("WEB_LISTEN", "8025", "it must be host:port"),
+        ("REPLY_LISTEN", "127.0.0.1:", "it must be host:port"),
+        ("SMTP_URL", "smtp://user@host:port", "must look like smtp://user:password@host:587"),
+        ("PUBLIC_URL", "https://", "it must start with https://"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(call: Call, name: str, value: str, says: str) -> None:
+    (Path.cwd() / "workspace.yaml").write_text("name: A\n")
+
+    status, printed = call("status", **{name: value})
+
+    assert status in (1, 2)
+    assert says in printed
+    assert f"HANDRAISER_{name}" in printed
+    assert "password" not in printed or "user:password@host" in printed
+
+
+def test_a_file_that_is_no_database_is_said_to_be_none(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "handraiser.db").write_text("this is not a database, though it is long enough to be looked at " * 20)
+
+    status, printed = call("status")
+
+    assert status == 1
+    assert "file is not a database" in printed
+
+
+def test_an_env_file_that_is_not_text_is_named(call: Call, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("HANDRAISER_REPLY_DOMAIN=café.example".encode("latin-1"))
+
+    status, printed = call("status")
+
+    assert status == 2
+    assert ".env: is not UTF-8 text" in printed
