@@ -11,11 +11,11 @@ from engine.versions import live_rules
 
 
 @click.group("leads")
-def leads_group() -> None:
+def leads_command() -> None:
     """Import leads from a file."""
 
 
-@leads_group.command("import")
+@leads_command.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--map", "map_file", type=click.Path(path_type=Path), required=True, help="Which column fills which field.")
 @workspace_option
@@ -23,7 +23,7 @@ def leads_group() -> None:
 def import_command(file: Path, map_file: Path, workspace: Path, as_json: bool) -> None:
     """Bring in the leads of a CSV FILE. Safe to repeat: a lead is recognised by its key.
 
-    Rows that cannot be used are written to FILE.rejects.csv with the reason; all others come in.
+    Rows that cannot be used go to a file beside it, enquiries.rejects.csv, with the reason; all others come in.
 
     \b
     Example:

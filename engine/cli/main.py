@@ -1,35 +1,37 @@
-"""The command `handraiser`: gathers the commands of the files beside it and turns our errors into plain words.
+"""The command `handraiser`: finds the commands in the files beside it and turns our errors into plain words.
 
 Exit status: 0 done, 1 problems were found, 2 the command was called wrongly.
 """
 
 import sys
+from importlib import import_module
 
 import click
 import sqlalchemy as sa
 
 from engine import __version__
-from engine.cli.apply import apply_command
-from engine.cli.check import check_command
-from engine.cli.demo import demo_command
-from engine.cli.dispatcher import dispatcher_command
-from engine.cli.enrol import enrol_command
-from engine.cli.explain import explain_command
-from engine.cli.handoffs import handoffs_command
-from engine.cli.init import init_command
-from engine.cli.leads import leads_group
-from engine.cli.plan import plan_command
-from engine.cli.render import render_command
-from engine.cli.report import report_command
-from engine.cli.simulate import simulate_command
-from engine.cli.status import status_command
-from engine.cli.up import up_command
-from engine.cli.web import web_command
-from engine.cli.worker import worker_command
 from engine.errors import HandraiserError
 
+COMMANDS = (
+    "apply", "check", "demo", "dispatcher", "enrol", "explain", "handoffs", "init", "leads", "plan", "render", "report",
+    "simulate", "status", "up", "web", "worker",
+)  # fmt: skip
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """Reads a command's file when the command is called: who enrols a lead should not wait for a web server to be imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"engine.cli.{cmd_name}"), f"{cmd_name}_command")
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="handraiser")
 def handraiser() -> None:
     """Nurture leads and confirm orders by email, from cadences written in YAML.
@@ -41,28 +43,6 @@ def handraiser() -> None:
       handraiser apply
       handraiser up
     """
-
-
-for command in (
-    init_command,
-    check_command,
-    render_command,
-    simulate_command,
-    plan_command,
-    apply_command,
-    leads_group,
-    enrol_command,
-    explain_command,
-    handoffs_command,
-    status_command,
-    report_command,
-    up_command,
-    dispatcher_command,
-    worker_command,
-    web_command,
-    demo_command,
-):
-    handraiser.add_command(command)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from tests.services.processes import die_with_parent
 
 Process = multiprocessing.context.ForkServerProcess
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["engine.cli.main"])
+FORKED.set_forkserver_preload([f"engine.cli.{name}" for name in ("main", "up", "dispatcher", "worker")])
 LOG = "product.log"
 THREADS = 4
 QUIT_WITHIN = 40  # seconds that a process asked to stop may take to finish what it began

@@ -1,0 +1,33 @@
+"""The list of commands, and how they are found."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import engine.cli.main
+from engine.cli.main import COMMANDS, handraiser
+
+FILES = {path.stem for path in Path(engine.cli.main.__file__).parent.glob("*.py")}
+
+
+def test_every_command_has_a_file_and_is_named_once():
+    assert len(set(COMMANDS)) == len(COMMANDS)
+    assert set(COMMANDS) == FILES - {"__init__", "main", "options", "lead_story"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(name: str):
+    words = [name, "import"] if name == "leads" else [name]
+
+    told = CliRunner().invoke(handraiser, [*words, "--help"])
+
+    assert told.exit_code == 0
+    assert f"handraiser {' '.join(words)}" in told.output.partition("Usage:")[2].partition("\n")[2]
+
+
+def test_a_command_that_is_not_there_is_a_wrong_call():
+    told = CliRunner().invoke(handraiser, ["campaign"])
+
+    assert told.exit_code == 2
+    assert "No such command" in told.output
