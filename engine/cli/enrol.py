@@ -6,14 +6,17 @@ from datetime import date, datetime
 from pathlib import Path
 
 import click
+import sqlalchemy as sa
 
+from engine.claim import in_state
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.database import Database, Tx
 from engine.errors import UsageError
 from engine.leads import find_lead
 from engine.schedule.enrol import Enrolled, enrol_leads
 from engine.schedule.segments import every_lead, leads_in_segment
-from engine.vocabulary import NotEnrolled
+from engine.schema import enrolments, touches
+from engine.vocabulary import NotEnrolled, TouchState
 
 IN_WORDS = {
     NotEnrolled.NO_LEAD: "are not there any more",
@@ -55,7 +58,11 @@ def enrol_command(
     with database.read() as tx:
         people = list(chosen(tx, keys, segment))
     done = enrol_all(database, cadence, people, day.date() if day else None, show=not as_json)
-    print_json({"enrolled": done.enrolled, "left_out": done.left_out}) if as_json else click.echo("\n".join(lines(done)))
+    if as_json:
+        print_json({"enrolled": done.enrolled, "left_out": done.left_out})
+        return
+    with database.read() as tx:
+        click.echo("\n".join((*lines(done), *lines_of_waiting(tx, cadence))))
 
 
 def chosen(tx: Tx, keys: Iterable[str], segment: str | None) -> Iterator[list[int]]:
@@ -91,3 +98,15 @@ def lines(done: Enrolled) -> Iterator[str]:
     yield f"{done.enrolled:,} enrolled."
     for reason, count in sorted(done.left_out.items()):
         yield f"  {count:,} left out: they {IN_WORDS[NotEnrolled(reason)]}"
+
+
+def lines_of_waiting(tx: Tx, cadence: str) -> Iterator[str]:
+    """Says so when nothing is due yet: an outbox that stays empty until Monday looks like a mistake."""
+    waiting = (
+        sa.select(sa.func.min(touches.c.due_at))
+        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .where(enrolments.c.cadence == cadence, in_state(touches, TouchState.WAITING))
+    )
+    due_at = tx.run(waiting).scalar()
+    if due_at is not None and due_at > tx.now:
+        yield f"The next step is due on {due_at:%a %d %b %Y at %H:%M} UTC, when its sending window is open."

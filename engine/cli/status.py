@@ -14,6 +14,8 @@ from engine.database import Tx
 from engine.schema import enrolments, handoffs, leads, sends, suppressions, tasks, touches, workers
 from engine.vocabulary import HandoffState, TaskState
 
+DUE = {"touch": "step", "send": "mail", "reaction": "reaction"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -61,7 +63,7 @@ def status_of(tx: Tx) -> Status:
         handoffs_late=count(tx, handoffs, handoffs.c.state == HandoffState.RAISED, handoffs.c.answer_by < tx.now),
         tasks_late=count(tx, tasks, tasks.c.state == TaskState.OPEN, tasks.c.due_at < tx.now),
         set_aside={noun.name: number for noun in NOUNS.values() if (number := count_set_aside(tx, noun))},
-        processes=tuple(f"{row.kind} {row.host}:{row.pid}" for row in tx.run(alive)),
+        processes=tuple(f"{row.kind} ({row.host.partition(' ')[0]}, {row.pid})" for row in tx.run(alive)),
     )
 
 
@@ -87,7 +89,7 @@ def lines_of(found: Status) -> Iterator[str]:
     yield f"leads       {found.leads:,}, {found.suppressions:,} suppressions"
     yield f"passages    {listed(found.passages)}"
     yield f"mail        {listed(found.mail)}"
-    yield f"due now     {listed(found.due)}"
+    yield f"due now     {', '.join(counted(number, DUE[noun]) for noun, number in found.due.items())}"
     yield f"next touch  {found.next_touch_at:%Y-%m-%d %H:%M} UTC" if found.next_touch_at else "next touch  none is planned"
     yield f"hand-offs   {listed(found.handoffs)}"
     yield f"processes   {', '.join(found.processes) or 'none is running: `handraiser up` starts one'}"
@@ -101,3 +103,7 @@ def lines_of(found: Status) -> Iterator[str]:
 
 def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items()) or "none"
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number:,} {what if number == 1 else what + 's'}"

@@ -59,7 +59,7 @@ class Changes:
             for step_id, count in change.stranded:
                 yield f"    {count:,} stay on their version, for the new one has no step {step_id!r}"
         for kind in self.rules:
-            yield f"~ {kind}: changed, and holds for everyone at once"
+            yield f"~ {kind}: new rules, for everyone at once"
         for how in ("new", "changed", "gone"):
             yield from email_lines(how, [name for name, way in self.emails if way == how])
 

@@ -83,6 +83,15 @@ def test_leads_are_enrolled_by_key_by_segment_and_all(applied: Path):
         assert tx.run(sa.select(sa.func.count()).select_from(touches)).scalar_one() == 3
 
 
+def test_enrolling_says_when_the_first_step_comes(applied: Path):
+    with database_of(applied).write() as tx:
+        add_lead(tx, email="office@example.com", zone="Europe/London")
+
+    done = run(applied, "enrol", "new-enquiry", "--lead", "office@example.com", "--at", "2030-01-07")
+
+    assert "The next step is due on Mon 07 Jan 2030 at 09:00 UTC" in done.output
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
