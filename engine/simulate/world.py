@@ -25,7 +25,7 @@ from engine.simulate.recipients import Intended, Recipients
 
 LEASE = timedelta(hours=1)
 SCORED_AT_ONCE = 1_000
-MEND_EVERY = timedelta(hours=6)  # scores fade and rows get lost by the day, not by the minute
+MEND_EVERY = timedelta(hours=24)  # scores fade and rows get lost by the day, not by the minute
 
 Perform = Callable[[Sequence[Intended]], None]
 Progress = Callable[[datetime], None]
@@ -33,15 +33,15 @@ Progress = Callable[[datetime], None]
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """A run. `grain`: how far apart two looks at the clock are at least; what falls in between happens at the later one,
-    people's acts before ours, so that a reply still comes before the mail it stops.
+    """A run. What is due of ours happens at its own time, and sees all that people did before. What people do is told in
+    bunches, at most `patience` after it happened: each look costs the same however much there is to see.
     """
 
     runtime: Runtime
     clock: VirtualClock
     recipients: Recipients
     perform: Perform
-    grain: timedelta = timedelta(hours=1)
+    patience: timedelta = timedelta(hours=6)
     arrived: list[tuple[int, datetime]] = field(default_factory=list)  # (send id, when), put here by the wire
     intended: list[tuple[datetime, int, Intended]] = field(default_factory=list)
     taken: dict[Lane, list[Claim]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class World:
         self.mend()
         while (upcoming := self.next_instant()) is not None and upcoming <= until:
             if upcoming > self.clock.now():
-                self.clock.move_to(max(upcoming, self.clock.now() + self.grain))
+                self.clock.move_to(upcoming)
                 progress(self.clock.now())
                 self.mend()
             self.act()
@@ -110,11 +110,12 @@ class World:
             self.perform(due)
 
     def next_instant(self) -> datetime | None:
+        """When there is something to do next; now, where it is overdue."""
         with self.runtime.database.read() as tx:
             dues = next_dues(tx)
         if self.intended:
-            dues.append(self.intended[0][0])
-        return min((max(due, self.clock.now()) for due in dues), default=None)
+            dues.append(self.intended[0][0] + self.patience)
+        return max(min(dues), self.clock.now()) if dues else None
 
 
 def next_dues(tx: Tx) -> list[datetime]:
