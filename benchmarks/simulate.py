@@ -63,10 +63,10 @@ def made_up(folder: Path) -> tuple[Path, Path]:
 def report(parts: list[Part], seconds: float) -> None:
     told = tally_of(parts)
     sends = sum(told.sends.values())
-    megabytes = peak_megabytes() + sum(part.peak_kilobytes for part in parts) / 1024 * (len(parts) > 1)
+    megabytes = peak_megabytes() + sum(part.peak_kilobytes for part in parts[1:]) / 1024
     print(f"  {told.leads:,} leads, {sends:,} sends, {sum(told.events.values()) + told.by_machines:,} events")
     print(f"  {seconds:.1f} s from the files to the tally, {seconds / max(1, sends) * 1e6:.0f} µs a send (goal: 60 s)")
-    print(f"  {megabytes:.0f} MB, the peaks of {len(parts)} processes and their parent added up (goal: 400 MB)")
+    print(f"  {megabytes:.0f} MB, the peaks of {len(parts)} processes added up (goal: 400 MB)")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ fairer and faster than SQLite's polling. On PostgreSQL `now` is the database's, 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,10 +25,14 @@ LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanish
 
 @dataclass(frozen=True, slots=True)
 class Tx:
-    """A transaction: its connection and the one instant that counts as now within it."""
+    """A transaction: its connection and the one instant that counts as now within it.
+
+    `seen` keeps what is asked for again and again and cannot change within it (see `engine.versions.live_rules`).
+    """
 
     connection: sa.Connection
     now: datetime
+    seen: dict[str, object] = field(default_factory=dict)
 
     @property
     def is_sqlite(self) -> bool:

@@ -15,6 +15,7 @@ from engine.errors import DatabaseError
 from engine.render.artifact import Artifact
 from engine.schema import artifacts, cadence_versions, cadences, emails, rules
 
+LIVE = "live rules"  # in a transaction's `seen`; who writes rules takes it out
 KINDS = ("policy", "scoring", "assignment", "offers")
 NEWEST = sa.select(rules.c.kind, sa.func.max(rules.c.id).label("id")).group_by(rules.c.kind)  # asked for every batch
 
@@ -31,7 +32,15 @@ class Live:
 
 
 def live_rules(tx: Tx) -> Live:
-    """Raises DatabaseError when no workspace was ever applied."""
+    """The same for the whole transaction. Raises DatabaseError when no workspace was ever applied."""
+    known = tx.seen.get(LIVE)
+    if isinstance(known, Live):
+        return known
+    tx.seen[LIVE] = newest = newest_rules(tx)
+    return newest
+
+
+def newest_rules(tx: Tx) -> Live:
     ids = tuple(sorted((str(row.kind), int(row.id)) for row in tx.run(NEWEST)))
     if len(ids) < len(KINDS):
         raise DatabaseError("no workspace was applied to this database yet; run `handraiser apply` first")

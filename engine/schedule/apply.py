@@ -17,7 +17,7 @@ from engine.schedule.changes import CadenceChange, Changes, EmailHow, How
 from engine.schedule.move import move_passages
 from engine.schema import artifacts, cadence_versions, cadences, emails, enrolments, plans, rules, touches
 from engine.sql import insert
-from engine.versions import KINDS
+from engine.versions import KINDS, LIVE
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH
 
 
@@ -135,6 +135,7 @@ def write_rules(tx: Tx, plan: WorkspacePlan, changed: Collection[str]) -> None:
     for kind in changed:
         body = getattr(plan, kind)
         tx.run(sa.insert(rules).values(kind=kind, hash=hash_of(body), body=to_json(body), applied_at=tx.now))
+    tx.seen.pop(LIVE, None)
 
 
 def write_emails(tx: Tx, plan: WorkspacePlan) -> None:

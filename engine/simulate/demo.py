@@ -27,7 +27,7 @@ from engine.schedule.apply import apply_plan
 from engine.schedule.enrol import enrol_leads
 from engine.settings import read_settings
 from engine.simulate.mailbox import NotingWire
-from engine.simulate.make import make_runtime, open_database
+from engine.simulate.make import go_home, make_runtime, open_database
 from engine.simulate.over_wire import WireActs
 from engine.simulate.people import Person, make_people
 from engine.simulate.posts import Post
@@ -86,6 +86,7 @@ def run_demo(folder: Path, *, count: int, days: int, seed: int, progress: Progre
             enrol(database, people[week::ARRIVING])
             world.run(START + timedelta(weeks=week + 1), progress)
         world.run(START + timedelta(days=days), progress)
+        go_home(database)
         with database.read() as tx:
             return Shown(tally=tally(tx), taken=sink.kept, folder=folder)
 

@@ -68,6 +68,12 @@ def open_database(settings: Settings, clock: VirtualClock) -> Database:
     return database
 
 
+def go_home(database: Database) -> None:
+    """The world's process is not one that anybody should count on after the run."""
+    with database.write() as tx:
+        tx.run(sa.delete(workers).where(workers.c.id == WORKER))
+
+
 def make_runtime(settings: Settings, database: Database, wire: Wire) -> Runtime:
     return Runtime(
         settings=settings,

@@ -56,7 +56,7 @@ class Part:
 
 
 def simulate(run: Run, *, parts: int, progress: Callable[[int], None]) -> list[Part]:
-    """Run it, in `parts` processes; `progress` is told how many days have passed in all of them together.
+    """Run it, in `parts` processes, this one among them; `progress` is told how many days have passed in all of them together.
 
     Raises what reading the files raises, before anything is run.
     """
@@ -67,9 +67,9 @@ def simulate(run: Run, *, parts: int, progress: Callable[[int], None]) -> list[P
         days: Queue[int] = shared.Queue()  # type: ignore[assignment]
         watcher = Thread(target=pass_on, args=(days, progress), daemon=True)
         watcher.start()
-        with ProcessPoolExecutor(parts, mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(simulate_part, run, number, parts, days.put) for number in range(parts)]
-            done = [job.result() for job in jobs]
+        with ProcessPoolExecutor(parts - 1, mp_context=get_context("spawn")) as pool:
+            jobs = [pool.submit(simulate_part, run, number, parts, days.put) for number in range(1, parts)]
+            done = [simulate_part(run, 0, parts, days.put), *(job.result() for job in jobs)]
         days.put(-1)
         watcher.join()
     return done

@@ -7,22 +7,23 @@ but the wire; jobs are carried out at once instead of being queued, until nothin
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import sqlalchemy as sa
 
-from engine.claim import NOUNS, Claim, in_state
+from engine.claim import NOUNS, REACTION, SEND, Claim, in_state
 from engine.clock import VirtualClock
 from engine.database import Tx
 from engine.processes.dispatcher import dispatch, mend
-from engine.processes.lanes import Lane
+from engine.processes.lanes import LANES, Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
 from engine.scoring.rescore import rescore_fading
 from engine.simulate.mailbox import received
 from engine.simulate.recipients import Intended, Recipients
 
+FAR = datetime.max.replace(tzinfo=UTC)
 LEASE = timedelta(hours=1)
 SCORED_AT_ONCE = 1_000
 MEND_EVERY = timedelta(hours=24)  # scores fade and rows get lost by the day, not by the minute
@@ -44,6 +45,7 @@ class World:
     patience: timedelta = timedelta(hours=6)
     arrived: list[tuple[int, datetime]] = field(default_factory=list)  # (send id, when), put here by the wire
     intended: list[tuple[datetime, int, Intended]] = field(default_factory=list)
+    dues: dict[str, datetime] = field(default_factory=dict)  # of each noun's first row
     taken: dict[Lane, list[Claim]] = field(default_factory=dict)
     order: "count[int]" = field(default_factory=count)
     mended_at: datetime | None = None
@@ -56,7 +58,8 @@ class World:
                 self.clock.move_to(upcoming)
                 progress(self.clock.now())
                 self.mend()
-            self.act()
+            if self.act():
+                self.dues |= {noun.name: self.clock.now() for noun in (REACTION, SEND)}  # what acts may make due at once
             self.work()
         self.clock.move_to(max(until, self.clock.now()))
 
@@ -76,7 +79,8 @@ class World:
 
     def work(self) -> None:
         """Carry out what is due now. What follows from it at once is for the next look."""
-        dispatch(self.runtime.database, self.take, lease=LEASE)
+        lanes = [lane for lane in LANES if self.dues.get(lane.noun.name, FAR) <= self.clock.now()]
+        dispatch(self.runtime.database, self.take, lease=LEASE, lanes=lanes)
         self.carry_out()
         self.deliver_to_mailboxes()
 
@@ -100,27 +104,38 @@ class World:
             for intended in self.recipients.intend(mail):
                 heapq.heappush(self.intended, (intended.at, next(self.order), intended))
 
-    def act(self) -> None:
-        """Have the recipients do what they intended to do by now."""
+    def act(self) -> bool:
+        """Have the recipients do what they intended to do by now; whether anybody did anything."""
         now = self.clock.now()
         due = []
         while self.intended and self.intended[0][0] <= now:
             due.append(heapq.heappop(self.intended)[2])
         if due:
             self.perform(due)
+        return bool(due)
 
     def next_instant(self) -> datetime | None:
         """When there is something to do next; now, where it is overdue."""
         with self.runtime.database.read() as tx:
-            dues = next_dues(tx)
+            self.dues = first_dues(tx)
+        soonest = [*self.dues.values()]
         if self.intended:
-            dues.append(self.intended[0][0] + self.patience)
-        return max(min(dues), self.clock.now()) if dues else None
+            soonest.append(self.intended[0][0] + self.patience)
+        return max(min(soonest), self.clock.now()) if soonest else None
 
 
-def next_dues(tx: Tx) -> list[datetime]:
-    """When the next row of each kind is due. Fading points wait for the next time that anything is."""
-    return [instant for due in FIRST_DUES if isinstance(instant := tx.run(due).scalar(), datetime)]
+def first_dues(tx: Tx) -> dict[str, datetime]:
+    """When the next row of each noun is due. Fading points wait for the next time that anything is."""
+    row = tx.run(FIRST_DUES).one()
+    return {name: due for name, due in row._mapping.items() if due is not None}
 
 
-FIRST_DUES = [sa.select(sa.func.min(noun.table.c.due_at)).where(in_state(noun.table, noun.open_state)) for noun in NOUNS.values()]
+FIRST_DUES = sa.select(
+    *(
+        sa.select(sa.func.min(noun.table.c.due_at))
+        .where(in_state(noun.table, noun.open_state))
+        .scalar_subquery()
+        .label(noun.name)
+        for noun in NOUNS.values()
+    )
+)
