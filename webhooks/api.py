@@ -16,7 +16,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from engine.claim import SEND, Claim, take_due
+from engine.compiler.plan import Policy
 from engine.database import Tx
+from engine.deliver.rehearse import why_not_written
 from engine.deliver.transactional import request_email
 from engine.errors import DatabaseError
 from engine.events import NewEvent, record_events
@@ -43,6 +45,14 @@ class Taken:
     lead: int
     send: int | None
     is_new: bool
+
+
+class Unwritable(Exception):
+    """The mail that an event asks for lacks something. The shop must know: an order without its confirmation is an order lost."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("the mail that this event asks for cannot be written")
+        self.faults = faults
 
 
 def pages(receiver: Receiver) -> Blueprint:
@@ -78,9 +88,12 @@ def take_event(runtime: Runtime, facts: object, *, post_id: str) -> Taken | list
     Commits. Raises SQLAlchemyError when the database does not answer, DatabaseError when no workspace was applied yet.
     """
     try:
-        taken, claims = store(runtime, facts, post_id)
-    except IntegrityError:  # somebody added the same lead this very moment: now it is there
-        taken, claims = store(runtime, facts, post_id)
+        try:
+            taken, claims = store(runtime, facts, post_id)
+        except IntegrityError:  # somebody added the same lead this very moment: now it is there
+            taken, claims = store(runtime, facts, post_id)
+    except Unwritable as refused:
+        return refused.faults
     if claims:
         publish(runtime, claims)
     return taken
@@ -94,7 +107,19 @@ def store(runtime: Runtime, facts: object, post_id: str) -> tuple[Taken | list[F
         known = known_event(tx, posted)
         if known is not None:
             return known, []
-        return append(tx, runtime, posted)
+        taken, claims = append(tx, runtime, posted)
+        if claims and (why := why_not_written(tx, runtime, claims[0])):
+            raise Unwritable(lacking(posted, live_rules(tx).policy, why))
+        return taken, claims
+
+
+def lacking(posted: PostedEvent, policy: Policy, why: str) -> list[Fault]:
+    """What the mail of this event would have needed, as far as can be told."""
+    kind = policy.event_schema.kind(posted.type)
+    told = {**posted.public, **posted.personal}
+    missing = [field.name for field in kind.data if field.name not in told] if kind else []
+    faults = [Fault(field=f"data.{name}", problem="is missing, and the email may need it") for name in missing]
+    return [*faults, Fault(field="data", problem=why)]
 
 
 def known_event(tx: Tx, posted: PostedEvent) -> Taken | None:

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ import sqlalchemy as sa
 from engine.database import Database
 from engine.expressions.fields import EventKind, EventSchema, Field, FieldType, LeadSchema
 from engine.leads import find_lead
-from engine.schema import bodies, consents, emails, leads, reactions, sends
+from engine.render.artifact import link_table_id
+from engine.schema import artifacts, bodies, consents, emails, leads, reactions, sends
 from tests.factories import add_lead
 from tests.schedule.plans import apply
 from tests.webhooks.place import ARTIFACT, Place
@@ -95,6 +97,23 @@ def test_an_order_is_a_lead_an_event_and_a_mail_on_its_way(shop: Place):
         send = tx.run(sa.select(sends)).one()
     assert lead is not None and lead.fields == {"first_name": "Maya", "role": "teacher"}
     assert (send.state, send.stream, send.event_id, send.email) == ("claimed", "transactional", event.id, "order-confirmation")
+
+
+@pytest.mark.both_databases
+def test_an_order_whose_confirmation_cannot_be_written_is_refused_and_not_stored(shop: Place):
+    wants_total = replace(ARTIFACT, text="{{ event.total }} for {{ event.ship_to }}")
+    with shop.database.write() as tx:
+        body = {"email": ARTIFACT.email, "brand": ARTIFACT.brand, "body": wants_total.to_json(), "created_at": tx.now}
+        tx.run(sa.insert(artifacts).values(hash=wants_total.hash, link_table_id=link_table_id(wants_total.hash), **body))
+        tx.run(sa.update(emails).values(artifact_hash=wants_total.hash))
+
+    told = faults(post(shop, order(data={"number": "CR-10482"})))
+
+    assert set(told) == {"data.total", "data.items", "data.ship_to", "data"}
+    assert "cannot be written" in told["data"]
+    assert shop.events() == []
+    assert count(shop.database, leads) == count(shop.database, sends) == 0
+    assert post(shop, order()).status_code == 200
 
 
 @pytest.mark.both_databases
