@@ -188,7 +188,7 @@ def read_fields(given: Mapping[str, object], fields: Collection[Field], prefix: 
         try:
             value = as_json(parse_value(field, given.get(field.name)))
         except ValueError as error:
-            faults += [Fault(field=prefix + field.name, problem=problem) for problem in str(error).split("; ")]
+            faults.append(Fault(field=prefix + field.name, problem=str(error)))
             continue
         if value is not None:
             read[field.name] = value
@@ -202,7 +202,7 @@ def read_with(reader: Reader, given: object, where: str, faults: list[Fault]) ->
     problems: list[str] = []
     text = reader(given.strip(), problems) if isinstance(given, str) and given.isprintable() else None
     if not isinstance(given, str) or not given.isprintable():
-        problems.append(f"{shown(given)} must be text")
+        problems.append(f"{shown(given)} must be text on one line")
     faults += [Fault(field=where, problem=problem) for problem in problems]
     return text
 

@@ -7,7 +7,6 @@ import sys
 from importlib import import_module
 
 import click
-import sqlalchemy as sa
 
 from engine import __version__
 from engine.errors import HandraiserError
@@ -63,14 +62,18 @@ def main() -> None:
     except OSError as error:
         click.echo(f"handraiser: {error.filename or 'this'}: {error.strerror or error}", err=True)
         sys.exit(1)
-    except sa.exc.DatabaseError as error:
-        if type(error) not in (sa.exc.OperationalError, sa.exc.DatabaseError):
+    except Exception as error:
+        if (told := database_trouble(error)) is None:
             raise  # a mistake of ours, not of the server or the file
-        click.echo(f"handraiser: {database_trouble(error)}", err=True)
+        click.echo(f"handraiser: {told}", err=True)
         sys.exit(1)
 
 
-def database_trouble(error: sa.exc.DatabaseError) -> str:
-    said = str(error.orig).partition("\n")[0].strip()
+def database_trouble(error: Exception) -> str | None:
+    """In words, when it is the server or the file that fails; None for everything else."""
+    known = sys.modules.get("sqlalchemy.exc")  # where nobody has imported it, no database has failed
+    if known is None or type(error) not in (known.OperationalError, known.DatabaseError):
+        return None
+    said = str(getattr(error, "orig", error)).partition("\n")[0].strip()
     where = "HANDRAISER_DATABASE_URL says where it is; without it, it is handraiser.db in the workspace"
     return f"the database cannot be used: {said}. {where}."

@@ -95,6 +95,8 @@ def parse_source(data: bytes, file: str, findings: Findings) -> Node | None:
 
 def read_bytes(path: Path, file: str) -> bytes:
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise Refused("E001", Place(file), "this is a pipe or a device, not a file")
         with path.open("rb") as opened:
             data = opened.read(LARGEST_BYTES + 1)
     except FileNotFoundError as error:

@@ -15,6 +15,7 @@ from engine.compiler.diagnostics import Diagnostic, Findings, Place
 from engine.compiler.files import is_usable, printable, read_files
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.render_port import Known, Renderer
+from engine.compiler.source import Mapping, Scalar, read_source
 from engine.compiler.steps import emails_of
 from engine.compiler.syntax import Files
 from engine.render.artifact import Artifact
@@ -51,7 +52,18 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
         artifacts |= compiled
         for problem in problems:
             findings.add("E030", Place(problem.file, problem.line, problem.column), problem.message)
+    check_owners(folder, names, files, findings)
     return Emails(names=names, artifacts=artifacts, are_complete=wanted == artifacts.keys() and bool(brands))
+
+
+def check_owners(folder: Path, names: Sequence[str], files: Files, findings: Findings) -> None:
+    """Whoever is said to answer for an email must be a rep. What else is wrong with its file is told by the renderer."""
+    reps = files.assignment.reps
+    for name in names if reps else ():
+        node = read_source(folder, email_file(name), Findings())
+        for key, value in node.entries if isinstance(node, Mapping) else ():
+            if key.text == "owner" and isinstance(value, Scalar) and value.text not in reps:
+                findings.unknown("E021", value.place, "rep", value.text, reps)
 
 
 def email_file(name: str) -> str:

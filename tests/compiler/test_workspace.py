@@ -1,6 +1,7 @@
 """Compiling whole workspaces: the plan that comes out, and that nothing the marketer writes gets past as an exception."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,23 @@ def test_a_text_of_brackets_is_an_error_and_no_exception(key: str, tmp_path: Pat
     write(folder, "cadences/small.yaml", SMALL + f"  {step}\n")
 
     assert [found.code for found in compiled(folder).diagnostics] == [{"if": "E023", "title": "E038"}[key]]
+
+
+def test_whoever_answers_for_an_email_must_be_a_rep(tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    name = library.email_names(folder)[0]
+    with (folder / f"templates/emails/{name}/email.yaml").open("a", encoding="utf-8") as file:
+        file.write("owner: bob\n")
+
+    [found] = compiled(folder).diagnostics
+
+    assert (found.code, found.file) == ("E021", f"templates/emails/{name}/email.yaml")
+
+
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    os.mkfifo(folder / "cadences/pipe.yaml")
+
+    found = [str(each) for each in compiled(folder).diagnostics]
+
+    assert "cadences/pipe.yaml:1:1: E001 this is a pipe or a device, not a file" in found
