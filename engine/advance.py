@@ -118,18 +118,18 @@ def gather(
     tx: Tx, rows: Sequence[TouchRow], courses: Mapping[int, Course], people: Mapping[int, Lead], live: Live
 ) -> dict[int, Facts]:
     """Facts by touch, for those whose cadence or step asks; events are read only where a condition is about them."""
-    groups: dict[tuple[str, bool], list[TouchRow]] = {}
+    groups: dict[tuple[str, frozenset[str] | None], list[TouchRow]] = {}
     for row in rows:
         way = courses[row.version_id]
         asked = conditions_at(way, row.step_id, live)
         needs_rep = isinstance(way.steps.get(row.step_id), TaskStep)
         if asked or needs_rep:
-            with_events = needs_rep or any(each.uses_events for each in asked)
-            groups.setdefault((way.plan.topic, with_events), []).append(row)
+            types = None if needs_rep else frozenset(kind for each in asked for kind in each.uses_events)
+            groups.setdefault((way.plan.topic, types), []).append(row)
     found: dict[int, Facts] = {}
-    for (topic, with_events), some in groups.items():
+    for (topic, types), some in groups.items():
         theirs = {row.lead_id: people[row.lead_id] for row in some}
-        facts = gather_facts(tx, theirs, live, topic=topic, with_events=with_events)
+        facts = gather_facts(tx, theirs, live, topic=topic, event_types=types)
         found.update({row.id: facts[row.lead_id] for row in some})
     return found
 

@@ -5,7 +5,7 @@ After `engine.leads`, `engine.events` and `engine.versions`; before every verb t
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -44,10 +44,18 @@ _scopes: deque[tuple[Policy, Scope]] = deque(maxlen=8)
 
 
 def gather_facts(
-    tx: Tx, people: Mapping[int, Lead], live: Live, *, topic: str | None = None, with_events: bool = True
+    tx: Tx,
+    people: Mapping[int, Lead],
+    live: Live,
+    *,
+    topic: str | None = None,
+    event_types: Collection[str] | None = None,
 ) -> dict[int, Facts]:
-    """What conditions may look at, for each lead by id, as of the transaction's now. Four statements for any number."""
-    events = facts_of(tx, people) if with_events else {}
+    """What conditions may look at, for each lead by id, as of the transaction's now. A few statements for any number.
+
+    `event_types`: those that the conditions ask for (`Condition.uses_events`); None: all of them.
+    """
+    events = facts_of(tx, people, types=event_types)
     points = points_of(tx, people)
     said = consents_of(tx, people, topic) if topic else {}
     return {

@@ -40,5 +40,5 @@ def next_leads(tx: Tx, after: int) -> list[int]:
 
 def fitting(tx: Tx, live: Live, name: str, lead_ids: list[int]) -> list[int]:
     asked = condition(live.policy.segments[name], live.policy)
-    facts = gather_facts(tx, load_leads(tx, lead_ids), live, with_events=bool(asked.uses_events))
+    facts = gather_facts(tx, load_leads(tx, lead_ids), live, event_types=asked.uses_events)
     return [lead_id for lead_id in lead_ids if asked.holds(facts[lead_id])]

@@ -39,3 +39,9 @@ def share(assignment: Assignment, reps: tuple[str, ...], lead: Lead) -> Rep:
     """An even and stable draw, by the lead's key."""
     drawn = int.from_bytes(sha256(lead.key.encode()).digest()[:8], "big")
     return assignment.reps[reps[drawn % len(reps)]]
+
+
+def assigning_types(live: Live) -> frozenset[str]:
+    """Every type of event that the rules look at."""
+    texts = [rule.condition for rule in live.assignment.rules if rule.condition is not None]
+    return frozenset(kind for text in texts for kind in condition(text, live.policy).uses_events)

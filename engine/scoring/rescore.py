@@ -15,8 +15,9 @@ from engine.database import Tx
 from engine.leads import load_leads, lock_leads
 from engine.runtime import Runtime
 from engine.schema import rules, scores
+from engine.scoring.assignment import assigning_types
 from engine.scoring.handoff import Crossing, raise_hands
-from engine.scoring.rules import Score, kept_reasons, score
+from engine.scoring.rules import Score, kept_reasons, moving_types, score
 from engine.sql import insert, rows_at_once
 from engine.versions import Live, live_rules
 
@@ -34,8 +35,8 @@ def rescore(tx: Tx, runtime: Runtime, lead_ids: Collection[int]) -> list[int]:
     live = live_rules(tx)
     lock_leads(tx, lead_ids)
     people = load_leads(tx, lead_ids)
-    facts = gather_facts(tx, people, live)
     scope = scope_of(live.policy)
+    facts = gather_facts(tx, people, live, event_types=moving_types(live.scoring, scope) | assigning_types(live))
     fresh = {lead_id: score(live.scoring, facts[lead_id], scope) for lead_id in people}
     crossings = [
         Crossing(lead=people[lead_id], facts=facts[lead_id], score=fresh[lead_id], number=number)

@@ -175,9 +175,11 @@ def kept_reasons(found: Score) -> list[dict[str, object]]:
 
 def moved_by(model: ScoringModel, event_type: str, scope: Scope) -> bool:
     """Whether an event of this type may move a score: by its points, by a condition, or because sales has had its say."""
-    if event_type in (*ANSWERED, EventType.FORM_SUBMITTED):  # a form may bring new values of fields
-        return True
-    if any(event_type in scope.events.counted_as(rule.on) for rule in model.points):
-        return True
-    asked = conditions_of(model, scope)
-    return any(event_type in condition.uses_events for condition in asked)
+    return event_type in moving_types(model, scope)
+
+
+def moving_types(model: ScoringModel, scope: Scope) -> frozenset[str]:
+    """Every type of event that a score looks at."""
+    scored = {kind for rule in model.points for kind in scope.events.counted_as(rule.on)}
+    asked = {kind for condition in conditions_of(model, scope) for kind in condition.uses_events}
+    return frozenset({*ANSWERED, EventType.FORM_SUBMITTED, *scored, *asked})  # a form may bring new values of fields
