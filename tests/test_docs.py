@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +10,8 @@ import click
 import pytest
 
 from engine.cli.main import COMMANDS, handraiser
-from engine.compiler.workspace import Compiled, compile_workspace
-from engine.installed import starter_folder
+from engine.compiler.workspace import Compiled
 from engine.leadfile.map import read_map
-from engine.render import library
 from webhooks.posted import PostedEvent, read_event
 
 ROOT = Path(__file__).parents[1]
@@ -44,18 +41,6 @@ def test_every_command_shows_an_example(name: str) -> None:
     assert command is not None
     for each in command.commands.values() if isinstance(command, click.Group) else [command]:
         assert f"handraiser {name}" in (each.help or "")
-
-
-def test_the_cadences_that_are_shown_whole_compile(tmp_path: Path) -> None:
-    shutil.copytree(starter_folder(), tmp_path, dirs_exist_ok=True)
-    shown = [text for doc in ("README.md", "docs/cadences.md") for text in blocks(doc, "yaml") if text.startswith("title:")]
-    for number, text in enumerate(shown):
-        (tmp_path / "cadences" / f"shown-{number}.yaml").write_text(text, encoding="utf-8")
-
-    compiled = compile_workspace(tmp_path, render=library)
-
-    assert len(shown) >= 3
-    assert [str(found) for found in compiled.diagnostics if found.is_error] == []
 
 
 @pytest.mark.parametrize("doc", ["README.md", "docs/leads.md"])

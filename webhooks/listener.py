@@ -28,23 +28,39 @@ def start_listener(runtime: Runtime, journal: Journal, *, clock: Clock | None = 
     """Listen in a thread of its own until `.stop()`. Raises SettingsError when the address cannot be listened on."""
     listen = runtime.settings.reply_listen
     host, _colon, port = listen.rpartition(":")
+    where = (host.strip("[]"), int(port))
+    try:
+        require_free(where)
+        controller = open_controller(Intake(runtime, journal, clock or HostClock()), where)
+    except OSError as error:
+        raise SettingsError(
+            f"HANDRAISER_REPLY_LISTEN is {listen}, which cannot be listened on: {error.strerror}. "
+            "Is another process there? Choose another port."
+        ) from error
+    return controller
+
+
+def require_free(where: tuple[str, int]) -> None:
+    """Raises OSError at once; aiosmtpd takes five seconds to see that it cannot listen."""
+    family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+    socket.create_server(where, family=family).close()
+
+
+def open_controller(intake: "Intake", where: tuple[str, int]) -> Controller:
     controller = Controller(
-        Intake(runtime, journal, clock or HostClock()),
-        hostname=host.strip("[]"),
-        port=int(port),
+        intake,
+        hostname=where[0],
+        port=where[1],
         data_size_limit=MOST_BYTES,
         enable_SMTPUTF8=True,
         ident="Handraiser",
         timeout=SECONDS_OF_SILENCE,
     )
     try:
-        socket.create_server((controller.hostname, controller.port)).close()  # aiosmtpd takes five seconds to see that it cannot
         controller.start()
-    except OSError as error:
-        raise SettingsError(
-            f"HANDRAISER_REPLY_LISTEN is {listen}, which cannot be listened on: {error.strerror}. "
-            "Is another process there? Choose another port."
-        ) from error
+    except OSError:
+        controller.loop.close()  # else it complains when the process ends
+        raise
     return controller
 
 

@@ -40,7 +40,7 @@ WHY: dict[str, str] = {
     Reason.REMOVED: "the step is not in the version that the lead moved to",
     Reason.WINDOW: "its time came when no mail goes out; it was moved to the next opening",
     Reason.CAP: "the lead had as much marketing mail as the caps allow; it was moved to a later day",
-    Reason.TEMPORARY: "the mail server refused it for now; it is tried again",
+    Reason.TEMPORARY: "the mail server could not take it for now; it is tried again",
     Reason.PAUSED: "it stands still while sales has the lead",
     Reason.UNKNOWN_ONCE: "the mail server gave no answer; it is sent once more, the same to the byte",
     Reason.REPLIED: "the lead replied",

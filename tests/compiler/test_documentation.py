@@ -1,4 +1,4 @@
-"""The examples in docs/cadences.md are cadences that work in the starter workspace."""
+"""The examples in docs/cadences.md, and the first one of the README, are cadences that work in the starter workspace."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,9 @@ from engine.render import library
 from tests.compiler.workspaces import write
 
 DOCS = Path(__file__).parents[2] / "docs" / "cadences.md"
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+README = Path(__file__).parents[2] / "README.md"
+YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+EXAMPLES = YAML.findall(DOCS.read_text(encoding="utf-8"))
 HEAD = "title: An example\nowner: dana\ntopic: air-lessons\nsteps:\n"
 
 
@@ -29,7 +31,8 @@ def test_every_example_and_every_row_of_its_tables_is_understood(workspace: Path
 
 def examples() -> list[str]:
     """Whole cadences as they are, steps under a heading."""
-    return [text if text.startswith("title:") else HEAD + indent(text, "  ") for text in EXAMPLES]
+    shown = [*EXAMPLES, YAML.findall(README.read_text(encoding="utf-8"))[0]]
+    return [text if text.startswith("title:") else HEAD + indent(text, "  ") for text in shown]
 
 
 def cadence_of_conditions() -> str:
