@@ -41,7 +41,8 @@ from engine.simulate.world import Progress, World
 from engine.versions import live_rules
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
-ARRIVING = 12  # weeks over which the leads come in
+PATIENCE = timedelta(hours=12)  # so that a person watching need not have more
+ARRIVING = 4  # weeks over which the leads come in
 MAP = """\
 key: email
 email: email
@@ -101,7 +102,7 @@ def make_demo_world(
     drain = stack.enter_context(receiving(noted, clock))
     shop = Shop(url=reception.url, key=str(runtime.settings.webhook_key), clock=clock)
     acts = WireActs(posts=posts, reply_port=reception.reply_port, shop=shop, afterwards=drain)
-    return World(runtime=noted, clock=clock, recipients=recipients, perform=acts.perform, arrived=arrived)
+    return World(runtime=noted, clock=clock, recipients=recipients, perform=acts.perform, patience=PATIENCE, arrived=arrived)
 
 
 def nobody_there(people: Iterable[Person], recipients: Recipients) -> Sequence[Rule]:

@@ -61,7 +61,8 @@ class Tally:
 
 def tally(tx: Tx) -> Tally:
     """Count everything."""
-    human = events.c.origin != Origin.MACHINE
+    # A bounce or a complaint is told by a machine and is no less true for it.
+    human = sa.or_(events.c.origin != Origin.MACHINE, events.c.type.in_((EventType.BOUNCED, EventType.COMPLAINED)))
     return Tally(
         leads=tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one(),
         mails=mails_by_month(tx),
