@@ -51,7 +51,7 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
 
 
 def refresh_fading(runtime: Runtime) -> int:
-    """Score again some of the leads whose points have faded; returns how many. The simulator calls it, too."""
+    """Score again some of the leads whose points have faded; returns how many."""
     with runtime.database.write() as tx:
         return rescore_fading(tx, runtime)
 
