@@ -15,7 +15,20 @@ import sqlalchemy as sa
 
 from engine import crash
 from engine.claim import TOUCH, Claim, begin
-from engine.compiler.plan import BranchStep, EmailStep, GoalStep, Step, TaskStep, WaitStep
+from engine.compiler.plan import (
+    BranchStep,
+    EmailStep,
+    EnterStep,
+    GoalStep,
+    LeaveStep,
+    RaiseStep,
+    SetStep,
+    SplitStep,
+    Step,
+    TaskStep,
+    WaitStep,
+    WebhookStep,
+)
 from engine.conditions import gather_facts
 from engine.database import Tx
 from engine.deliver.compose import TouchMail, send_rows_for_touches
@@ -175,6 +188,8 @@ def decide(live: Live, reached: Reached) -> Decision:
             return take_branch(live, reached, step)
         case GoalStep():
             return see_goal(live, reached, step)
+        case SplitStep() | SetStep() | WebhookStep() | RaiseStep() | EnterStep() | LeaveStep():
+            raise NotImplementedError(step.kind)  # the compiler makes none yet
         case None:
             return EndedTouch(touch_id=touch.id, state=TouchState.SKIPPED, reason=Reason.REMOVED)
     assert_never(step)

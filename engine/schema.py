@@ -234,6 +234,14 @@ Index("uq_enrolments_live", enrolments.c.lead_id, enrolments.c.cadence, unique=T
       sqlite_where=LIVE, postgresql_where=LIVE)  # fmt: skip
 Index("ix_enrolments_cadence", enrolments.c.cadence, enrolments.c.state)
 
+memberships = Table(
+    "memberships",  # who matches a segment by which a cadence is entered, as it was last looked at
+    metadata,
+    Column("segment", Name, primary_key=True),
+    Column("lead_id", Id, ForeignKey("leads.id"), primary_key=True),
+    Column("since", Instant, nullable=False),
+)
+
 touches = Table(
     "touches",  # one step of one enrolment: the row that decides
     metadata,
@@ -242,6 +250,7 @@ touches = Table(
     Column("step_id", Name, nullable=False),
     *claim_columns("waiting"),
     Column("reason", Words),
+    Column("arm", Name),  # which way a split drew
     Column("planned_on", Date, nullable=False),  # local date by the cadence alone, before windows and shifts
     Column("created_at", Instant, nullable=False),  # when the previous step ended
     Column("ended_at", Instant),
@@ -286,6 +295,8 @@ Index("ix_sends_attempting", sends.c.worker_id, sqlite_where=ATTEMPTING, postgre
 Index("ix_sends_lead", sends.c.lead_id)
 Index("ix_sends_cap", sends.c.address_key, sends.c.cap_on)
 Index("ix_sends_touch", sends.c.touch_id, unique=True)
+HANDED_OFF = text("handoff_id IS NOT NULL")
+Index("ix_sends_handoff", sends.c.handoff_id, sqlite_where=HANDED_OFF, postgresql_where=HANDED_OFF)
 
 bodies = Table(
     "bodies",  # what people wrote or were written: a transactional mail's bytes, a reply, an order's personal data
@@ -384,3 +395,22 @@ tasks = Table(
     Column("ended_at", Instant),
 )
 Index("ix_tasks_lead", tasks.c.lead_id)
+
+posts = Table(
+    "posts",  # what a webhook step says to another system
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("touch_id", Id, ForeignKey("touches.id"), nullable=False, unique=True),
+    Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
+    Column("webhook", Name, nullable=False),  # its name in workspace.yaml
+    Column("fields", Json, nullable=False),  # names of the lead's fields that are told; their values are read when it goes out
+    *claim_columns("ready"),
+    Column("reason", String(40)),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("status_code", Integer),
+    Column("answer", String(500)),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+claim_indexes("posts", "ready")
+Index("ix_posts_lead", posts.c.lead_id)

@@ -24,6 +24,14 @@ class StepKind(StrEnum):
     GOAL = "goal"  # leave as a success
 
 
+class Late(StrEnum):
+    """What becomes of a mail that we are later with than it bears."""
+
+    SEND = "send"  # it goes out all the same
+    SHIFT = "shift"  # it goes out, and all that follows moves by as many days
+    SKIP = "skip"  # it does not go out, and the passage goes on
+
+
 class EnrolmentState(StrEnum):
     """One lead's passage through a cadence. active ⇄ suspended; both → finished | left."""
 
@@ -84,6 +92,15 @@ class HandoffState(StrEnum):
 
 
 OPEN_HANDOFF = (HandoffState.RAISED, HandoffState.ACCEPTED)
+
+
+class PostState(StrEnum):
+    """A webhook step's message to another system. ready → claimed → done | failed; what may heal → ready again."""
+
+    READY = "ready"
+    CLAIMED = "claimed"
+    DONE = "done"  # answered with a 2xx
+    FAILED = "failed"  # refused for good, or tried for too long
 
 
 class TaskState(StrEnum):

@@ -193,6 +193,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('raised', 'accepted')"),
     )
     op.create_table(
+        "memberships",
+        sa.Column("segment", sa.String(length=120), nullable=False),
+        sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_memberships_lead_id_leads")),
+        sa.PrimaryKeyConstraint("segment", "lead_id", name=op.f("pk_memberships")),
+    )
+    op.create_table(
         "scores",
         sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("points", sa.Float(), nullable=False),
@@ -251,6 +259,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("claims", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("arm", sa.String(length=120), nullable=True),
         sa.Column("planned_on", sa.Date(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
@@ -282,6 +291,47 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('waiting', 'claimed', 'sending')"),
         postgresql_where=sa.text("state IN ('waiting', 'claimed', 'sending')"),
     )
+    op.create_table(
+        "posts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("touch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("webhook", sa.String(length=120), nullable=False),
+        sa.Column("fields", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("worker_id", sa.String(length=40), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claims", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("status_code", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.String(length=500), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_posts_lead_id_leads")),
+        sa.ForeignKeyConstraint(["touch_id"], ["touches.id"], name=op.f("fk_posts_touch_id_touches")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_posts")),
+        sa.UniqueConstraint("touch_id", name=op.f("uq_posts_touch_id")),
+    )
+    op.create_index(
+        "ix_posts_due",
+        "posts",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ready'"),
+        postgresql_where=sa.text("state = 'ready'"),
+    )
+    op.create_index(
+        "ix_posts_held",
+        "posts",
+        ["worker_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'claimed'"),
+        postgresql_where=sa.text("state = 'claimed'"),
+    )
+    op.create_index("ix_posts_lead", "posts", ["lead_id"], unique=False)
     op.create_table(
         "sends",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -335,6 +385,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'ready'"),
         postgresql_where=sa.text("state = 'ready'"),
+    )
+    op.create_index(
+        "ix_sends_handoff",
+        "sends",
+        ["handoff_id"],
+        unique=False,
+        sqlite_where=sa.text("handoff_id IS NOT NULL"),
+        postgresql_where=sa.text("handoff_id IS NOT NULL"),
     )
     op.create_index(
         "ix_sends_held",
@@ -405,6 +463,12 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'claimed'"),
     )
     op.drop_index(
+        "ix_sends_handoff",
+        table_name="sends",
+        sqlite_where=sa.text("handoff_id IS NOT NULL"),
+        postgresql_where=sa.text("handoff_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_sends_due", table_name="sends", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
     )
     op.drop_index("ix_sends_cap", table_name="sends")
@@ -415,6 +479,17 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'attempting'"),
     )
     op.drop_table("sends")
+    op.drop_index("ix_posts_lead", table_name="posts")
+    op.drop_index(
+        "ix_posts_held",
+        table_name="posts",
+        sqlite_where=sa.text("state = 'claimed'"),
+        postgresql_where=sa.text("state = 'claimed'"),
+    )
+    op.drop_index(
+        "ix_posts_due", table_name="posts", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
+    )
+    op.drop_table("posts")
     op.drop_index(
         "uq_touches_open",
         table_name="touches",
@@ -450,6 +525,7 @@ def downgrade() -> None:
     op.drop_index("ix_scores_rules_id", table_name="scores")
     op.drop_index("ix_scores_next_change_at", table_name="scores")
     op.drop_table("scores")
+    op.drop_table("memberships")
     op.drop_index(
         "uq_handoffs_open",
         table_name="handoffs",

@@ -5,8 +5,8 @@ SQL, and the schedule walks its steps. `to_json` / `from_json` are exact inverse
 """
 
 import json
-from dataclasses import dataclass
-from datetime import time
+from dataclasses import dataclass, field
+from datetime import date, time
 from functools import cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 
 from engine.expressions.fields import EventSchema, LeadSchema
 from engine.spans import Span
+from engine.vocabulary import Late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,25 +32,52 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """When marketing mail may go out, in the lead's zone. `weekdays`: 0 is Monday. `opens` < `closes`."""
+    """When marketing mail may go out, in the lead's zone. `weekdays`: 0 is Monday. `opens` < `closes`.
+
+    `quiet`: hours of every day at which nothing goes out, from the first to before the second, over midnight where that is
+    the earlier one. `holidays`: whether the window stays shut on public holidays.
+    """
 
     weekdays: tuple[int, ...]
     opens: time
     closes: time
+    quiet: tuple[tuple[time, time], ...] = ()
+    holidays: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file of the workspace's `attachments/` that goes with a mail. `digest`: SHA-256 of its bytes."""
+
+    file: str
+    media_type: str
+    size: int  # bytes
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailStep:
+    """`valid_for`: what lateness by our own fault the mail bears (None: any), and `late` what happens after that.
+
+    `shadow`: everything happens but the wire.
+    """
+
     kind: Literal["email"] = "email"
     id: str
     timing: Timing
     email: str
     artifact: str  # hash
     next: str | None
+    attach: tuple[Attachment, ...] = ()
+    valid_for: Span | None = None
+    late: Late = Late.SEND
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStep:
+    """`owner` None: the lead's rep."""
+
     kind: Literal["task"] = "task"
     id: str
     timing: Timing
@@ -57,6 +85,8 @@ class TaskStep:
     note: str
     due: Span
     next: str | None
+    action: Literal["call", "other"] = "call"
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +123,109 @@ class GoalStep:
     next: str | None
 
 
-Step = Annotated[EmailStep | TaskStep | WaitStep | BranchStep | GoalStep, Field(discriminator="kind")]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One way of a split. `share`: its part of all shares. `holdout`: it gets none of the split's steps, for comparison."""
+
+    name: str
+    share: int
+    next: str | None
+    holdout: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitStep:
+    """Draws each lead one arm, by a hash of lead, cadence and step, so that a lead always draws the same one."""
+
+    kind: Literal["split"] = "split"
+    id: str
+    timing: Timing
+    arms: tuple[Arm, ...]
+    next: str | None  # where the arms meet again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStep:
+    """Writes fields of the lead. `values` are plain JSON, of the types that leads.yaml declares; None empties a field."""
+
+    kind: Literal["set"] = "set"
+    id: str
+    timing: Timing
+    values: dict[str, Any]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookStep:
+    """Tells another system by an HTTP POST. `to`: a name under `webhooks` in workspace.yaml; `fields`: of the lead."""
+
+    kind: Literal["webhook"] = "webhook"
+    id: str
+    timing: Timing
+    to: str
+    fields: tuple[str, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseStep:
+    """Raises the lead's hand to sales, whatever the score. The cadence goes on when sales gives the lead back."""
+
+    kind: Literal["raise"] = "raise"
+    id: str
+    timing: Timing
+    because: str  # Jinja over `lead`
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterStep:
+    """Begins another cadence with the lead, by that one's own rule of re-entry; this one goes on."""
+
+    kind: Literal["enter"] = "enter"
+    id: str
+    timing: Timing
+    cadence: str
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveStep:
+    """Ends the passage here; `because` is its reason."""
+
+    kind: Literal["leave"] = "leave"
+    id: str
+    timing: Timing
+    because: str
+    next: None = None
+
+
+Step = Annotated[
+    EmailStep
+    | TaskStep
+    | WaitStep
+    | BranchStep
+    | GoalStep
+    | SplitStep
+    | SetStep
+    | WebhookStep
+    | RaiseStep
+    | EnterStep
+    | LeaveStep,
+    Field(discriminator="kind"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Who comes in by itself: who comes to match `segment`, or to whom an event of `event` happens while `condition` holds.
+
+    Exactly one of `segment` and `event` is set. Nobody comes in by a segment for having matched before the cadence asked for it.
+    """
+
+    segment: str | None
+    event: str | None
+    condition: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +239,11 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CadencePlan:
-    """One version of a cadence. `steps` are in the order written; the first is where a passage begins."""
+    """One version of a cadence. `steps` are in the order written; the first is where a passage begins.
+
+    `reentry`: how long after the end of a passage the lead may come in again; None: never. `priority`: of the mails to one person
+    that a cap lets not all go, those of the higher one go first. `shadow`: everything happens, but nothing leaves the house.
+    """
 
     name: str
     title: str
@@ -121,6 +257,10 @@ class CadencePlan:
     goal: str | None
     exits: tuple[Exit, ...]
     steps: tuple[Step, ...]
+    entries: tuple[Entry, ...] = ()
+    reentry: Span | None = None
+    priority: int = 0
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +278,36 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Between:
+    """Which of several marketing mails to one person wins where a cap lets not all go, and what becomes of the others.
+
+    `deadline`: the one whose `valid_for` ends first; then, and without one, by the cadence's priority, then by age.
+    """
+
+    first: Literal["priority", "deadline"] = "priority"
+    loser: Literal["delay", "drop"] = "delay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holidays:
+    """Whose public holidays count, as ISO 3166 codes such as `GB` or `GB-SCT`.
+
+    A lead's own country and region are read from the fields named here, where they hold a code or an English name that is known;
+    else `usual` counts. `also`: days of our own, for everybody.
+    """
+
+    usual: str | None = None
+    country_field: str | None = None
+    region_field: str | None = None
+    also: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What is live for everyone, whatever version they are on."""
 
@@ -152,6 +322,9 @@ class Policy:
     segments: dict[str, str]  # name → condition
     brands: dict[str, Any]  # name → what templates/brands/<name>.yaml says, as templates see it
     event_emails: dict[str, str]  # event type → transactional email
+    between: Between = Between()
+    holidays: Holidays = Holidays()
+    webhooks: dict[str, Webhook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
