@@ -1,13 +1,11 @@
 """What one recipient costs: subject, HTML and text rendered, and the message written.
 
-Run: `python benchmarks/render.py [email …]`.
+Run: `python -m benchmarks.render [email …]`.
 
 The baseline in the same run is the plain form put into `email.message.EmailMessage`. Each figure is the median of several rounds
 on one core, templates compiled beforehand; the lead's values differ from mail to mail.
 """
 
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.conditions import conditions
 from engine.deliver.mime import MessageHeaders, write_message
 from engine.render.artifact import Artifact
 from engine.render.context import values_for
@@ -49,7 +48,7 @@ def main(emails: list[str]) -> None:
     compile_ms = (time.perf_counter() - began) * 1000 / max(len(emails), 1)
     if problems:
         sys.exit("\n".join(f"{problem.file}:{problem.line}: {problem.message}" for problem in problems))
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; microseconds a recipient,")
+    print(f"{conditions()}; microseconds a recipient,")
     print(f"median of {ROUNDS} rounds of {MAILS} mails (EmailMessage: {SLOW_MAILS}); compiled once in {compile_ms:.0f} ms\n")
     print(f"{'email':24}{'message':>10}{'plain':>9}{'wire form':>11}{'headers':>9}{'in all':>9}{'EmailMessage':>14}{'times':>7}")
     for (email, _), artifact in artifacts.items():

@@ -5,8 +5,6 @@ cadence of twenty emails with the usual exits, leads in three zones.
 """
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ from statistics import median
 
 import sqlalchemy as sa
 
+from benchmarks.conditions import conditions
 from engine.advance import advance
 from engine.claim import TOUCH, Claim, take_due
 from engine.clock import VirtualClock
@@ -42,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = Database.open(f"sqlite:///{Path(folder) / 'bench.db'}", clock=clock, durable=False)
         prepare(database, asked.leads)
-        print(f"{asked.leads:,} leads, batches of {asked.batch}; Python {platform.python_version()}, {os.cpu_count()} cores\n")
+        print(f"{asked.leads:,} leads, batches of {asked.batch} ({conditions()})\n")
         print(f"{'':28}{'median µs':>12}{'best µs':>12}")
         line("enrol, a lead", [measured(database, lambda tx: enrol(tx, asked.leads)) / asked.leads])
         clock.move_to(clock.now() + timedelta(days=1, hours=7))

@@ -8,8 +8,6 @@ Run: python -m benchmarks.send [--mails 8000] [--threads 4] [--profile]
 import argparse
 import asyncio
 import cProfile
-import os
-import platform
 import pstats
 import sqlite3
 import subprocess
@@ -26,10 +24,12 @@ from pathlib import Path
 import aiosmtplib
 import sqlalchemy as sa
 
+from benchmarks.conditions import conditions
 from engine.claim import SEND, take_due
 from engine.compiler.plan import EmailStep
 from engine.compiler.workspace import compile_workspace
 from engine.database import Database, Tx
+from engine.deliver.pool import new_loop
 from engine.deliver.send import deliver
 from engine.deliver.smtp import open_wire
 from engine.installed import starter_folder
@@ -53,11 +53,12 @@ def main() -> None:
     asked.add_argument("--threads", type=int, default=4)
     asked.add_argument("--profile", action="store_true", help="where the time of one thread goes, without its SMTP loop")
     given = asked.parse_args()
+    under = conditions()
     with tempfile.TemporaryDirectory() as folder, sink() as url:
         workspace = prepare(Path(folder), given.mails)
         ours = live_sends(workspace, url, given.threads, given.mails, with_profile=given.profile)
         naive = asyncio.run(naive_loop(url, min(2_000, given.mails)))
-    print_result(given.mails, given.threads, ours, naive)
+    print_result(given.mails, given.threads, ours, naive, under)
 
 
 class Workspace:
@@ -211,11 +212,17 @@ def sink() -> Iterator[str]:
             process.terminate()
 
 
-def print_result(mails: int, threads: int, ours: tuple[float, float], naive: tuple[float, int]) -> None:
+def loop_name() -> str:
+    """Whose event loop carries the mails: uvloop's comes with the extra `fast`."""
+    loop = new_loop()
+    loop.close()
+    return f"{type(loop).__module__.partition('.')[0]}'s event loop"
+
+
+def print_result(mails: int, threads: int, ours: tuple[float, float], naive: tuple[float, int], under: str) -> None:
     seconds, cpu = ours
     naive_seconds, naive_mails = naive
-    print(f"\n{mails} mails, {threads} threads, SQLite {sqlite3.sqlite_version} with synchronous=FULL, "
-          f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")  # fmt: skip
+    print(f"\n{mails} mails, {threads} threads, SQLite {sqlite3.sqlite_version} with synchronous=FULL, {loop_name()} ({under})")
     print(f"{'live sends, ledger on':<34}{mails / seconds:>8,.0f} a second {cpu / mails * 1e6:>8,.0f} µs CPU a mail")
     print(f"{'EmailMessage + send_message':<34}{naive_mails / naive_seconds:>8,.0f} a second   (no ledger, one connection)")
 
