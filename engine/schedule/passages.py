@@ -13,10 +13,11 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import EmailStep, Policy
 from engine.database import Tx
+from engine.prepared import PreparedInsert
 from engine.schedule.courses import zone_of
 from engine.schedule.next_step import Course, Ended, Next, Passage, next_step
 from engine.schema import enrolments, leads, touches
-from engine.sql import insert, insert_new, rows_at_once
+from engine.sql import insert, rows_at_once
 from engine.vocabulary import LIVE_ENROLMENT, EnrolmentState, Reason, TouchState
 
 
@@ -44,7 +45,11 @@ TOUCHES_WITH_PASSAGES = (
     .order_by(enrolments.c.id)
     .with_for_update(of=enrolments)  # on PostgreSQL, who ends a passage and who moves it on wait for each other
 )
-NEW_TOUCH = ("enrolment_id", "step_id", "state", "due_at", "epoch", "claims", "planned_on", "created_at")
+NEW_TOUCHES = PreparedInsert(
+    touches,
+    ("enrolment_id", "step_id", "state", "due_at", "epoch", "claims", "planned_on", "created_at"),
+    unless=("enrolment_id", "step_id"),
+)
 
 
 class TouchRow(NamedTuple):
@@ -151,12 +156,12 @@ def write_touches(tx: Tx, found: Sequence[tuple[Standing, Next]]) -> list[Standi
     if not found:
         return []
     rows = [touch_row(each, coming, tx.now) for each, coming in found]
-    added = insert_new(tx, touches, NEW_TOUCH, rows, unless=("enrolment_id", "step_id"))
+    added = NEW_TOUCHES.run(tx, rows)
     return [] if added == len(rows) else stuck(tx, [each for each, _coming in found])
 
 
 def touch_row(each: Standing, coming: Next, now: datetime) -> tuple[object, ...]:
-    """The values of `NEW_TOUCH`."""
+    """The values of `NEW_TOUCHES`."""
     assert coming.step is not None and coming.planned is not None
     due_at = None if each.is_suspended else coming.planned.due_at
     return (each.enrolment_id, coming.step.id, "waiting", due_at, 0, 0, coming.planned.on, now)

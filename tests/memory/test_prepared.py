@@ -1,0 +1,123 @@
+"""Prepared statements: the same rows as SQLAlchemy's own way of running them, on both databases."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from engine.database import Database
+from engine.prepared import MOST_ROWS, Prepared, PreparedInsert
+from engine.schema import leads, scores, suppressions, touches
+from engine.vocabulary import TouchState
+from tests.factories import add_lead, add_touch
+
+pytestmark = pytest.mark.both_databases
+
+THEIRS = Prepared(
+    sa.select(touches.c.id, touches.c.due_at, touches.c.planned_on)
+    .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)), touches.c.state == TouchState.WAITING)
+    .order_by(touches.c.id)
+)
+HELD = Prepared(
+    sa.update(touches)
+    .where(sa.tuple_(touches.c.id, touches.c.epoch).in_(sa.bindparam("pairs", expanding=True)))
+    .values(state=TouchState.DONE, due_at=sa.bindparam("until"), ended_at=sa.func.coalesce(touches.c.due_at, None))
+    .returning(touches.c.id, touches.c.due_at, touches.c.ended_at)
+)
+PUT_OFF = Prepared(
+    sa.update(touches).where(touches.c.id == sa.bindparam("row_id")).values(due_at=sa.bindparam("until"), reason="later")
+)
+STOPS = PreparedInsert(
+    suppressions,
+    ("address_key", "scope", "reason", "source", "created_at"),
+    unless=("address_key", "scope"),
+    returning=("address_key", "created_at"),
+)
+SCORES = PreparedInsert(scores, ("lead_id", "points", "reasons", "as_of", "above", "crossings"), unless=("lead_id",), over=True)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 5, 8])
+def test_a_list_of_any_length_finds_its_rows_with_their_types(database: Database, length: int) -> None:
+    with database.write() as tx:
+        added = [add_touch(tx, due_at=tx.now + timedelta(hours=n)) for n in range(8)]
+
+        found = THEIRS.rows(tx, ids=added[:length])
+
+        assert found == tx.run(sa.select(touches.c.id, touches.c.due_at, touches.c.planned_on).order_by("id")).all()[:length]
+        assert [row.due_at for row in found] == [tx.now + timedelta(hours=n) for n in range(length)]
+
+
+def test_pairs_change_only_the_rows_that_match_both(database: Database) -> None:
+    until = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with database.write() as tx:
+        ours, claimed_since, others = (add_touch(tx, due_at=tx.now) for _ in range(3))
+
+        changed = HELD.rows(tx, pairs=[(ours, 0), (claimed_since, 7)], until=until)
+
+        states = dict(tx.run(sa.select(touches.c.id, touches.c.state)).all())
+        assert [(row.id, row.due_at, row.ended_at) for row in changed] == [(ours, until, tx.now)]
+        assert states == {ours: "done", claimed_since: "waiting", others: "waiting"}
+
+
+def test_a_statement_runs_once_for_each_row_and_says_nothing_where_there_is_none(database: Database) -> None:
+    with database.write() as tx:
+        first, second = add_touch(tx, due_at=tx.now), add_touch(tx, due_at=tx.now)
+        PUT_OFF.run_each(tx, [])
+
+        PUT_OFF.run_each(tx, [{"row_id": first, "until": None}, {"row_id": second, "until": tx.now + timedelta(days=1)}])
+
+        rows = tx.run(sa.select(touches.c.due_at, touches.c.reason).order_by(touches.c.id)).all()
+        assert rows == [(None, "later"), (tx.now + timedelta(days=1), "later")]
+
+
+def test_a_change_tells_how_many_rows_it_changed(database: Database) -> None:
+    with database.write() as tx:
+        touch = add_touch(tx, due_at=tx.now)
+
+        assert PUT_OFF.run(tx, row_id=touch, until=None) == 1
+        assert PUT_OFF.run(tx, row_id=touch + 1, until=None) == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, MOST_ROWS, 2 * MOST_ROWS + 5])
+def test_any_number_of_rows_is_inserted_each_once(database: Database, count: int) -> None:
+    with database.write() as tx:
+        rows = [(f"key-{n}", "everything", "bounced", "test", tx.now) for n in range(count)]
+
+        first = STOPS.rows(tx, rows)
+        again = STOPS.rows(tx, [*rows, ("another", "everything", "bounced", "test", tx.now)])
+
+        assert sorted(first) == sorted((key, at) for key, _scope, _reason, _source, at in rows)
+        assert again == [("another", tx.now)]
+        assert tx.run(sa.select(sa.func.count()).select_from(suppressions)).scalar_one() == count + 1
+
+
+def test_rows_are_written_over_where_that_is_wanted(database: Database) -> None:
+    with database.write() as tx:
+        lead = add_lead(tx)
+        SCORES.run(tx, [(lead, 5.0, [{"because": "old"}], tx.now, False, 0)])
+
+        SCORES.run(tx, [(lead, 9.5, [{"because": "new"}], tx.now, True, 1)])
+
+        row = tx.run(sa.select(scores.c.points, scores.c.reasons, scores.c.above, scores.c.crossings)).one()
+        assert tuple(row) == (9.5, [{"because": "new"}], True, 1)
+
+
+def test_numbers_truths_and_json_come_back_as_they_were(database: Database) -> None:
+    wanted = Prepared(sa.select(leads.c.fields, leads.c.do_not_call, scores.c.points).join(scores))
+    with database.write() as tx:
+        lead = add_lead(tx)
+        SCORES.run(tx, [(lead, 2.5, [], tx.now, False, 0)])
+
+        [row] = wanted.rows(tx)
+
+        assert row == tx.run(sa.select(leads.c.fields, leads.c.do_not_call, scores.c.points).join(scores)).one()
+        assert (row.do_not_call, row.points) == (False, 2.5)
+
+
+def test_a_column_with_a_default_has_to_be_given(database: Database) -> None:
+    forgetful = PreparedInsert(
+        touches, ("enrolment_id", "step_id", "planned_on", "created_at"), unless=("enrolment_id", "step_id")
+    )
+
+    with database.write() as tx, pytest.raises(AssertionError, match="default"):
+        forgetful.run(tx, [(1, "step", tx.now.date(), tx.now)])
