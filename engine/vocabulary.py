@@ -22,6 +22,12 @@ class StepKind(StrEnum):
     WAIT = "wait"  # let time pass, or wait for an event until a timeout
     BRANCH = "branch"  # go one of two ways by a condition
     GOAL = "goal"  # leave as a success
+    SPLIT = "split"  # go one of several ways, drawn by chance and for good
+    SET = "set"  # write fields of the lead
+    WEBHOOK = "webhook"  # tell another system
+    RAISE = "raise"  # raise the lead's hand to sales
+    ENTER = "enter"  # begin another cadence beside this one
+    LEAVE = "leave"  # end the passage with a reason
 
 
 class Late(StrEnum):

@@ -3,15 +3,15 @@
 Before: `engine.compiler.check` found no error. After: `engine.compiler.plan` is all that the rest of the engine sees.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Mapping
 
 from engine.compiler import plan, syntax
-from engine.compiler.source import Scalar
+from engine.compiler.attachments import Attachables
+from engine.compiler.build_steps import Made, build_steps, text_of
 from engine.vocabulary import Reason
 
 
-def build_plan(files: syntax.Files, hashes: Mapping[tuple[str, str], str]) -> plan.WorkspacePlan:
+def build_plan(files: syntax.Files, hashes: Mapping[tuple[str, str], str], attachables: Attachables) -> plan.WorkspacePlan:
     """The plan of a workspace without errors; `hashes` name the artifacts by (email, brand)."""
     brand = default_brand(files)
     return plan.WorkspacePlan(
@@ -19,7 +19,7 @@ def build_plan(files: syntax.Files, hashes: Mapping[tuple[str, str], str]) -> pl
         scoring=build_scoring(files.scoring),
         assignment=build_assignment(files.assignment),
         offers=tuple(build_offer(offer) for offer in files.offers),
-        cadences=tuple(build_cadence(cadence, files, brand, hashes) for cadence in files.cadences),
+        cadences=tuple(build_cadence(cadence, files, brand, hashes, attachables) for cadence in files.cadences),
         emails={email: digest for (email, own_brand), digest in sorted(hashes.items()) if own_brand == brand},
     )
 
@@ -43,6 +43,9 @@ def build_policy(files: syntax.Files, brand: str) -> plan.Policy:
         segments={name: condition.text for name, condition in files.segments.items()},
         brands={name: each.values for name, each in files.brands.items()},
         event_emails={event: email.value for event, email in files.events.emails.items()},
+        between=workspace.between.value,
+        holidays=workspace.holidays,
+        webhooks={name: plan.Webhook(url=url) for name, url in workspace.webhooks.items()},
     )
 
 
@@ -90,7 +93,7 @@ def build_offer(offer: syntax.Offer) -> plan.Offer:
 
 
 def build_cadence(
-    cadence: syntax.Cadence, files: syntax.Files, brand: str, hashes: Mapping[tuple[str, str], str]
+    cadence: syntax.Cadence, files: syntax.Files, brand: str, hashes: Mapping[tuple[str, str], str], attachables: Attachables
 ) -> plan.CadencePlan:
     own_brand = cadence.brand.value if cadence.brand else brand
     digests = {email: digest for (email, of_brand), digest in hashes.items() if of_brand == own_brand}
@@ -106,7 +109,19 @@ def build_cadence(
         gap=cadence.gap,
         goal=text_of(cadence.goal),
         exits=tuple(build_exit(way_out) for way_out in cadence.exits),
-        steps=tuple(build_steps(cadence.steps, None, digests)),
+        steps=tuple(build_steps(cadence.steps, None, Made(digests, attachables, files.leads))),
+        entries=tuple(build_entry(entry) for entry in cadence.entries),
+        reentry=cadence.reentry.value,
+        priority=cadence.priority,
+        shadow=cadence.shadow,
+    )
+
+
+def build_entry(entry: syntax.Entry) -> plan.Entry:
+    return plan.Entry(
+        segment=entry.segment.value if entry.segment else None,
+        event=entry.event.value if entry.event else None,
+        condition=text_of(entry.condition),
     )
 
 
@@ -115,52 +130,3 @@ def build_exit(way_out: syntax.Exit) -> plan.Exit:
     event = way_out.event.value if way_out.event else None
     because = way_out.because or event or Reason.EXIT.value
     return plan.Exit(event=event, condition=text_of(way_out.condition), because=because)
-
-
-def build_steps(steps: Sequence[syntax.Step], after: str | None, digests: Mapping[str, str]) -> list[plan.Step]:
-    """Steps in reading order; the last goes on to `after`, and so does every way that ends there."""
-    planned: list[plan.Step] = []
-    for step, following in zip_longest(steps, steps[1:]):
-        onward = following.id.value if following else after
-        planned.append(build_step(step, onward, digests))
-        if isinstance(step, syntax.WaitStep | syntax.BranchStep):
-            planned += build_steps(step.then, onward, digests)
-            planned += build_steps(step.otherwise, onward, digests)
-    return planned
-
-
-def build_step(step: syntax.Step, onward: str | None, digests: Mapping[str, str]) -> plan.Step:
-    name, timing = step.id.value, step.timing.value
-    match step:
-        case syntax.EmailStep(email=email):
-            digest = digests[email.value]
-            return plan.EmailStep(id=name, timing=timing, email=email.value, artifact=digest, next=onward)
-        case syntax.TaskStep(title=title, note=note, due=due):
-            return plan.TaskStep(id=name, timing=timing, title=title.text, note=note.text, due=due, next=onward)
-        case syntax.WaitStep(condition=condition, timeout=timeout):
-            return plan.WaitStep(
-                id=name,
-                timing=timing,
-                condition=text_of(condition),
-                timeout=timeout,
-                next=first_of(step.then, onward),
-                otherwise=first_of(step.otherwise, onward),
-            )
-        case syntax.BranchStep(condition=condition):
-            return plan.BranchStep(
-                id=name,
-                timing=timing,
-                condition=condition.text,
-                next=first_of(step.then, onward),
-                otherwise=first_of(step.otherwise, onward),
-            )
-        case syntax.GoalStep(condition=goal):
-            return plan.GoalStep(id=name, timing=timing, condition=text_of(goal), next=onward if goal else None)
-
-
-def first_of(steps: Sequence[syntax.Step], onward: str | None) -> str | None:
-    return steps[0].id.value if steps else onward
-
-
-def text_of(condition: Scalar | None) -> str | None:
-    return condition.text if condition else None

@@ -18,6 +18,8 @@ def check_files(files: Files, emails: Emails, findings: Findings) -> None:
     """Add everything that is wrong between the files."""
     checks = Checks(files, emails, findings)
     check_brand_of_workspace(checks)
+    for field in files.workspace.holiday_fields:
+        checks.field(field.value, field.place)
     check_scoring(files.scoring, checks)
     check_assignment(files.assignment, checks)
     for offer in files.offers:

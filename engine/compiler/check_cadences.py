@@ -3,14 +3,13 @@
 Before: `engine.compiler.check` goes through the cadences. After: `engine.compiler.journey` walks each one's ways.
 """
 
+from engine.compiler.check_entries import check_entries
+from engine.compiler.check_steps import check_step
 from engine.compiler.checks import Checks
-from engine.compiler.conditions import check_template
 from engine.compiler.diagnostics import quote
 from engine.compiler.journey import check_journey
-from engine.compiler.plan import Window
 from engine.compiler.steps import all_steps
-from engine.compiler.syntax import BranchStep, Cadence, EmailStep, GoalStep, Step, TaskStep, WaitStep
-from engine.vocabulary import Stream
+from engine.compiler.syntax import Cadence
 
 
 def check_cadence(cadence: Cadence, checks: Checks) -> None:
@@ -19,10 +18,11 @@ def check_cadence(cadence: Cadence, checks: Checks) -> None:
     checks.brand(cadence.brand)
     checks.conditions.check(cadence.goal)
     check_exits(cadence, checks)
+    check_entries(cadence, checks)
     check_ids(cadence, checks)
     window = cadence.window or checks.files.workspace.window
     for step in all_steps(cadence.steps):
-        check_step(step, window, checks)
+        check_step(step, cadence, window, checks)
     check_journey(cadence, window, checks)
 
 
@@ -42,22 +42,3 @@ def check_ids(cadence: Cadence, checks: Checks) -> None:
             message = f"the step id {quote(name)} is used twice, first on line {lines[name]}; give this step another `id:`"
             checks.findings.add("E024", place, message)
         lines.setdefault(name, place.line)
-
-
-def check_step(step: Step, window: Window, checks: Checks) -> None:
-    match step:
-        case EmailStep():
-            checks.email(step.email, Stream.MARKETING)
-            check_clock(step, window, checks)
-        case TaskStep():
-            check_template(step.title, checks.lead_fields, checks.findings)
-            check_template(step.note, checks.lead_fields, checks.findings)
-        case WaitStep() | BranchStep() | GoalStep():
-            checks.conditions.check(step.condition)
-
-
-def check_clock(step: EmailStep, window: Window, checks: Checks) -> None:
-    clock = step.timing.value.clock
-    if clock and not window.opens <= clock < window.closes:
-        message = f"{clock:%H:%M} is outside the sending window, {window.opens:%H:%M} to {window.closes:%H:%M}"
-        checks.findings.add("W004", step.timing.place, message)

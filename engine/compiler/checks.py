@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.compiler.conditions import Conditions, scope_with_sound_segments
-from engine.compiler.diagnostics import Findings
-from engine.compiler.syntax import Files, Text
+from engine.compiler.diagnostics import Findings, Place
+from engine.compiler.syntax import Files, Text, Written
 from engine.expressions.scope import Scope
 from engine.render.artifact import Artifact
 from engine.vocabulary import Stream
@@ -41,6 +41,7 @@ class Checks:
         self.findings = findings
         self.streams = emails.streams()
         self.event_types = files.events.schema.types
+        self.cadence_names = [cadence.name for cadence in files.cadences]
         self.lead_fields = [field.name for field in files.leads.all_fields]
         scope = Scope(leads=files.leads, events=files.events.schema, emails=frozenset(emails.names), links=emails.links())
         self.conditions = Conditions(scope_with_sound_segments(scope, files.segments, findings), findings)
@@ -59,8 +60,13 @@ class Checks:
         if known and actual != stream:
             self.findings.add("E031", name.place, f'"{name.value}" is a {actual} email; here it must be {stream}')
 
-    def rep(self, name: Text) -> None:
-        self.known("E021", "rep", name, self.files.assignment.reps)
+    def rep(self, name: Text | None) -> None:
+        if name:
+            self.known("E021", "rep", name, self.files.assignment.reps)
+
+    def field(self, name: str, place: Place) -> bool:
+        """Check that leads have a field of that name."""
+        return self.known("E042", "field", Written(name, place), self.lead_fields)
 
     def event(self, name: Text) -> bool:
         return self.known("E022", "event", name, self.event_types)

@@ -6,13 +6,28 @@ calendar whose months are long, so that only what is wrong for everybody is call
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import reduce
 
 from engine.compiler.checks import Checks
 from engine.compiler.diagnostics import Place, quote
 from engine.compiler.plan import Timing, Window
 from engine.compiler.source import Scalar
 from engine.compiler.steps import emails_of
-from engine.compiler.syntax import BranchStep, Cadence, EmailStep, GoalStep, Step, TaskStep, WaitStep
+from engine.compiler.syntax import (
+    BranchStep,
+    Cadence,
+    EmailStep,
+    EnterStep,
+    GoalStep,
+    LeaveStep,
+    RaiseStep,
+    SetStep,
+    SplitStep,
+    Step,
+    TaskStep,
+    WaitStep,
+    WebhookStep,
+)
 from engine.expressions.condition import Condition
 from engine.expressions.tree import Happened, leaves
 
@@ -52,7 +67,7 @@ class Walk:
         for step in steps:
             if reached is None:
                 name = quote(step.id.value)
-                self.report("W001", step.id.place, f"nobody reaches {name}: every way before it ends in a goal")
+                self.report("W001", step.id.place, f"nobody reaches {name}: every way before it ends in a goal or leaves")
                 return None
             reached = self.past(step, reached)
         return reached
@@ -62,8 +77,12 @@ class Walk:
         match step:
             case EmailStep():
                 return self.past_email(step, reached)
-            case TaskStep():
+            case TaskStep() | SetStep() | WebhookStep() | RaiseStep() | EnterStep():
                 return reached
+            case LeaveStep():
+                return None
+            case SplitStep():
+                return self.past_split(step, reached)
             case WaitStep():
                 return self.past_wait(step, reached)
             case BranchStep():
@@ -106,6 +125,11 @@ class Walk:
             return over
         self.check_asked_emails(step.condition, reached)
         return join(self.along(step.then, replace(reached, last_email=None)), self.along(step.otherwise, over))
+
+    def past_split(self, step: SplitStep, reached: Reached) -> Reached | None:
+        """Where the arms meet again; of no arms, as if the split were not there."""
+        ends = [self.along(arm.steps, reached) for arm in step.arms] or [reached]
+        return reduce(join, ends)
 
     def check_asked_emails(self, scalar: Scalar | None, reached: Reached) -> None:
         """Report a question about an email of this cadence that nobody can have got yet."""

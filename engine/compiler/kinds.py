@@ -7,7 +7,7 @@ kind's code. A parser raises ValueError with a whole sentence.
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 from functools import cache
 from typing import Generic, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from email_validator import EmailNotValidError, validate_email
 from engine.compiler.diagnostics import quote
 from engine.compiler.plan import Timing
 from engine.spans import Span, parse_span
+from engine.vocabulary import Late
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONGEST_NAME = 80
@@ -157,14 +158,16 @@ def number_kind(at_least: float | None = None) -> Kind[float]:
     return Kind("E016", parse)
 
 
-def whole_kind(at_least: int) -> Kind[int]:
-    """Whole numbers, not below a bound."""
+def whole_kind(at_least: int, at_most: int = 999_999_999) -> Kind[int]:
+    """Whole numbers within bounds."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII):
             raise Unusable(f"{quote(text)} is not a whole number")
         if int(text) < at_least:
             raise Unusable(f"{text} is too small; the least is {at_least}")
+        if int(text) > at_most:
+            raise Unusable(f"{text} is too large; the most is {at_most}")
         return int(text)
 
     return Kind("E016", parse)
@@ -179,6 +182,25 @@ def choice_kind(choices: Collection[str]) -> Kind[str]:
         return text
 
     return Kind("E014", parse)
+
+
+def parse_reentry(text: str) -> Span | None:
+    """`no`, `yes` (at once) or the time that must have passed since the passage before."""
+    if text.lower() in ("yes", "no", "true", "false"):
+        return Span() if parse_yes_no(text) else None
+    try:
+        return parse_positive_span(text)
+    except ValueError as error:
+        raise Unusable(f"{quote(text)} is neither yes nor no nor a span such as `6 months`") from error
+
+
+def parse_date(text: str) -> date:
+    try:
+        if len(text) != len("2026-03-31"):
+            raise ValueError(text)
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise Unusable(f"{quote(text)} is not a date; write it like 2026-03-31") from error
 
 
 def parse_on_change(text: str) -> Literal["pin", "migrate"]:
@@ -205,5 +227,13 @@ NUMBER = number_kind()
 NUMBER_FROM_ZERO = number_kind(0)
 WHOLE = whole_kind(-1_000_000)
 COUNT = whole_kind(1)
+PRIORITY = whole_kind(-100, 100)
+LATE = Kind("E014", lambda text: Late(choice_kind(tuple(Late)).parse(text)))
+REENTRY = Kind("E015", parse_reentry)
+ACTION = choice_kind(("call", "other"))
+OBSERVE = choice_kind(("observe", "ignore"))
+FIRST = choice_kind(("priority", "deadline"))
+LOSER = choice_kind(("delay", "drop"))
+DATE = Kind("E059", parse_date)
 ON_CHANGE = Kind("E014", parse_on_change)
 UNKNOWN_CONSENT = Kind("E014", parse_unknown_consent)

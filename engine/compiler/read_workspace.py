@@ -4,26 +4,43 @@ Before: `engine.compiler.reading` over each file. After: `engine.compiler.check`
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings, Place
-from engine.compiler.plan import Caps
+from engine.compiler.plan import Between, Caps, Holidays, Window
 from engine.compiler.read_fields import read_lead_field
-from engine.compiler.read_window import USUAL_WINDOW, read_window
+from engine.compiler.read_holidays import read_holidays
+from engine.compiler.read_window import USUAL_WINDOW, WINDOW_KEYS, read_quiet, read_window
 from engine.compiler.reading import Section, plain, scalar_of, value_of
 from engine.compiler.source import Node, Scalar
-from engine.compiler.syntax import Brand, Workspace
+from engine.compiler.syntax import Brand, Workspace, Written
 from engine.expressions.fields import BUILT_IN_FIELDS, Field, LeadSchema
 
-WORKSPACE_KEYS = ("name", "zone", "brand", "topics", "consent", "caps", "window")
+WORKSPACE_KEYS = (
+    "name", "zone", "brand", "topics", "consent", "caps", "window", "quiet", "holidays", "between_cadences", "webhooks",
+)  # fmt: skip
+USUAL_BETWEEN = Written(Between(), Place("workspace.yaml"))
 USUAL_CAPS = Caps(per_day=1, per_week=3, per_month=10)
-NO_WORKSPACE = Workspace(name="", zone="UTC", brand=None, topics={}, unknown_consent="hold", caps=USUAL_CAPS, window=USUAL_WINDOW)
+NO_WORKSPACE = Workspace(
+    name="",
+    zone="UTC",
+    brand=None,
+    topics={},
+    unknown_consent="hold",
+    caps=USUAL_CAPS,
+    window=USUAL_WINDOW,
+    holidays=Holidays(),
+    holiday_fields=(),
+    between=USUAL_BETWEEN,
+)
 BRAND_KEYS = ("name", "sender", "postal_address", "site", "logo", "colours", "font", "footer", "links", "zone")
 
 
 def read_workspace(node: Node, findings: Findings) -> Workspace:
     section = Section(node, "workspace.yaml", WORKSPACE_KEYS, findings)
     consent = Section(section.node("consent"), "`consent`", ("unknown",), findings)
+    holidays, holiday_fields = read_holidays(section)
     return Workspace(
         name=section.text("name"),
         zone=section.given("zone", kinds.ZONE, "UTC").value,
@@ -31,7 +48,11 @@ def read_workspace(node: Node, findings: Findings) -> Workspace:
         topics=dict(read_topics(section)),
         unknown_consent=consent.given("unknown", kinds.UNKNOWN_CONSENT, "hold").value,
         caps=read_caps(section),
-        window=read_window(section.node("window"), USUAL_WINDOW, findings),
+        window=read_usual_window(section),
+        holidays=holidays,
+        holiday_fields=holiday_fields,
+        between=read_between(section),
+        webhooks=dict(read_webhooks(section)),
     )
 
 
@@ -52,6 +73,29 @@ def read_caps(section: Section) -> Caps:
         return found.value if found else None
 
     return Caps(per_day=cap("per_day"), per_week=cap("per_week"), per_month=cap("per_month"))
+
+
+def read_usual_window(section: Section) -> Window:
+    """The window of cadences that set none, with the quiet hours of every cadence."""
+    default = replace(USUAL_WINDOW, quiet=read_quiet(section))
+    place = section.place_of("window" if "window" in section else "quiet")
+    return read_window(section.node("window"), default, WINDOW_KEYS, place, section.findings)
+
+
+def read_between(section: Section) -> Written[Between]:
+    """Which of several mails wins."""
+    own = Section(section.node("between_cadences"), "`between_cadences`", ("first", "loser"), section.findings)
+    first, loser = own.given("first", kinds.FIRST, "priority"), own.given("loser", kinds.LOSER, "delay")
+    between = Between(
+        first="deadline" if first.value == "deadline" else "priority",
+        loser="drop" if loser.value == "drop" else "delay",
+    )
+    return Written(between, first.place)
+
+
+def read_webhooks(section: Section) -> Iterator[tuple[str, str]]:
+    for name, node in section.named_entries("webhooks"):
+        yield name, Section(node, "a webhook", ("url",), section.findings).needed("url", kinds.LINK, "").value
 
 
 def read_leads(node: Node, findings: Findings) -> LeadSchema:

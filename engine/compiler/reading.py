@@ -22,6 +22,7 @@ class Section:
         self.what = what
         self.findings = findings
         self.place = node.place if node else Place("")
+        self.is_misshapen = not isinstance(node, Mapping)
         self.nodes = {key.text: value for key, value in entries_of(node, what, findings)}
         self._report_unknown(node, known)
 
@@ -31,6 +32,15 @@ class Section:
     def node(self, key: str) -> Node | None:
         """The value as a node; None: the key is not there."""
         return self.nodes.get(key)
+
+    def place_of(self, key: str) -> Place:
+        """Where the value of a key is; without it, where the whole is."""
+        node = self.nodes.get(key)
+        return node.place if node else self.place
+
+    def value(self, scalar: Scalar, kind: Kind[V], hole: V) -> Written[V]:
+        """A text beside the values, such as a key; `hole` when it is not of that kind (reported)."""
+        return value_of(scalar, kind, self.what, self.findings) or Written(hole, scalar.place)
 
     def require(self, key: str) -> None:
         """Report a key that is not there."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from engine.compiler.diagnostics import Place
-from engine.compiler.plan import Caps, Rep, Timing, Window
-from engine.compiler.source import Scalar
+from engine.compiler.plan import Between, Caps, Holidays, Rep, Timing, Window
+from engine.compiler.source import Node, Scalar
 from engine.expressions.fields import EventSchema, LeadSchema
 from engine.spans import Span
+from engine.vocabulary import Late
 
 V = TypeVar("V", covariant=True)
 
@@ -31,9 +32,15 @@ Text: TypeAlias = Written[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailStep:
+    """`late` None: the usual, which depends on `valid_for`."""
+
     id: Text
     timing: Written[Timing]
     email: Text
+    attach: tuple[Text, ...] = ()
+    valid_for: Written[Span] | None = None
+    late: Written[Late] | None = None
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,8 @@ class TaskStep:
     title: Scalar
     note: Scalar
     due: Span
+    action: Literal["call", "other"] = "call"
+    owner: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +84,81 @@ class GoalStep:
     condition: Scalar | None
 
 
-Step: TypeAlias = EmailStep | TaskStep | WaitStep | BranchStep | GoalStep
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    name: Text
+    share: int
+    holdout: bool
+    steps: "tuple[Step, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitStep:
+    id: Text
+    timing: Written[Timing]
+    arms: tuple[Arm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStep:
+    """`fields`: each name with its value, which is read by the field's type once that is known."""
+
+    id: Text
+    timing: Written[Timing]
+    fields: tuple[tuple[Scalar, Node], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookStep:
+    id: Text
+    timing: Written[Timing]
+    to: Text
+    fields: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseStep:
+    id: Text
+    timing: Written[Timing]
+    because: Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterStep:
+    id: Text
+    timing: Written[Timing]
+    cadence: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveStep:
+    id: Text
+    timing: Written[Timing]
+    because: str
+
+
+Step: TypeAlias = (
+    EmailStep
+    | TaskStep
+    | WaitStep
+    | BranchStep
+    | GoalStep
+    | SplitStep
+    | SetStep
+    | WebhookStep
+    | RaiseStep
+    | EnterStep
+    | LeaveStep
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Who comes in by itself. Exactly one of `segment` and `event` is set; `condition` only beside an event."""
+
+    segment: Text | None = None
+    event: Text | None = None
+    condition: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +172,7 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """`brand` and `window` None: the workspace's."""
+    """`brand` and `window` None: the workspace's. `reentry`: how long after a passage the next may begin; None: never."""
 
     name: str
     place: Place
@@ -104,6 +187,10 @@ class Cadence:
     goal: Scalar | None
     exits: tuple[Exit, ...]
     steps: tuple[Step, ...]
+    entries: tuple[Entry, ...] = ()
+    reentry: Written[Span | None]
+    priority: int = 0
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +203,11 @@ class Workspace:
     topics: Mapping[str, str]  # name → title
     unknown_consent: Literal["nurture", "hold"]
     caps: Caps
-    window: Window
+    window: Window  # with the quiet hours in it
+    holidays: Holidays
+    holiday_fields: tuple[Text, ...]  # where `holidays` was told to look for a lead's country and region
+    between: Written[Between]
+    webhooks: Mapping[str, str] = field(default_factory=dict)  # name → URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ the plan and its artifacts. Reads files only: no database, no clock, no environm
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.compiler.attachments import Attachables, read_attachments
 from engine.compiler.build import build_plan, default_brand
 from engine.compiler.check import check_files
 from engine.compiler.checks import Emails
@@ -23,11 +24,15 @@ from engine.render.artifact import Artifact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A compiled workspace. `plan` None: there are errors. `artifacts`: what the plan's hashes name."""
+    """A compiled workspace. `plan` None: there are errors.
+
+    `artifacts`: what the plan's hashes name. `attachments`: digest → the bytes of each file that goes with a mail.
+    """
 
     plan: WorkspacePlan | None
     artifacts: dict[str, Artifact]
     diagnostics: tuple[Diagnostic, ...]
+    attachments: dict[str, bytes] = field(default_factory=dict)
 
 
 def compile_workspace(folder: Path, *, render: Renderer) -> Compiled:
@@ -37,8 +42,9 @@ def compile_workspace(folder: Path, *, render: Renderer) -> Compiled:
     if files is None:
         return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
     emails = compile_emails(folder, files, render, findings)
+    attachables = read_attachments(folder, files.cadences, findings)
     check_files(files, emails, findings)
-    return finish(files, emails, findings)
+    return finish(files, emails, attachables, findings)
 
 
 def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findings) -> Emails:
@@ -99,9 +105,14 @@ def wanted_emails(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str
         yield from ((email, own_brand) for email in emails_of(cadence.steps))
 
 
-def finish(files: Files, emails: Emails, findings: Findings) -> Compiled:
+def finish(files: Files, emails: Emails, attachables: Attachables, findings: Findings) -> Compiled:
     if findings.has_errors:
         return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
     hashes = {key: artifact.hash for key, artifact in emails.artifacts.items()}
     artifacts = {hashes[key]: artifact for key, artifact in emails.artifacts.items()}
-    return Compiled(plan=build_plan(files, hashes), artifacts=artifacts, diagnostics=findings.in_order())
+    return Compiled(
+        plan=build_plan(files, hashes, attachables),
+        artifacts=artifacts,
+        diagnostics=findings.in_order(),
+        attachments={each.attachment.digest: each.data for each in attachables.values()},
+    )

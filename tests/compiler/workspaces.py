@@ -23,7 +23,7 @@ def copy_good(to: Path) -> Path:
 
 
 def lay_over(folder: Path, overlay: Path) -> None:
-    """Put an example's files over a workspace: `x.missing` takes x away, `x.padded` makes x very long."""
+    """Put an example's files over a workspace: `x.missing` takes x away, `x.padded` and `x.large` make x very long."""
     for path in (path for path in overlay.rglob("*") if path.is_file() and path.name != "expected.txt"):
         target = folder / path.relative_to(overlay)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +31,8 @@ def lay_over(folder: Path, overlay: Path) -> None:
             target.with_suffix("").unlink()
         elif path.suffix == ".padded":
             target.with_suffix("").write_text(path.read_text() + PADDING)
+        elif path.suffix == ".large":
+            target.with_suffix("").write_bytes(path.read_bytes() + b" " * 5 * 1024 * 1024)
         else:
             shutil.copyfile(path, target)
 
