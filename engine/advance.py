@@ -6,10 +6,10 @@ Before: the dispatcher claimed the touches. After: the mails they asked for are 
 up to the mails is one transaction, so a process that dies in it has done nothing.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import assert_never
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar, assert_never
 
 import sqlalchemy as sa
 
@@ -24,150 +24,84 @@ from engine.compiler.plan import (
     RaiseStep,
     SetStep,
     SplitStep,
-    Step,
     TaskStep,
     WaitStep,
     WebhookStep,
 )
-from engine.conditions import gather_facts
 from engine.database import Tx
 from engine.deliver.compose import TouchMail, send_rows_for_touches
 from engine.deliver.send import deliver_begun
 from engine.expressions.condition import Condition
-from engine.expressions.facts import Facts
-from engine.leads import Lead, consents_of, load_leads
+from engine.look import Reached, look
 from engine.runtime import Runtime
 from engine.schedule.courses import course
-from engine.schedule.endings import WayOut, compiled_or_none, conditions_of, holds, pending_exits, way_out
-from engine.schedule.next_step import Course, Passage, timeout_at
+from engine.schedule.draw import arm_named, draw
+from engine.schedule.endings import WayOut, compiled_or_none, holds
+from engine.schedule.enter import Enters, enter_cadences
+from engine.schedule.lock import lock_passages
+from engine.schedule.next_step import timeout_at
 from engine.schedule.outcomes import Leaves, Waits, end_passages, put_back
-from engine.schedule.passages import TouchRow, passage_of
+from engine.schedule.passages import TouchRow
 from engine.schedule.progress import EndedTouch, end_touches, load
+from engine.schedule.set_fields import Sets, fitting_values, set_all
 from engine.schedule.tasks import NewTask, write_tasks
 from engine.schedule.timing import into_window
-from engine.schema import touches
-from engine.scoring.assignment import assign
+from engine.schema import enrolments, touches
+from engine.scoring.handoff import AskedHand, raise_asked
 from engine.versions import Live, live_rules
 from engine.vocabulary import Consent, EnrolmentState, Reason, TouchState
 
 LOOK_AGAIN = timedelta(days=1)  # at a wait whose condition may come true without an event
+LONGEST_REASON = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
-    """A due touch with all that its step may want to know. `facts` None: nobody asks for them."""
-
-    touch: TouchRow
-    course: Course
-    passage: Passage
-    step: Step | None
-    lead: Lead
-    consent: Consent
-    facts: Facts | None
-    rep: str | None
-    over: WayOut | None
-    now: datetime
-
-
-Decision = TouchMail | NewTask | EndedTouch | Waits | Leaves
+Decision = TouchMail | NewTask | EndedTouch | Waits | Leaves | Sets | AskedHand | Enters
+Kind = TypeVar("Kind")
+CHANGES_LEAD = (TaskStep, SetStep, RaiseStep, EnterStep)  # its row or its passages
+REACHES_OTHERS = (TaskStep, WebhookStep, RaiseStep)  # what a cadence that only pretends does not do
 
 
 def advance_touches(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Advance claimed touches and deliver what they send. A stale claim is dropped in silence: somebody else has it."""
     with runtime.database.write() as tx:
-        held = advance(tx, claims, worker_id=runtime.worker_id)
+        held = advance(tx, runtime, claims)
         crash.point("touch-decided-before-commit")
     crash.point("touch-decided-after-commit")
     deliver_begun(runtime, held)
 
 
-def advance(tx: Tx, claims: Sequence[Claim], *, worker_id: str) -> list[Claim]:
+def advance(tx: Tx, runtime: Runtime, claims: Sequence[Claim]) -> list[Claim]:
     """Decide and carry out, but for the wire: the sends that this worker now holds."""
-    rows = take(tx, claims, worker_id=worker_id)
+    rows = take(tx, claims, worker_id=runtime.worker_id)
     crash.point("touch-begun")
     if not rows:
         return []
     live = live_rules(tx)
-    return carry_out(tx, [decide(live, reached) for reached in look(tx, rows, live)], worker_id=worker_id)
+    return carry_out(tx, runtime, live, [decide(live, reached) for reached in look(tx, rows, live)])
 
 
 def take(tx: Tx, claims: Sequence[Claim], *, worker_id: str) -> list[TouchRow]:
-    """Enrolments are locked before touches, as everywhere, so the rows are read before they are begun."""
-    rows = load(tx, [touch_id for touch_id, _epoch in claims])
+    """Leads are locked before enrolments and these before touches, as everywhere, so the rows are read before they are begun."""
+    touch_ids = [touch_id for touch_id, _epoch in claims]
+    lock_changing(tx, touch_ids)
+    rows = load(tx, touch_ids)
     begun = begin(tx, TOUCH, claims, worker_id=worker_id)
     return [row for row in rows if row.id in begun]
 
 
-def look(tx: Tx, rows: Sequence[TouchRow], live: Live) -> list[Reached]:
-    """Everything the decisions look at, in a few statements for the whole batch."""
-    courses = {version_id: course(tx, version_id) for version_id in {row.version_id for row in rows}}
-    people = load_leads(tx, {row.lead_id for row in rows})
-    pending = pending_exits(tx, [way.plan for way in courses.values()], live.policy, people)
-    consents = {topic: consents_of(tx, people, topic) for topic in {way.plan.topic for way in courses.values()}}
-    facts = gather(tx, rows, courses, people, live)
-    reps = assign_reps(tx, rows, courses, people, facts, live)
-    found = []
-    for row in rows:
-        way = courses[row.version_id]
-        known = facts.get(row.id)
-        found.append(
-            Reached(
-                touch=row,
-                course=way,
-                passage=passage_of(row, way, live.policy),
-                step=way.steps.get(row.step_id),
-                lead=people[row.lead_id],
-                consent=consents[way.plan.topic].get(row.lead_id, Consent.UNKNOWN),
-                facts=known,
-                rep=reps.get(row.lead_id),
-                over=way_out(way.plan, live.policy, known, pending.get(row.lead_id, frozenset())),
-                now=tx.now,
-            )
-        )
-    return found
-
-
-def gather(
-    tx: Tx, rows: Sequence[TouchRow], courses: Mapping[int, Course], people: Mapping[int, Lead], live: Live
-) -> dict[int, Facts]:
-    """Facts by touch, for those whose cadence or step asks; events are read only where a condition is about them."""
-    groups: dict[tuple[str, frozenset[str] | None], list[TouchRow]] = {}
-    for row in rows:
-        way = courses[row.version_id]
-        asked = conditions_at(way, row.step_id, live)
-        needs_rep = isinstance(way.steps.get(row.step_id), TaskStep)
-        if asked or needs_rep:
-            types = None if needs_rep else frozenset(kind for each in asked for kind in each.uses_events)
-            groups.setdefault((way.plan.topic, types), []).append(row)
-    found: dict[int, Facts] = {}
-    for (topic, types), some in groups.items():
-        theirs = {row.lead_id: people[row.lead_id] for row in some}
-        facts = gather_facts(tx, theirs, live, topic=topic, event_types=types)
-        found.update({row.id: facts[row.lead_id] for row in some})
-    return found
-
-
-def conditions_at(way: Course, step_id: str, live: Live) -> list[Condition]:
-    texts = [*conditions_of(way.plan), getattr(way.steps.get(step_id), "condition", None)]
-    compiled = [compiled_or_none(text, live.policy) for text in texts if text is not None]
-    return [each for each in compiled if each is not None]
-
-
-def assign_reps(
-    tx: Tx,
-    rows: Sequence[TouchRow],
-    courses: Mapping[int, Course],
-    people: Mapping[int, Lead],
-    facts: Mapping[int, Facts],
-    live: Live,
-) -> dict[int, str]:
-    """Whose the leads with a task are."""
-    asked = {row.lead_id: row.id for row in rows if isinstance(courses[row.version_id].steps.get(row.step_id), TaskStep)}
-    if not asked:
-        return {}
-    theirs = {lead_id: facts[touch_id] for lead_id, touch_id in asked.items()}
-    assigned = assign(tx, {lead_id: people[lead_id] for lead_id in asked}, theirs, live)
-    return {lead_id: rep.key for lead_id, rep in assigned.items()}
+def lock_changing(tx: Tx, touch_ids: Sequence[int]) -> None:
+    """Hold the leads that are changed by the steps they stand at."""
+    if tx.is_sqlite:
+        return
+    at_step = (
+        sa.select(touches.c.step_id, enrolments.c.lead_id, enrolments.c.version_id)
+        .join(enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .where(touches.c.id.in_(touch_ids))
+    )
+    rows = tx.run(at_step).all()
+    changed = {row.lead_id for row in rows if isinstance(course(tx, row.version_id).steps.get(row.step_id), CHANGES_LEAD)}
+    if changed:
+        lock_passages(tx, changed, touch_ids=touch_ids)
 
 
 def decide(live: Live, reached: Reached) -> Decision:
@@ -177,6 +111,8 @@ def decide(live: Live, reached: Reached) -> Decision:
         return Waits(touch_id=touch.id, until=None, reason=Reason.PAUSED)
     if reached.over is not None:
         return Leaves(touch_id=touch.id, enrolment_id=touch.enrolment_id, way=reached.over, reached=False)
+    if reached.course.plan.shadow and isinstance(step, REACHES_OTHERS):
+        return skipped(touch, Reason.SHADOW)
     match step:
         case EmailStep():
             return send_email(live, reached, step)
@@ -188,11 +124,27 @@ def decide(live: Live, reached: Reached) -> Decision:
             return take_branch(live, reached, step)
         case GoalStep():
             return see_goal(live, reached, step)
-        case SplitStep() | SetStep() | WebhookStep() | RaiseStep() | EnterStep() | LeaveStep():
+        case SplitStep():
+            return take_arm(reached, step)
+        case SetStep():
+            return set_values(live, reached, step)
+        case RaiseStep():
+            return raise_hand(reached, step)
+        case EnterStep():
+            shadow = reached.course.plan.shadow
+            return Enters(touch_id=touch.id, lead_id=touch.lead_id, cadence=step.cadence, is_shadow=shadow)
+        case LeaveStep():
+            way = WayOut(reason=step.because[:LONGEST_REASON], state=EnrolmentState.LEFT)
+            return Leaves(touch_id=touch.id, enrolment_id=touch.enrolment_id, way=way, reached=True)
+        case WebhookStep():
             raise NotImplementedError(step.kind)  # the compiler makes none yet
         case None:
-            return EndedTouch(touch_id=touch.id, state=TouchState.SKIPPED, reason=Reason.REMOVED)
+            return skipped(touch, Reason.REMOVED)
     assert_never(step)
+
+
+def skipped(touch: TouchRow, reason: str) -> EndedTouch:
+    return EndedTouch(touch_id=touch.id, state=TouchState.SKIPPED, reason=reason)
 
 
 def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
@@ -200,9 +152,9 @@ def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
     touch, lead = reached.touch, reached.lead
     held = reached.consent == Consent.UNKNOWN and live.policy.unknown_consent == "hold"
     if reached.consent == Consent.REFUSED or held:
-        return EndedTouch(touch_id=touch.id, state=TouchState.SKIPPED, reason=Reason.CONSENT)
+        return skipped(touch, Reason.CONSENT)
     if not lead.email or not lead.address_key:
-        return EndedTouch(touch_id=touch.id, state=TouchState.SKIPPED, reason=Reason.NO_ADDRESS)
+        return skipped(touch, Reason.NO_ADDRESS)
     opening = into_window(reached.now, reached.course.plan.window, reached.passage.zone, clock=step.timing.clock)
     if opening > reached.now:  # we come late, after an outage or a backlog, and the window has closed
         return Waits(touch_id=touch.id, until=opening, reason=Reason.WINDOW)
@@ -210,8 +162,9 @@ def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
 
 
 def ask_rep(live: Live, reached: Reached, step: TaskStep) -> Decision:
-    """Ask the lead's rep, or the cadence's owner where there is none."""
-    rep = reached.rep or reached.course.plan.owner
+    """Ask whom the step names, else the lead's rep, else the cadence's owner."""
+    named = step.owner if step.owner in live.assignment.reps else None
+    rep = named or reached.rep or reached.course.plan.owner
     return NewTask(touch_id=reached.touch.id, lead=reached.lead, rep=rep, step=step, zone=reached.passage.zone)
 
 
@@ -249,15 +202,54 @@ def see_goal(live: Live, reached: Reached, step: GoalStep) -> Decision:
     return EndedTouch(touch_id=touch.id, state=TouchState.DONE)
 
 
-def carry_out(tx: Tx, decisions: Sequence[Decision], *, worker_id: str) -> list[Claim]:
+def take_arm(reached: Reached, step: SplitStep) -> Decision:
+    """The arm that the lead drew before, while there is one of that name; else a draw."""
+    touch = reached.touch
+    drawn = draw(step, lead_id=touch.lead_id, cadence=reached.course.plan.name)
+    arm = arm_named(step, reached.arm) or drawn
+    reason = Reason.HOLDOUT if arm.holdout else None
+    return EndedTouch(touch_id=touch.id, state=TouchState.DONE, reason=reason, took=arm.name, arm=arm.name)
+
+
+def set_values(live: Live, reached: Reached, step: SetStep) -> Decision:
+    """Fields may have gone from leads.yaml, or changed their type, since the version was made."""
+    values = fitting_values(step.values, live.policy.lead_schema)
+    if not values:
+        return skipped(reached.touch, Reason.NO_FIELD)
+    return Sets(touch_id=reached.touch.id, lead_id=reached.touch.lead_id, values=values)
+
+
+def raise_hand(reached: Reached, step: RaiseStep) -> Decision:
+    if reached.rep is None or reached.facts is None:
+        return skipped(reached.touch, Reason.NO_REP)
+    return AskedHand(touch_id=reached.touch.id, lead=reached.lead, facts=reached.facts, because=step.because)
+
+
+def carry_out(tx: Tx, runtime: Runtime, live: Live, decisions: Sequence[Decision]) -> list[Claim]:
     """Write all decisions of a kind at once; the sends that this worker now holds."""
-    put_back(tx, [each for each in decisions if isinstance(each, Waits)])
-    end_passages(tx, [each for each in decisions if isinstance(each, Leaves)])
-    asked = [each for each in decisions if isinstance(each, NewTask)]
-    write_tasks(tx, asked)
-    done = [EndedTouch(touch_id=task.touch_id, state=TouchState.DONE) for task in asked]
-    end_touches(tx, done + [each for each in decisions if isinstance(each, EndedTouch)])
-    return begin_sending(tx, [each for each in decisions if isinstance(each, TouchMail)], worker_id=worker_id)
+    put_back(tx, of(Waits, decisions))
+    end_passages(tx, of(Leaves, decisions))
+    write_tasks(tx, of(NewTask, decisions))
+    done = [*of(EndedTouch, decisions), *map(done_with, of(NewTask, decisions))]
+    done += set_all(tx, of(Sets, decisions))
+    done += raise_all(tx, runtime, live, of(AskedHand, decisions))
+    done += enter_cadences(tx, of(Enters, decisions))
+    end_touches(tx, done)
+    return begin_sending(tx, of(TouchMail, decisions), worker_id=runtime.worker_id)
+
+
+def of(kind: type[Kind], decisions: Sequence[object]) -> list[Kind]:
+    return [each for each in decisions if isinstance(each, kind)]
+
+
+def done_with(each: NewTask | Sets | AskedHand) -> EndedTouch:
+    return EndedTouch(touch_id=each.touch_id, state=TouchState.DONE)
+
+
+def raise_all(tx: Tx, runtime: Runtime, live: Live, asked: Sequence[AskedHand]) -> list[EndedTouch]:
+    raised = raise_asked(tx, runtime, live, asked)
+    over = EndedTouch(touch_id=0, state=TouchState.SKIPPED, reason=Reason.WITH_SALES)
+    return [done_with(each) if each.touch_id in raised else replace(over, touch_id=each.touch_id) for each in asked]
 
 
 def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Claim]:

@@ -152,6 +152,15 @@ def update_lead(tx: Tx, tokens: Tokens, row: sa.Row[tuple[object, ...]], person:
     return True
 
 
+def set_fields(tx: Tx, changes: Mapping[int, Mapping[str, object]]) -> None:
+    """Give each of these leads the values by field; None empties one. The values are of the types that leads.yaml declares."""
+    people = load_leads(tx, changes)
+    rows = [{"row_id": lead_id, "new": {**lead.fields, **changes[lead_id]}, "at": tx.now} for lead_id, lead in people.items()]
+    if rows:
+        tx.run(SET_FIELDS, rows)
+    await_scoring(tx, people)
+
+
 def await_scoring(tx: Tx, lead_ids: Collection[int]) -> None:
     """Who a lead is counts in its score, so new leads and changed ones are due to be scored (`engine.scoring.rescore`)."""
     unscored = {"points": 0.0, "reasons": [], "as_of": tx.now, "next_change_at": tx.now, "above": False, "crossings": 0}
@@ -195,6 +204,11 @@ def consents_of(tx: Tx, lead_ids: Collection[int], topic: str) -> dict[int, Cons
     return said
 
 
+SET_FIELDS = (
+    sa.update(leads)
+    .where(leads.c.id == sa.bindparam("row_id"))
+    .values(fields=sa.bindparam("new", type_=leads.c.fields.type), updated_at=sa.bindparam("at"))
+)
 # Built once, since every batch of touches and mails asks for these.
 BY_ID = sa.select(leads).where(leads.c.id.in_(sa.bindparam("ids", expanding=True)))
 SAID = sa.select(consents.c.lead_id, consents.c.state).where(

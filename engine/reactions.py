@@ -17,10 +17,11 @@ from engine.conditions import gather_facts, scope_of
 from engine.database import Tx
 from engine.events import STOPPING
 from engine.expressions.condition import Condition
-from engine.leads import load_leads, lock_leads
+from engine.leads import load_leads
 from engine.runtime import Runtime
 from engine.schedule.endings import compiled_or_none, conditions_of, way_out
 from engine.schedule.leave import leave, resume
+from engine.schedule.lock import lock_passages
 from engine.schedule.wake import wake_waits
 from engine.schema import enrolments, events, handoffs, reactions
 from engine.scoring.rescore import rescore
@@ -66,7 +67,7 @@ def react(runtime: Runtime, claims: Sequence[Claim]) -> None:
     with runtime.database.write() as tx:
         begun = begin(tx, REACTION, claims, worker_id=runtime.worker_id)
         observed = load_observed(tx, begun)
-        lock(tx, {event.lead_id for event in observed})
+        lock_passages(tx, {event.lead_id for event in observed})
         for event_type in dict.fromkeys(event.type for event in observed):
             of_type = [event for event in observed if event.type == event_type]
             for reaction in REACTIONS.get(event_type, BY_DEFAULT):
@@ -89,14 +90,6 @@ def load_observed(tx: Tx, reaction_ids: Collection[int]) -> list[Observed]:
     return [
         Observed(type=row.type, lead_id=row.lead_id, scope=row.data.get("scope"), at=row.occurred_at) for row in tx.run(chosen)
     ]
-
-
-def lock(tx: Tx, lead_ids: Collection[int]) -> None:
-    """Hold the leads and then their passages, each in one order for all, before anything of them is changed."""
-    lock_leads(tx, lead_ids)
-    if not tx.is_sqlite:
-        passages = sa.select(enrolments.c.id).where(live(lead_ids)).order_by(enrolments.c.id)
-        tx.run(passages.with_for_update(key_share=True))
 
 
 def finish(tx: Tx, ours: Sequence[Claim]) -> None:

@@ -366,7 +366,8 @@ handoffs = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
-    Column("crossing", Integer, nullable=False),
+    Column("crossing", Integer),  # which rise of the score over the threshold raised it; NULL: a step did
+    Column("touch_id", Id, ForeignKey("touches.id"), unique=True),  # the step that raised it; NULL: the score did
     Column("state", String(20), nullable=False),
     Column("rep", Name, nullable=False),
     Column("points", Float, nullable=False),
@@ -387,6 +388,7 @@ tasks = Table(
     Column("touch_id", Id, ForeignKey("touches.id"), nullable=False, unique=True),
     Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
     Column("rep", Name, nullable=False),
+    Column("action", String(20), nullable=False, default="call"),  # call | other
     Column("title", String(300), nullable=False),
     Column("note", Text, nullable=False),
     Column("state", String(20), nullable=False),

@@ -191,7 +191,11 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"  # a wait ended without its event
     SHADOW = "shadow"
     HOLDOUT = "holdout"
-    REMOVED = "removed"  # the step is not in the version the lead moved to
+    REMOVED = "removed"  # what it is about is not there any more: the step in the lead's version, a webhook in the workspace
+    WITH_SALES = "with_sales"  # the lead's hand is up already
+    NO_REP = "no_rep"  # there is nobody to hand a lead to
+    NO_CADENCE = "no_cadence"  # the cadence to be entered is not there (any more)
+    NO_FIELD = "no_field"  # leads.yaml no longer has the field, or not of this type
     # a touch or a send was moved
     WINDOW = "window"
     CAP = "cap"

@@ -252,7 +252,7 @@ def test_a_suspended_passage_puts_its_claimed_touch_back(database: Database):
         claims = take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30))
         suspend(tx, [lead_id])
 
-        assert advance(tx, claims, worker_id=WORKER) == []
+        assert advance(tx, at_work(tx), claims) == []
 
         assert (touch(tx).state, touch(tx).due_at, touch(tx).reason) == ("waiting", None, "paused")
 
@@ -263,9 +263,9 @@ def test_a_stale_claim_does_nothing(database: Database):
         enrolled(tx, email("welcome", at("")))
         ((touch_id, epoch),) = take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30))
 
-        assert advance(tx, [(touch_id, epoch - 1)], worker_id=WORKER) == []
-        assert advance(tx, [(touch_id, epoch)], worker_id=WORKER) != []
-        assert advance(tx, [(touch_id, epoch)], worker_id=WORKER) == []
+        assert advance(tx, at_work(tx), [(touch_id, epoch - 1)]) == []
+        assert advance(tx, at_work(tx), [(touch_id, epoch)]) != []
+        assert advance(tx, at_work(tx), [(touch_id, epoch)]) == []
 
 
 @both
@@ -355,7 +355,7 @@ def waiting_for_a_click():
 
 
 def advance_due(tx: Tx):
-    return advance(tx, take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30)), worker_id=WORKER)
+    return advance(tx, at_work(tx), take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30)))
 
 
 def touch(tx: Tx):
@@ -364,6 +364,11 @@ def touch(tx: Tx):
 
 def states(tx: Tx):
     return [(row.step_id, row.state, row.reason) for row in tx.run(sa.select(touches).order_by(touches.c.id))]
+
+
+def at_work(tx: Tx) -> Runtime:
+    """A worker that decides and sends nothing."""
+    return runtime(Database(tx.connection.engine, VirtualClock(tx.now)), Accepting(), Path("/nowhere"))
 
 
 def runtime(database: Database, wire, folder: Path) -> Runtime:

@@ -12,7 +12,8 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("ground", ["engine", "engine.errors", "engine.vocabulary", "engine.clock", "engine.crash", "engine.settings",
                 "engine.tokens", "engine.log", "engine.installed", "engine.spans"]),
     ("pure", ["engine.expressions", "engine.compiler", "engine.render", "engine.inbound", "engine.schedule.timing",
-              "engine.schedule.next_step", "engine.deliver.mime", "engine.deliver.places", "engine.deliver.wire",
+              "engine.schedule.draw", "engine.schedule.next_step",
+              "engine.deliver.mime", "engine.deliver.places", "engine.deliver.wire",
               "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.prepared", "engine.claim", "engine.sql", "engine.leads",
                 "engine.events", "engine.suppression", "engine.versions", "engine.conditions", "engine.installation",
@@ -21,7 +22,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("deliver", ["engine.deliver"]),
     ("scoring", ["engine.scoring"]),
     ("reactions", ["engine.reactions"]),
-    ("advance", ["engine.advance"]),
+    ("advance", ["engine.look", "engine.advance"]),
     ("top", ["engine.processes", "engine.simulate", "engine.cli", "webhooks"]),
 ]  # fmt: skip
 RANK = {name: rank for rank, (_layer, names) in enumerate(LAYERS) for name in names}

@@ -168,31 +168,6 @@ def upgrade() -> None:
     op.create_index("ix_events_lead", "events", ["lead_id", "id"], unique=False)
     op.create_index("ix_events_send", "events", ["send_id"], unique=False)
     op.create_table(
-        "handoffs",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("crossing", sa.Integer(), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("rep", sa.String(length=120), nullable=False),
-        sa.Column("points", sa.Float(), nullable=False),
-        sa.Column("reasons", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.Column("raised_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("answer_by", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("note", sa.String(length=500), nullable=True),
-        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_handoffs_lead_id_leads")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_handoffs")),
-        sa.UniqueConstraint("lead_id", "crossing", name=op.f("uq_handoffs_lead_id_crossing")),
-    )
-    op.create_index(
-        "uq_handoffs_open",
-        "handoffs",
-        ["lead_id"],
-        unique=True,
-        sqlite_where=sa.text("state IN ('raised', 'accepted')"),
-        postgresql_where=sa.text("state IN ('raised', 'accepted')"),
-    )
-    op.create_table(
         "memberships",
         sa.Column("segment", sa.String(length=120), nullable=False),
         sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -292,6 +267,34 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('waiting', 'claimed', 'sending')"),
     )
     op.create_table(
+        "handoffs",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("crossing", sa.Integer(), nullable=True),
+        sa.Column("touch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("rep", sa.String(length=120), nullable=False),
+        sa.Column("points", sa.Float(), nullable=False),
+        sa.Column("reasons", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("raised_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answer_by", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.String(length=500), nullable=True),
+        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_handoffs_lead_id_leads")),
+        sa.ForeignKeyConstraint(["touch_id"], ["touches.id"], name=op.f("fk_handoffs_touch_id_touches")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_handoffs")),
+        sa.UniqueConstraint("lead_id", "crossing", name=op.f("uq_handoffs_lead_id_crossing")),
+        sa.UniqueConstraint("touch_id", name=op.f("uq_handoffs_touch_id")),
+    )
+    op.create_index(
+        "uq_handoffs_open",
+        "handoffs",
+        ["lead_id"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('raised', 'accepted')"),
+        postgresql_where=sa.text("state IN ('raised', 'accepted')"),
+    )
+    op.create_table(
         "posts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("touch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -332,6 +335,25 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'claimed'"),
     )
     op.create_index("ix_posts_lead", "posts", ["lead_id"], unique=False)
+    op.create_table(
+        "tasks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("touch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rep", sa.String(length=120), nullable=False),
+        sa.Column("action", sa.String(length=20), nullable=False),
+        sa.Column("title", sa.String(length=300), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_tasks_lead_id_leads")),
+        sa.ForeignKeyConstraint(["touch_id"], ["touches.id"], name=op.f("fk_tasks_touch_id_touches")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
+        sa.UniqueConstraint("touch_id", name=op.f("uq_tasks_touch_id")),
+    )
+    op.create_index("ix_tasks_lead", "tasks", ["lead_id"], unique=False)
     op.create_table(
         "sends",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -413,24 +435,6 @@ def upgrade() -> None:
     op.create_index("ix_sends_lead", "sends", ["lead_id"], unique=False)
     op.create_index("ix_sends_touch", "sends", ["touch_id"], unique=True)
     op.create_table(
-        "tasks",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("touch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("rep", sa.String(length=120), nullable=False),
-        sa.Column("title", sa.String(length=300), nullable=False),
-        sa.Column("note", sa.Text(), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_tasks_lead_id_leads")),
-        sa.ForeignKeyConstraint(["touch_id"], ["touches.id"], name=op.f("fk_tasks_touch_id_touches")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
-        sa.UniqueConstraint("touch_id", name=op.f("uq_tasks_touch_id")),
-    )
-    op.create_index("ix_tasks_lead", "tasks", ["lead_id"], unique=False)
-    op.create_table(
         "bodies",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("send_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -449,8 +453,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
     op.drop_table("bodies")
-    op.drop_index("ix_tasks_lead", table_name="tasks")
-    op.drop_table("tasks")
     op.drop_index("ix_sends_touch", table_name="sends")
     op.drop_index("ix_sends_lead", table_name="sends")
     op.drop_index(
@@ -479,6 +481,8 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'attempting'"),
     )
     op.drop_table("sends")
+    op.drop_index("ix_tasks_lead", table_name="tasks")
+    op.drop_table("tasks")
     op.drop_index("ix_posts_lead", table_name="posts")
     op.drop_index(
         "ix_posts_held",
@@ -490,6 +494,13 @@ def downgrade() -> None:
         "ix_posts_due", table_name="posts", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
     )
     op.drop_table("posts")
+    op.drop_index(
+        "uq_handoffs_open",
+        table_name="handoffs",
+        sqlite_where=sa.text("state IN ('raised', 'accepted')"),
+        postgresql_where=sa.text("state IN ('raised', 'accepted')"),
+    )
+    op.drop_table("handoffs")
     op.drop_index(
         "uq_touches_open",
         table_name="touches",
@@ -526,13 +537,6 @@ def downgrade() -> None:
     op.drop_index("ix_scores_next_change_at", table_name="scores")
     op.drop_table("scores")
     op.drop_table("memberships")
-    op.drop_index(
-        "uq_handoffs_open",
-        table_name="handoffs",
-        sqlite_where=sa.text("state IN ('raised', 'accepted')"),
-        postgresql_where=sa.text("state IN ('raised', 'accepted')"),
-    )
-    op.drop_table("handoffs")
     op.drop_index("ix_events_send", table_name="events")
     op.drop_index("ix_events_lead", table_name="events")
     op.drop_table("events")

@@ -24,7 +24,7 @@ from engine.scoring.card import about, name_of
 from engine.scoring.history import histories
 from engine.suppression import stops_on
 from engine.versions import Live, live_rules
-from engine.vocabulary import OPEN_HANDOFF, Reason, SendState, Stream, TouchState
+from engine.vocabulary import OPEN_HANDOFF, NotEnrolled, Reason, SendState, Stream, TouchState
 
 Row = sa.Row[Any]
 WHY: dict[str, str] = {
@@ -35,9 +35,16 @@ WHY: dict[str, str] = {
     Reason.SUPPRESSED: "the address must not be written to",
     Reason.NO_ADDRESS: "the lead has no address that can be written to",
     Reason.TIMEOUT: "what it waited for did not happen in time",
-    Reason.SHADOW: "the cadence only pretends to send",
-    Reason.HOLDOUT: "the lead is in the group that gets no mail",
+    Reason.SHADOW: "the step or its cadence only pretends (`shadow: yes`)",
+    Reason.HOLDOUT: "the lead drew the arm that gets none of it, for comparison",
     Reason.REMOVED: "the step is not in the version that the lead moved to",
+    Reason.WITH_SALES: "sales has the lead already",
+    Reason.NO_REP: "there is nobody in assignment.yaml to hand the lead to",
+    Reason.NO_CADENCE: "there is no such cadence any more",
+    Reason.NO_FIELD: "leads.yaml no longer has the field, or not of this type",
+    NotEnrolled.INSIDE: "the lead is in that cadence already",
+    NotEnrolled.CONSENT_REFUSED: "the lead has refused mail on that cadence's topic",
+    NotEnrolled.CONSENT_UNKNOWN: "the lead has not agreed to mail on that cadence's topic",
     Reason.WINDOW: "its time came when no mail goes out; it was moved to the next opening",
     Reason.CAP: "the lead had as much marketing mail as the caps allow; it was moved to a later day",
     Reason.TEMPORARY: "the mail server could not take it for now; it is tried again",

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from engine.compiler.plan import CadencePlan, structure_hash_of
 from engine.database import Tx
 from engine.schedule.courses import course
-from engine.schedule.next_step import Course, Ended, Passage, plan_step
+from engine.schedule.next_step import NEXT, Course, Ended, Passage, plan_step
 from engine.schedule.passages import TouchRow, last_mailed, load_waiting, passage_of
 from engine.schedule.timing import Planned
 from engine.schema import cadence_versions, enrolments, touches
@@ -80,7 +80,7 @@ def dates(tx: Tx, row: TouchRow, way: Course, passage: Passage, previous: sa.Row
         return plan_step(way, step, passage, previous_on=None, ended=None, now=tx.now)
     ended = Ended(
         step_id=previous.step_id,
-        took="next",
+        took=NEXT,
         on=previous.planned_on,
         at=previous.ended_at,
         mailed_at=mailed.get(row.enrolment_id),

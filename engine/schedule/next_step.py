@@ -4,15 +4,20 @@ Before: `engine.schedule.timing` knows dates. After: `engine.schedule.progress` 
 and the simulator ask the same function, so they cannot disagree with what happens.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from engine.compiler.plan import CadencePlan, EmailStep, Step, Timing, WaitStep
+from engine.compiler.plan import BranchStep, CadencePlan, EmailStep, SplitStep, Step, Timing, WaitStep
+from engine.schedule.draw import arm_named
 from engine.schedule.timing import Planned, allowed_at, local_date, planned, wanted_at
 
-Took = Literal["next", "otherwise"]
+Took: TypeAlias = str  # NEXT, OTHERWISE, or the name of a split's arm
+NEXT: Took = "next"
+OTHERWISE: Took = "otherwise"  # of a branch or a wait
+NOTHING_TAKEN: Mapping[str, Took] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,8 +33,20 @@ class Course:
         step = self.steps.get(step_id)
         if step is None:
             return None
-        followed = getattr(step, "otherwise", step.next) if took == "otherwise" else step.next
+        followed = way_on(step, took)
         return None if followed is None else self.steps[followed]
+
+
+def way_on(step: Step, took: Took) -> str | None:
+    """The id of the step that follows. An arm that this version has not, like a holdout, goes on where the arms meet."""
+    match step:
+        case SplitStep():
+            arm = arm_named(step, took)
+            return step.next if arm is None or arm.holdout else arm.next
+        case BranchStep() | WaitStep() if took == OTHERWISE:
+            return step.otherwise
+        case _:
+            return step.next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +101,12 @@ def next_step(
     *,
     now: datetime,
     sent_before: frozenset[str] = frozenset(),
-    taken: frozenset[str] = frozenset(),
+    taken: Mapping[str, Took] = NOTHING_TAKEN,
 ) -> Next:
     """The step after `ended` (None: the first one) and its dates.
 
-    Emails in `sent_before` are passed over and told. Steps in `taken` are passed over in silence: this very passage had them,
-    in an order that the version it has moved to no longer has.
+    Emails in `sent_before` are passed over and told. Steps in `taken` are passed over in silence, the way they went then: this
+    very passage had them, in an order that the version it has moved to no longer has.
     """
     step = course.plan.steps[0] if ended is None else course.after(ended.step_id, ended.took)
     on = None if ended is None else date_of_end(course, passage, ended)
@@ -101,7 +118,7 @@ def next_step(
         elif step.id not in taken:
             return Next(passed=tuple(passed), step=step, planned=found)
         on = found.on
-        step = course.after(step.id, "next")
+        step = course.after(step.id, taken.get(step.id, NEXT))
     return Next(passed=tuple(passed), step=None, planned=None)
 
 

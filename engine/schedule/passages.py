@@ -5,7 +5,7 @@ passages here that stand between two steps. No step of a passage is ever taken t
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from engine.compiler.plan import EmailStep, Policy
 from engine.database import Tx
 from engine.prepared import PreparedInsert
 from engine.schedule.courses import zone_of
-from engine.schedule.next_step import Course, Ended, Next, Passage, next_step
+from engine.schedule.next_step import NEXT, OTHERWISE, Course, Ended, Next, Passage, Took, next_step
 from engine.schema import enrolments, leads, touches
 from engine.sql import insert, rows_at_once
 from engine.vocabulary import LIVE_ENROLMENT, EnrolmentState, Reason, TouchState
@@ -23,7 +23,10 @@ from engine.vocabulary import LIVE_ENROLMENT, EnrolmentState, Reason, TouchState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A live passage between two steps: all that says what comes next. `ended` None: it has not begun."""
+    """A live passage between two steps: all that says what comes next. `ended` None: it has not begun.
+
+    `taken`: steps that it had before it moved to this version, and how they went.
+    """
 
     enrolment_id: int
     number: int  # of the passage: 1, 2, …
@@ -31,7 +34,7 @@ class Standing:
     passage: Passage
     is_suspended: bool
     ended: Ended | None
-    taken: frozenset[str] = frozenset()
+    taken: Mapping[str, Took] = field(default_factory=dict)
 
 
 PASSAGE_COLUMNS = (
@@ -169,16 +172,23 @@ def touch_row(each: Standing, coming: Next, now: datetime) -> tuple[object, ...]
 
 def stuck(tx: Tx, standing: Sequence[Standing]) -> list[Standing]:
     """Those that got no touch, with the steps that they already had."""
-    chosen = sa.select(touches.c.enrolment_id, touches.c.step_id, touches.c.ended_at).where(
+    chosen = sa.select(touches.c.enrolment_id, touches.c.step_id, touches.c.ended_at, touches.c.arm, touches.c.reason).where(
         touches.c.enrolment_id.in_([each.enrolment_id for each in standing])
     )
-    steps: dict[int, set[str]] = {}
+    steps: dict[int, dict[str, Took]] = {}
     is_open: set[int] = set()
     for row in tx.run(chosen):
-        steps.setdefault(row.enrolment_id, set()).add(row.step_id)
+        steps.setdefault(row.enrolment_id, {})[row.step_id] = way_taken(row)
         if row.ended_at is None:
             is_open.add(row.enrolment_id)
-    return [replace(each, taken=frozenset(steps[each.enrolment_id])) for each in standing if each.enrolment_id not in is_open]
+    return [replace(each, taken=steps[each.enrolment_id]) for each in standing if each.enrolment_id not in is_open]
+
+
+def way_taken(row: sa.Row[Any]) -> Took:
+    """How a step went, from its touch."""
+    if row.arm is not None:
+        return str(row.arm)
+    return OTHERWISE if row.reason in (Reason.BRANCH, Reason.TIMEOUT) else NEXT
 
 
 def last_mailed(tx: Tx, courses: Mapping[int, Course]) -> dict[int, datetime]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from engine.compiler.plan import EmailStep
 from engine.database import Tx
 from engine.schedule.courses import course
-from engine.schedule.next_step import Course, Ended, Took
+from engine.schedule.next_step import NEXT, Course, Ended, Took
 from engine.schedule.passages import TOUCHES_WITH_PASSAGES, Standing, TouchRow, begin_next, last_mailed, standing_of
 from engine.schema import touches
 from engine.sql import rows_at_once
@@ -23,12 +23,16 @@ from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TouchState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedTouch:
-    """How a touch ended; `reason` where it was skipped, `took` which way a branch or a wait went."""
+    """How a touch ended; `reason` where it was skipped, `took` which way a branch, a wait or a split went.
+
+    `arm`: which one a split drew, to be kept.
+    """
 
     touch_id: int
     state: Literal[TouchState.DONE, TouchState.SKIPPED]
     reason: str | None = None
-    took: Took = "next"
+    took: Took = NEXT
+    arm: str | None = None
 
 
 CHOSEN = TOUCHES_WITH_PASSAGES.where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True)))
@@ -38,6 +42,7 @@ CLOSING = (
     .values(
         state=sa.bindparam("to_state"),
         reason=sa.bindparam("why"),
+        arm=sa.bindparam("arm"),
         ended_at=sa.bindparam("at"),
         due_at=None,
         worker_id=None,
@@ -63,12 +68,12 @@ def load(tx: Tx, touch_ids: Collection[int]) -> list[TouchRow]:
 
 def close(tx: Tx, ended: Sequence[EndedTouch]) -> set[int]:
     """The ids of those that were open and now are not: compare-and-set, one statement for each way of ending."""
-    ways: dict[tuple[str, str | None], list[int]] = {}
+    ways: dict[tuple[str, str | None, str | None], list[int]] = {}
     for touch in ended:
-        ways.setdefault((touch.state, touch.reason), []).append(touch.touch_id)
+        ways.setdefault((touch.state, touch.reason, touch.arm), []).append(touch.touch_id)
     closed: set[int] = set()
-    for (state, reason), touch_ids in ways.items():
-        values = {"touch_ids": touch_ids, "to_state": state, "why": reason, "at": tx.now}
+    for (state, reason, arm), touch_ids in ways.items():
+        values = {"touch_ids": touch_ids, "to_state": state, "why": reason, "arm": arm, "at": tx.now}
         closed.update(tx.run(CLOSING, values).scalars())
     return closed
 

@@ -43,6 +43,7 @@ def write_tasks(tx: Tx, asked: Sequence[NewTask]) -> None:
             "touch_id": task.touch_id,
             "lead_id": task.lead.id,
             "rep": task.rep,
+            "action": task.step.action,
             "title": task.step.title[:LONGEST_TITLE],
             "note": task.step.note,
             "state": TaskState.OPEN,
@@ -60,9 +61,10 @@ def worded_title(title: str, lead: Lead) -> str:
     return " ".join(fill_in(title, lead).split())[:LONGEST_TITLE]
 
 
-def worded_note(note: str, lead: Lead) -> str:
-    """A task's note with the lead's values as they are now, and whether the lead may be called at all."""
-    return "\n".join(part for part in (fill_in(note, lead), MUST_NOT_CALL if lead.do_not_call else "") if part)
+def worded_note(note: str, lead: Lead, *, action: str = "call") -> str:
+    """A task's note with the lead's values as they are now, and where it asks for a call, whether the lead may be called."""
+    warning = MUST_NOT_CALL if action == "call" and lead.do_not_call else ""
+    return "\n".join(part for part in (fill_in(note, lead), warning) if part)
 
 
 def fill_in(text: str, lead: Lead) -> str:

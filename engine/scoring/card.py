@@ -15,17 +15,20 @@ from engine.compiler.plan import Rep
 from engine.conditions import zone
 from engine.database import Tx
 from engine.leads import Lead, load_leads
+from engine.schedule.tasks import fill_in
 from engine.schema import handoffs
 from engine.scoring.history import Entry, histories, subjects
 from engine.versions import Live
 from engine.vocabulary import HandoffState
 
+STEP = "step"  # who gave a reason, where it was not the score
+ASKED_FOR = "asked"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Points and what they are for, as they are printed."""
+    """Points and what they are for, as they are printed; what a step of a cadence gives as a reason has none, and says so."""
 
     words: str
     points: str
@@ -88,7 +91,7 @@ def as_card(
         phone=str(phone) if phone else None,
         may_call=not lead.do_not_call,
         points=f"{row.points:g}",
-        reasons=tuple(as_reason(reason, titles) for reason in row.reasons),
+        reasons=tuple(as_reason(reason, titles, lead) for reason in row.reasons),
         raised_at=row.raised_at.astimezone(local),
         answer_by=row.answer_by.astimezone(local),
         answered_at=in_zone(row.answered_at, local),
@@ -101,11 +104,24 @@ def in_zone(instant: datetime | None, local: ZoneInfo) -> datetime | None:
     return None if instant is None else instant.astimezone(local)
 
 
-def as_reason(kept: Mapping[str, object], titles: Mapping[str, str]) -> Reason:
-    """A kept reason with our names for mails turned into their subjects."""
-    words = re.sub("“([^”]+)”", lambda found: f"“{titles.get(found[1], found[1])}”", str(kept["because"]))
+def step_reason(because: str, at: datetime) -> dict[str, object]:
+    """A reason that a step gives, as it is kept: with its gaps, for what fills them is personal and stands in `leads` alone."""
+    return {"points": 0, "because": because, "at": at.isoformat(), "times": 1, "by": STEP}
+
+
+def as_reason(kept: Mapping[str, object], titles: Mapping[str, str], lead: Lead) -> Reason:
+    """A kept reason with our names for mails turned into their subjects, and a step's gaps filled in."""
+    if kept.get("by") == STEP:
+        return Reason(words=reason_words(kept, lead), points=ASKED_FOR)
+    words = re.sub("“([^”]+)”", lambda found: f"“{titles.get(found[1], found[1])}”", reason_words(kept, lead))
     times = kept.get("times", 1)
     return Reason(words=words if times == 1 else f"{words} ({times}×)", points=f"{kept['points']:+g}")
+
+
+def reason_words(kept: Mapping[str, object], lead: Lead) -> str:
+    """What a score gives as a reason may come from a stranger's link or page, so only a step's words are filled in."""
+    because = str(kept["because"])
+    return on_one_line(fill_in(because, lead)) if kept.get("by") == STEP else because
 
 
 def name_of(lead: Lead) -> str:

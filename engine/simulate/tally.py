@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from engine.database import Tx
 from engine.leads import load_leads
 from engine.schema import enrolments, events, handoffs, leads, sends, touches
-from engine.scoring.card import name_of
+from engine.scoring.card import name_of, reason_words
 from engine.vocabulary import EventType, HandoffState, Origin, SendState, Stream
 
 BAR = "█"
@@ -154,7 +154,7 @@ def raised_hands(tx: Tx) -> list[Hand]:
             state=row.state,
             points=row.points,
             raised_at=row.raised_at,
-            reasons=tuple(reason["because"] for reason in row.reasons),
+            reasons=tuple(reason_words(reason, people[row.lead_id]) for reason in row.reasons),
         )
         for row in rows
     ]

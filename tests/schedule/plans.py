@@ -5,21 +5,28 @@ from datetime import time
 from typing import Any
 
 from engine.compiler.plan import (
+    Arm,
     Assignment,
     BranchStep,
     CadencePlan,
     Caps,
     EmailStep,
+    EnterStep,
     Exit,
     GoalStep,
+    LeaveStep,
     Policy,
+    RaiseStep,
     Rep,
     ScoringModel,
+    SetStep,
+    SplitStep,
     Step,
     TaskStep,
     Timing,
     Topic,
     WaitStep,
+    WebhookStep,
     Window,
     WorkspacePlan,
 )
@@ -72,10 +79,40 @@ def goal(id: str, condition: str | None = None, *, next: str | None = None) -> G
     return GoalStep(id=id, timing=AT_ONCE, condition=condition, next=next)
 
 
+def split(id: str, *arms: Arm, next: str | None = None) -> SplitStep:
+    return SplitStep(id=id, timing=AT_ONCE, arms=arms, next=next)
+
+
+def arm(name: str, share: int = 1, *, next: str | None = None, holdout: bool = False) -> Arm:
+    return Arm(name=name, share=share, next=next, holdout=holdout)
+
+
+def set_values(id: str, **values: Any) -> SetStep:
+    return SetStep(id=id, timing=AT_ONCE, values=values, next=None)
+
+
+def raise_hand(id: str, because: str = "asked for a visit") -> RaiseStep:
+    return RaiseStep(id=id, timing=AT_ONCE, because=because, next=None)
+
+
+def enter(cadence: str) -> EnterStep:
+    return EnterStep(id=f"enter-{cadence}", timing=AT_ONCE, cadence=cadence, next=None)
+
+
+def leave_here(id: str, because: str) -> LeaveStep:
+    return LeaveStep(id=id, timing=AT_ONCE, because=because)
+
+
+def webhook(id: str, *fields: str, to: str = "crm") -> WebhookStep:
+    return WebhookStep(id=id, timing=AT_ONCE, to=to, fields=fields, next=None)
+
+
 def chain(*steps: Any) -> tuple[Step, ...]:
     """Each step followed by the one after it."""
     following = [step.id for step in steps[1:]] + [None]
-    return tuple(replace(step, next=next) for step, next in zip(steps, following, strict=True))
+    return tuple(
+        step if isinstance(step, LeaveStep) else replace(step, next=next) for step, next in zip(steps, following, strict=True)
+    )
 
 
 def cadence(*steps: Step, name: str = "new-enquiry", **changed: Any) -> CadencePlan:
