@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS: list[tuple[str, list[str]]] = [
     ("ground", ["engine", "engine.errors", "engine.vocabulary", "engine.clock", "engine.crash", "engine.settings",
                 "engine.tokens", "engine.log", "engine.installed", "engine.spans"]),
-    ("pure", ["engine.expressions", "engine.compiler", "engine.render", "engine.inbound", "engine.schedule.timing",
+    ("pure", ["engine.graph", "engine.expressions", "engine.compiler", "engine.render", "engine.inbound",
+              "engine.schedule.timing",
               "engine.schedule.draw", "engine.schedule.next_step",
               "engine.deliver.mime", "engine.deliver.places", "engine.deliver.wire",
               "engine.scoring.rules"]),

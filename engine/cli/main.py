@@ -12,7 +12,7 @@ from engine import __version__
 from engine.errors import HandraiserError
 
 COMMANDS = (
-    "apply", "check", "demo", "dispatcher", "enrol", "explain", "handoffs", "init", "leads", "plan", "render", "report",
+    "apply", "check", "demo", "dispatcher", "enrol", "explain", "graph", "handoffs", "init", "leads", "plan", "render", "report",
     "simulate", "status", "up", "web", "worker",
 )  # fmt: skip
 
