@@ -155,7 +155,8 @@ def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
         return skipped(touch, Reason.CONSENT)
     if not lead.email or not lead.address_key:
         return skipped(touch, Reason.NO_ADDRESS)
-    opening = into_window(reached.now, reached.course.plan.window, reached.passage.zone, clock=step.timing.clock)
+    passage, window = reached.passage, reached.course.plan.window
+    opening = into_window(reached.now, window, passage.zone, clock=step.timing.clock, days_off=passage.days_off)
     if opening > reached.now:  # we come late, after an outage or a backlog, and the window has closed
         return Waits(touch_id=touch.id, until=opening, reason=Reason.WINDOW)
     return TouchMail(touch_id=touch.id, lead=lead, topic=reached.course.plan.topic, email=step.email, artifact_hash=step.artifact)
@@ -165,7 +166,8 @@ def ask_rep(live: Live, reached: Reached, step: TaskStep) -> Decision:
     """Ask whom the step names, else the lead's rep, else the cadence's owner."""
     named = step.owner if step.owner in live.assignment.reps else None
     rep = named or reached.rep or reached.course.plan.owner
-    return NewTask(touch_id=reached.touch.id, lead=reached.lead, rep=rep, step=step, zone=reached.passage.zone)
+    zone, days_off = reached.passage.zone, reached.passage.days_off
+    return NewTask(touch_id=reached.touch.id, lead=reached.lead, rep=rep, step=step, zone=zone, days_off=days_off)
 
 
 def wait(live: Live, reached: Reached, step: WaitStep) -> Decision:

@@ -6,12 +6,16 @@ Nothing comes before this module. The compiler, the conditions (`within=`) and t
 
 import re
 from calendar import monthrange
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from difflib import get_close_matches
 
 EXAMPLES = "write it like `10 minutes`, `4 hours`, `3 days`, `2 weeks`, `3 business days`, `2 months` or `1 year`"
 LONGEST_IN_DAYS = 36_600
+
+DaysOff = Container[date]  # public holidays and the like, on which nobody works
+NO_DAYS_OFF: DaysOff = frozenset()
 
 # unit: (the part of a span it counts in, how many of those), the longest unit of a part first
 UNITS: dict[str, tuple[str, int]] = {
@@ -34,8 +38,8 @@ _BETWEEN = re.compile(r"\s*,?\s*(?:and\s+)?")
 class Span:
     """A length of time whose months and days are the calendar's and whose seconds are the clock's.
 
-    Moving by it goes in that order: months, days, business days (Monday to Friday), seconds. Raises ValueError for a
-    negative part or for more than about a hundred years.
+    Moving by it goes in that order: months, days, business days (Monday to Friday without days off), seconds. Raises
+    ValueError for a negative part or for more than about a hundred years.
     """
 
     months: int = 0
@@ -49,17 +53,17 @@ class Span:
         if sum(getattr(self, part) * days for part, days in DAYS_OF_PART.items()) > LONGEST_IN_DAYS:
             raise ValueError("a span of time cannot be longer than a hundred years")
 
-    def after(self, instant: datetime, zone: tzinfo) -> datetime:
+    def after(self, instant: datetime, zone: tzinfo, days_off: DaysOff = NO_DAYS_OFF) -> datetime:
         """`instant` moved forward by this span, in UTC; the wall time in `zone` stays through a change of clocks."""
-        return self._from(instant, zone, forward=True)
+        return self._from(instant, zone, days_off, forward=True)
 
     def before(self, instant: datetime, zone: tzinfo) -> datetime:
         """`instant` moved back by this span, in UTC; the wall time in `zone` stays through a change of clocks."""
-        return self._from(instant, zone, forward=False)
+        return self._from(instant, zone, NO_DAYS_OFF, forward=False)
 
-    def after_day(self, day: date) -> date:
+    def after_day(self, day: date, days_off: DaysOff = NO_DAYS_OFF) -> date:
         """The calendar day this span after `day`. The seconds do not count: see `is_whole_days`."""
-        return self._move_day(day, 1)
+        return self._move_day(day, 1, days_off)
 
     @property
     def is_whole_days(self) -> bool:
@@ -74,17 +78,17 @@ class Span:
         parts = ("months", "days", "business_days", "seconds")
         return " ".join(_in_words(part, getattr(self, part)) for part in parts if getattr(self, part)) or "0 days"
 
-    def _from(self, instant: datetime, zone: tzinfo, *, forward: bool) -> datetime:
+    def _from(self, instant: datetime, zone: tzinfo, days_off: DaysOff, *, forward: bool) -> datetime:
         sign = 1 if forward else -1
         local = instant.astimezone(zone)
-        moved_day = self._move_day(local.date(), sign)
+        moved_day = self._move_day(local.date(), sign, days_off)
         if moved_day != local.date():
             local = datetime.combine(moved_day, local.time(), zone)
         return local.astimezone(UTC) + sign * timedelta(seconds=self.seconds)
 
-    def _move_day(self, day: date, sign: int) -> date:
+    def _move_day(self, day: date, sign: int, days_off: DaysOff) -> date:
         day = _move_months(day, sign * self.months) + timedelta(days=sign * self.days)
-        return _move_business_days(day, self.business_days, sign)
+        return _move_business_days(day, self.business_days, sign, days_off)
 
 
 def parse_span(text: str) -> Span:
@@ -141,16 +145,21 @@ def _move_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-def _move_business_days(day: date, count: int, sign: int) -> date:
-    """From a weekend, counting starts on the working day behind it, so one after Saturday is Monday."""
+def _move_business_days(day: date, count: int, sign: int, days_off: DaysOff) -> date:
+    """From a day off, counting starts on the working day behind it, so one after Saturday is Monday."""
     if not count:
         return day
-    while day.weekday() > 4:
-        day -= timedelta(days=sign)
-    weeks, rest = divmod(count, 5)
+    forth = timedelta(days=sign)
+    while _is_off(day, days_off):
+        day -= forth
+    weeks, rest = divmod(count, 5) if not days_off else (0, count)
     day += timedelta(weeks=sign * weeks)
     for _ in range(rest):
-        day += timedelta(days=sign)
-        while day.weekday() > 4:
-            day += timedelta(days=sign)
+        day += forth
+        while _is_off(day, days_off):
+            day += forth
     return day
+
+
+def _is_off(day: date, days_off: DaysOff) -> bool:
+    return day.weekday() > 4 or day in days_off

@@ -13,7 +13,7 @@ LAYERS: list[tuple[str, list[str]]] = [
                 "engine.tokens", "engine.log", "engine.installed", "engine.spans"]),
     ("pure", ["engine.graph", "engine.expressions", "engine.compiler", "engine.render", "engine.inbound",
               "engine.schedule.timing",
-              "engine.schedule.draw", "engine.schedule.next_step",
+              "engine.schedule.draw", "engine.schedule.next_step", "engine.schedule.holidays",
               "engine.deliver.mime", "engine.deliver.places", "engine.deliver.wire",
               "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.prepared", "engine.claim", "engine.sql", "engine.leads",

@@ -15,7 +15,9 @@ from engine.compiler.plan import Window
 from engine.conditions import zone_of
 from engine.database import Tx
 from engine.leads import Lead, load_leads
+from engine.schedule.courses import days_off_of
 from engine.schema import bodies, enrolments, events, sends, touches
+from engine.spans import NO_DAYS_OFF, DaysOff
 from engine.sql import rows_at_once
 from engine.versions import Live, cadence_plan
 from engine.vocabulary import SendState, Stream
@@ -50,6 +52,7 @@ class Loaded:
     created_at: datetime
     zone: ZoneInfo
     window: Window | None
+    days_off: DaysOff
     owner: str | None  # of the cadence
     asked: Asked | None
     stored: bytes | None
@@ -130,6 +133,7 @@ def as_loaded(
         created_at=row.created_at,
         zone=zone_of(lead, live.policy),
         window=cadence.window if cadence else None,
+        days_off=days_off_of(lead.fields, cadence, live.policy) if cadence else NO_DAYS_OFF,
         owner=cadence.owner if cadence else None,
         asked=asked.get(row.event_id),
         stored=stored.get(row.id),

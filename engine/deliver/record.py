@@ -132,7 +132,7 @@ def answer_of(outcome: Outcome) -> tuple[int | None, str | None]:
 
 
 def in_its_window(send: Loaded, instant: datetime) -> datetime:
-    return instant if send.window is None else into_window(instant, send.window, send.zone)
+    return instant if send.window is None else into_window(instant, send.window, send.zone, days_off=send.days_off)
 
 
 def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:

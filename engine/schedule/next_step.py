@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from engine.compiler.plan import BranchStep, CadencePlan, EmailStep, SplitStep, Step, Timing, WaitStep
 from engine.schedule.draw import arm_named
 from engine.schedule.timing import Planned, allowed_at, local_date, planned, wanted_at
+from engine.spans import NO_DAYS_OFF, DaysOff
 
 Took: TypeAlias = str  # NEXT, OTHERWISE, or the name of a split's arm
 NEXT: Took = "next"
@@ -51,11 +52,14 @@ def way_on(step: Step, took: Took) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """What decides the dates of one lead's way through: where it began, how long it stood still, whose clock counts."""
+    """What decides the dates of one lead's way through: where it began, how long it stood still, whose clock counts, and on
+    which days nobody works there (none of them where the cadence does not care).
+    """
 
     anchor_at: datetime
     shift_days: int
     zone: ZoneInfo
+    days_off: DaysOff = NO_DAYS_OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,7 @@ def plan_step(
         gap=course.plan.gap if is_email else None,
         mailed_at=None if ended is None else ended.mailed_at,
         now=now,
+        days_off=passage.days_off,
     )
     return found if not isinstance(step, WaitStep) else plan_wait(course, step, passage, found, now)
 
@@ -167,6 +172,7 @@ def end_of_wait(course: Course, step: WaitStep, passage: Passage, start: Planned
         window=None,
         gap=None,
         now=now,
+        days_off=passage.days_off,
     )
 
 
@@ -190,6 +196,7 @@ def timeout_at(course: Course, step: WaitStep, passage: Passage, *, on: date, cr
         window=None,
         gap=None,
         now=created_at,
+        days_off=passage.days_off,
     )
     return end_of_wait(course, step, passage, start, created_at).due_at
 
@@ -211,8 +218,8 @@ def due_again(
     timing, is_email = course.timings[step.id], isinstance(step, EmailStep)
     window = course.plan.window if is_email else None
     if timing.span.seconds:
-        wanted = timing.span.after(created_at, passage.zone)
+        wanted = timing.span.after(created_at, passage.zone, passage.days_off)
     else:
         wanted = wanted_at(timing, on + timedelta(days=passage.shift_days), created_at, passage.zone, window)
     gap = course.plan.gap if is_email else None
-    return allowed_at(wanted, timing.clock, passage.zone, window, gap, now, mailed_at)
+    return allowed_at(wanted, timing.clock, passage.zone, window, gap, now, mailed_at, passage.days_off)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from engine.compiler.plan import EmailStep, Policy
 from engine.database import Tx
 from engine.prepared import PreparedInsert
-from engine.schedule.courses import zone_of
+from engine.schedule.courses import days_off_of, zone_of
 from engine.schedule.next_step import NEXT, OTHERWISE, Course, Ended, Next, Passage, Took, next_step
 from engine.schema import enrolments, leads, touches
 from engine.sql import insert, rows_at_once
@@ -40,6 +40,7 @@ class Standing:
 PASSAGE_COLUMNS = (
     enrolments.c.id.label("enrolment_id"), enrolments.c.lead_id, enrolments.c.version_id, enrolments.c.passage,
     enrolments.c.state.label("enrolment_state"), enrolments.c.anchor_at, enrolments.c.shift_days, leads.c.zone,
+    sa.cast(leads.c.fields, sa.Text).label("lead_fields"),  # as text: they are read only where holidays depend on them
 )  # fmt: skip
 TOUCHES_WITH_PASSAGES = (
     sa.select(touches.c.id, touches.c.step_id, touches.c.planned_on, touches.c.created_at, *PASSAGE_COLUMNS)
@@ -70,6 +71,7 @@ class TouchRow(NamedTuple):
     anchor_at: datetime
     shift_days: int
     zone: str | None
+    lead_fields: str  # JSON
 
 
 Row = TouchRow | sa.Row[Any]
@@ -78,7 +80,8 @@ Row = TouchRow | sa.Row[Any]
 def passage_of(row: Row, course: Course, policy: Policy) -> Passage:
     """From a row with `PASSAGE_COLUMNS`."""
     zone = zone_of(row.zone, course.plan.brand, policy)
-    return Passage(anchor_at=row.anchor_at, shift_days=row.shift_days, zone=zone)
+    days_off = days_off_of(row.lead_fields, course.plan, policy)
+    return Passage(anchor_at=row.anchor_at, shift_days=row.shift_days, zone=zone, days_off=days_off)
 
 
 def standing_of(row: Row, course: Course, policy: Policy, ended: Ended | None) -> Standing:

@@ -18,6 +18,7 @@ from engine.errors import RenderError
 from engine.leads import Lead
 from engine.render.sandbox import make_sandbox, spoken
 from engine.schema import tasks
+from engine.spans import NO_DAYS_OFF, DaysOff
 from engine.sql import insert
 from engine.vocabulary import TaskState
 
@@ -27,13 +28,14 @@ MUST_NOT_CALL = "This lead asked not to be called."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """What a touch asks of which rep. Days count in `zone`."""
+    """What a touch asks of which rep. Days count in `zone`, business days without `days_off`."""
 
     touch_id: int
     lead: Lead
     rep: str
     step: TaskStep
     zone: ZoneInfo
+    days_off: DaysOff = NO_DAYS_OFF
 
 
 def write_tasks(tx: Tx, asked: Sequence[NewTask]) -> None:
@@ -47,7 +49,7 @@ def write_tasks(tx: Tx, asked: Sequence[NewTask]) -> None:
             "title": task.step.title[:LONGEST_TITLE],
             "note": task.step.note,
             "state": TaskState.OPEN,
-            "due_at": task.step.due.after(tx.now, task.zone),
+            "due_at": task.step.due.after(tx.now, task.zone, task.days_off),
             "created_at": tx.now,
         }
         for task in asked

@@ -4,16 +4,17 @@ Before: the compiler reads `at:`, `after:` and windows into `Timing` and `Window
 module for each step that it comes to. Days and months always count from the anchor, so month ends never drift.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.compiler.plan import Timing, Window
-from engine.spans import Span
+from engine.spans import NO_DAYS_OFF, DaysOff, Span
 
 MIDNIGHT = time(0)
-DAYS_TO_LOOK_AHEAD = 60  # a window on one weekday may fall into a clock change, and a zone may skip a whole day
+DAYS_TO_LOOK_AHEAD = 400  # a house may shut for a season, and a window of one weekday fall into a clock change after it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +37,26 @@ def planned(
     gap: Span | None,
     now: datetime,
     mailed_at: datetime | None = None,
+    days_off: DaysOff = NO_DAYS_OFF,
 ) -> Planned:
     """Plan one step.
 
     `at` counts from the anchor's local date; `after` from `previous_on`, or for hours and minutes from `previous_at` (the first
     step has neither and counts from the anchor). `shift_days` come on top. The result is never before `now`, never sooner
-    than `gap` after `mailed_at`, and within `window`; None lifts any of the three.
+    than `gap` after `mailed_at`, and within `window`; None lifts any of the three. Business days skip `days_off`, and the window
+    is shut on them.
     """
     anchored = timing.base == "at" or previous_on is None or previous_at is None
     from_at = anchor_at + timedelta(days=shift_days) if anchored else previous_at
     from_on = local_date(anchor_at, zone) if anchored else previous_on
     assert from_at is not None and from_on is not None
     if timing.span.seconds:
-        wanted = timing.span.after(from_at, zone)
+        wanted = timing.span.after(from_at, zone, days_off)
         on = local_date(wanted, zone) - timedelta(days=shift_days)
     else:
-        on = timing.span.after_day(from_on)
+        on = timing.span.after_day(from_on, days_off)
         wanted = wanted_at(timing, on + timedelta(days=shift_days), from_at, zone, window)
-    due_at = allowed_at(wanted, timing.clock, zone, window, gap, now, mailed_at)
+    due_at = allowed_at(wanted, timing.clock, zone, window, gap, now, mailed_at, days_off)
     return Planned(on=on, due_at=due_at)
 
 
@@ -74,39 +77,67 @@ def allowed_at(
     gap: Span | None,
     now: datetime,
     mailed_at: datetime | None,
+    days_off: DaysOff = NO_DAYS_OFF,
 ) -> datetime:
     """The first instant from `wanted` on at which nothing forbids the step."""
     earliest = max(wanted, now)
     if gap and mailed_at is not None:
-        earliest = max(earliest, end_of_gap(gap, mailed_at, zone))
-    return earliest if window is None else into_window(earliest, window, zone, clock=clock)
+        earliest = max(earliest, end_of_gap(gap, mailed_at, zone, days_off))
+    return earliest if window is None else into_window(earliest, window, zone, clock=clock, days_off=days_off)
 
 
-def end_of_gap(gap: Span, mailed_at: datetime, zone: ZoneInfo) -> datetime:
+def end_of_gap(gap: Span, mailed_at: datetime, zone: ZoneInfo, days_off: DaysOff = NO_DAYS_OFF) -> datetime:
     """Whole days are calendar days: a mail late on Monday and the next early on Tuesday are one day apart."""
     if gap.is_whole_days:
-        return first_instant(gap.after_day(local_date(mailed_at, zone)), MIDNIGHT, zone)
-    return gap.after(mailed_at, zone)
+        return first_instant(gap.after_day(local_date(mailed_at, zone), days_off), MIDNIGHT, zone)
+    return gap.after(mailed_at, zone, days_off)
 
 
-def into_window(instant: datetime, window: Window, zone: ZoneInfo, *, clock: time | None = None) -> datetime:
+def into_window(
+    instant: datetime,
+    window: Window,
+    zone: ZoneInfo,
+    *,
+    clock: time | None = None,
+    days_off: DaysOff = NO_DAYS_OFF,
+) -> datetime:
     """`instant` itself when the lead's clock shows an open time, else the next opening, or the next `clock` if that is open."""
     local = instant.astimezone(zone)
-    if is_open(local, window):
+    if is_open(local, window, days_off):
         return instant
-    opens = clock if clock is not None and window.opens <= clock < window.closes else window.opens
+    openings = openings_of(window, clock)
     for ahead in range(DAYS_TO_LOOK_AHEAD):
         day = local.date() + timedelta(days=ahead)
         if day.weekday() not in window.weekdays:
             continue
-        opening = first_instant(day, opens, zone)
-        if opening >= instant and is_open(opening.astimezone(zone), window):
-            return opening
+        for opens in openings:
+            opening = first_instant(day, opens, zone)
+            if opening >= instant and is_open(opening.astimezone(zone), window, days_off):
+                return opening
     raise ValueError(f"{window} does not open within {DAYS_TO_LOOK_AHEAD} days of {instant} in {zone.key}")
 
 
-def is_open(local: datetime, window: Window) -> bool:
-    return local.weekday() in window.weekdays and window.opens <= local.time() < window.closes
+def is_open(local: datetime, window: Window, days_off: DaysOff) -> bool:
+    clock = local.time()
+    if local.weekday() not in window.weekdays or not window.opens <= clock < window.closes:
+        return False
+    if window.quiet and is_quiet(clock, window):
+        return False
+    return not (days_off and window.holidays and local.date() in days_off)
+
+
+def is_quiet(clock: time, window: Window) -> bool:
+    """Hours whose end is not after their beginning pass midnight."""
+    return any(begins <= clock < ends if begins < ends else clock >= begins or clock < ends for begins, ends in window.quiet)
+
+
+def openings_of(window: Window, clock: time | None) -> Sequence[time]:
+    """The times of day at which it may open, in their order: `clock` alone where that is open, else every end of a silence."""
+    if clock is not None and window.opens <= clock < window.closes and not is_quiet(clock, window):
+        return (clock,)
+    if not window.quiet:
+        return (window.opens,)
+    return sorted({window.opens, *(ends for _begins, ends in window.quiet if window.opens < ends < window.closes)})
 
 
 def local_date(instant: datetime, zone: ZoneInfo) -> date:

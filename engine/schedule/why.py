@@ -59,17 +59,24 @@ def what_moved_mail(course: Course, step: EmailStep, passage: Passage, touch: Op
     if local_date(touch.created_at, zone) > local_date(earliest, zone):
         told.append(f"the step before it ended on {moment(touch.created_at, zone)}")
     earliest = max(earliest, touch.created_at)
-    if course.plan.gap and touch.mailed_at is not None and end_of_gap(course.plan.gap, touch.mailed_at, zone) > earliest:
-        earliest = end_of_gap(course.plan.gap, touch.mailed_at, zone)
+    gap_ends = end_of_gap(course.plan.gap, touch.mailed_at, zone, passage.days_off) if touch.mailed_at is not None else earliest
+    if course.plan.gap and touch.mailed_at is not None and gap_ends > earliest:
+        earliest = gap_ends
         told.append(f"not sooner than {course.plan.gap} after the mail of {moment(touch.mailed_at, zone)}")
-    if into_window(earliest, window, zone, clock=timing.clock) != earliest:
-        told.append(f"mail goes out {in_words(window)} in {zone.key}")
+    if into_window(earliest, window, zone, clock=timing.clock, days_off=passage.days_off) != earliest:
+        told.append(why_shut(local_date(earliest, zone), window, passage))
     return told
+
+
+def why_shut(on: date, window: Window, passage: Passage) -> str:
+    if window.holidays and on in passage.days_off and on.weekday() in window.weekdays:
+        return f"{day(on)} is a holiday"
+    return f"mail goes out {in_words(window)} in {passage.zone.key}"
 
 
 def wanted(timing: Timing, passage: Passage, touch: OpenTouch, window: Window) -> datetime:
     if timing.span.seconds:
-        return timing.span.after(touch.created_at, passage.zone)
+        return timing.span.after(touch.created_at, passage.zone, passage.days_off)
     return wanted_at(timing, touch.on + timedelta(days=passage.shift_days), touch.created_at, passage.zone, window)
 
 
@@ -78,7 +85,8 @@ def in_words(window: Window) -> str:
     weekdays = window.weekdays
     is_run = len(weekdays) > 2 and weekdays == tuple(range(weekdays[0], weekdays[-1] + 1))
     named = f"{WEEKDAYS[weekdays[0]]}–{WEEKDAYS[weekdays[-1]]}" if is_run else ", ".join(WEEKDAYS[each] for each in weekdays)
-    return f"{named}, {window.opens:%H:%M}–{window.closes:%H:%M}"
+    quiet = "".join(f", not {begins:%H:%M}–{ends:%H:%M}" for begins, ends in window.quiet)
+    return f"{named}, {window.opens:%H:%M}–{window.closes:%H:%M}{quiet}"
 
 
 def day(of: date) -> str:

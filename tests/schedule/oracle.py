@@ -36,6 +36,7 @@ class Case:
     gap: Span | None
     mailed_at: datetime | None
     now: datetime
+    days_off: frozenset[date]
 
 
 def by_engine(case: Case) -> tuple[date, datetime]:
@@ -52,7 +53,7 @@ def by_oracle(case: Case) -> tuple[date, datetime]:
         wanted = add_span(start_at, case.timing.span, case)
         on = local(wanted, case).date().subtract(days=case.shift_days)
     else:
-        on = add_days(start_on, case.timing.span)
+        on = add_days(start_on, case.timing.span, case)
         wanted = wanted_on(on.add(days=case.shift_days), start_at, case)
     return on.to_stdlib(), first_allowed(wanted, case).to_stdlib().astimezone(UTC)
 
@@ -73,41 +74,60 @@ def first_allowed(wanted: w.Instant, case: Case) -> w.Instant:
         if case.gap.seconds:
             earliest = max(earliest, add_span(mailed, case.gap, case))
         else:
-            earliest = max(earliest, first_showing(add_days(local(mailed, case).date(), case.gap), time(0), case))
+            earliest = max(earliest, first_showing(add_days(local(mailed, case).date(), case.gap, case), time(0), case))
     if case.window is None or shows_open(earliest, case):
         return earliest
-    return min(opening for opening in openings(earliest, case) if opening >= earliest and shows_open(opening, case))
+    days = (openings(earliest, case, ahead) for ahead in range(400))
+    return next(min(found) for day in days if (found := [each for each in day if each >= earliest and shows_open(each, case)]))
 
 
-def openings(earliest: w.Instant, case: Case) -> list[w.Instant]:
+def openings(earliest: w.Instant, case: Case, ahead: int) -> list[w.Instant]:
     assert case.window is not None
     clock = case.timing.clock
-    usual = clock is None or not case.window.opens <= clock < case.window.closes
-    day = local(earliest, case).date()
-    return [first_showing(day.add(days=n), case.window.opens if usual else clock, case) for n in range(30)]
+    usual = clock is None or not case.window.opens <= clock < case.window.closes or in_silence(clock, case.window)
+    times = {case.window.opens} | {ends for _begins, ends in case.window.quiet} if usual else {clock}
+    return [first_showing(local(earliest, case).date().add(days=ahead), each, case) for each in times]
 
 
 def shows_open(instant: w.Instant, case: Case) -> bool:
     shown = local(instant, case)
-    weekday = shown.date().day_of_week().value - 1
-    return weekday in case.window.weekdays and case.window.opens <= shown.time().to_stdlib() < case.window.closes
+    weekday, clock = shown.date().day_of_week().value - 1, shown.time().to_stdlib()
+    if case.window.holidays and shown.date().to_stdlib() in case.days_off:
+        return False
+    in_window = weekday in case.window.weekdays and case.window.opens <= clock < case.window.closes
+    return in_window and not in_silence(clock, case.window)
 
 
-def add_days(day: w.Date, span: Span) -> w.Date:
+def in_silence(clock: time, window: Window) -> bool:
+    """Counted in minutes of a day of which the silence may be cut in two by midnight."""
+    minute = clock.hour * 60 + clock.minute + clock.second / 60 + clock.microsecond / 6e7
+    for begins, ends in window.quiet:
+        first, last = begins.hour * 60 + begins.minute, ends.hour * 60 + ends.minute
+        pieces = [(first, last)] if first < last else [(first, 1440), (0, last)]
+        if any(start <= minute < end for start, end in pieces):
+            return True
+    return False
+
+
+def add_days(day: w.Date, span: Span, case: Case) -> w.Date:
     day = day.add(months=span.months).add(days=span.days)
     if span.business_days:
-        while day.day_of_week().value > 5:
+        while is_free(day, case):
             day = day.subtract(days=1)
     for _ in range(span.business_days):
         day = day.add(days=1)
-        while day.day_of_week().value > 5:
+        while is_free(day, case):
             day = day.add(days=1)
     return day
 
 
+def is_free(day: w.Date, case: Case) -> bool:
+    return day.day_of_week().value > 5 or day.to_stdlib() in case.days_off
+
+
 def add_span(instant: w.Instant, span: Span, case: Case) -> w.Instant:
     shown = local(instant, case)
-    day = add_days(shown.date(), span)
+    day = add_days(shown.date(), span, case)
     if day != shown.date():
         instant = day.at(shown.time()).assume_tz(case.zone, disambiguation="compatible").to_instant()
     return instant.add(seconds=span.seconds)
@@ -149,6 +169,7 @@ def draw(chance: random.Random) -> Case:
         gap=chance.choice([None, Span(days=1), Span(days=3), Span(seconds=7_200), Span(business_days=2)]),
         mailed_at=previous_at and chance.choice([None, previous_at, previous_at - timedelta(hours=chance.randrange(200))]),
         now=chance.choice([FIRST, previous_at or anchor_at, moment(chance, anchor_at, anchor_at + timedelta(days=500))]),
+        days_off=draw_days_off(chance, anchor_at.date()),
     )
 
 
@@ -189,7 +210,31 @@ def draw_window(chance: random.Random) -> Window | None:
         return None
     weekdays = tuple(sorted(chance.sample(range(7), chance.randrange(1, 8))))
     opens, closes = sorted(chance.sample([*CLOCKS, time(17)], 2))
-    return Window(weekdays=weekdays, opens=opens, closes=closes)
+    quiet = draw_quiet(chance, opens, closes) if chance.random() < 0.4 else ()
+    return Window(weekdays=weekdays, opens=opens, closes=closes, quiet=quiet, holidays=chance.random() < 0.8)
+
+
+def draw_quiet(chance: random.Random, opens: time, closes: time) -> tuple[tuple[time, time], ...]:
+    """One or two silences, some over midnight, that leave the window at least its opening or its end."""
+    minutes = sorted(chance.sample(range(0, 1440, 15), 4))
+    edges = [time(minute // 60, minute % 60) for minute in minutes]
+    drawn = chance.choice([[(edges[0], edges[1])], [(edges[3], edges[0])], [(edges[0], edges[1]), (edges[2], edges[3])]])
+    window = Window(weekdays=(0,), opens=opens, closes=closes, quiet=tuple(drawn))
+    ends = (closes.hour * 60 + closes.minute or 1440) - 1
+    some_open = any(
+        opens.hour * 60 + opens.minute <= minute <= ends and not in_silence(time(minute // 60, minute % 60), window)
+        for minute in (opens.hour * 60 + opens.minute, ends, *minutes)
+    )
+    return tuple(drawn) if some_open else ()
+
+
+def draw_days_off(chance: random.Random, start: date) -> frozenset[date]:
+    """Single days, most often near the anchor, and now and then two weeks in a row."""
+    if chance.random() < 0.5:
+        return frozenset()
+    days = {start + timedelta(days=chance.choice([chance.randrange(20), chance.randrange(900)])) for _ in range(12)}
+    holiday = start + timedelta(days=chance.randrange(600))
+    return frozenset(days | {holiday + timedelta(days=n) for n in range(chance.choice([0, 0, 14]))})
 
 
 def moment(chance: random.Random, first: datetime, last: datetime) -> datetime:

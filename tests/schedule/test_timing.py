@@ -1,7 +1,8 @@
 """When a step is due: the rules one by one, then all of them against another date library."""
 
 import random
-from datetime import UTC, date, datetime, time
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -120,6 +121,49 @@ def test_a_window_that_clocks_skip_waits_for_the_next_week():
     opening = into_window(datetime(2026, 3, 8, 5, tzinfo=UTC), sunday_night, NEW_YORK)
 
     assert opening == datetime(2026, 3, 15, 6, 10, tzinfo=UTC)
+
+
+def test_quiet_hours_pass_midnight_and_cut_the_window():
+    always_but_nights = Window(weekdays=tuple(range(7)), opens=time(0), closes=time(23, 59), quiet=((time(20), time(8)),))
+    noon_off = replace(OFFICE_HOURS, quiet=((time(12), time(13)),))
+
+    assert into_window(datetime(2026, 1, 5, 21, tzinfo=UTC), always_but_nights, LONDON) == datetime(2026, 1, 6, 8, tzinfo=UTC)
+    assert into_window(datetime(2026, 1, 5, 3, tzinfo=UTC), always_but_nights, LONDON) == datetime(2026, 1, 5, 8, tzinfo=UTC)
+    assert into_window(datetime(2026, 1, 5, 12, 30, tzinfo=UTC), noon_off, LONDON) == datetime(2026, 1, 5, 13, tzinfo=UTC)
+
+
+def test_a_time_of_day_in_a_quiet_hour_waits_for_its_end():
+    noon_off = replace(OFFICE_HOURS, quiet=((time(12), time(13)),))
+
+    assert plan_step(span="1 day", clock=time(12, 15), window=noon_off).due_at == datetime(2026, 1, 6, 13, tzinfo=UTC)
+
+
+def test_the_window_is_shut_on_a_holiday_unless_the_cadence_ignores_them():
+    tomorrow = frozenset({date(2026, 1, 6)})
+
+    assert plan_step(span="1 day", days_off=tomorrow).due_at == datetime(2026, 1, 7, 9, tzinfo=UTC)
+    ignoring = replace(OFFICE_HOURS, holidays=False)
+    assert plan_step(span="1 day", days_off=tomorrow, window=ignoring).due_at == datetime(2026, 1, 6, 9, tzinfo=UTC)
+
+
+def test_business_days_skip_holidays():
+    christmas = frozenset({date(2026, 12, 25), date(2026, 12, 28)})
+    thursday = {"previous_on": date(2026, 12, 24), "previous_at": datetime(2026, 12, 24, 9, tzinfo=UTC)}
+
+    assert plan_step("after", "1 business day", **thursday, days_off=christmas).on == date(2026, 12, 29)
+
+
+def test_a_business_day_after_a_holiday_is_the_next_working_day():
+    easter = frozenset({date(2026, 4, 3), date(2026, 4, 6)})
+    saturday = {"previous_on": date(2026, 4, 4), "previous_at": datetime(2026, 4, 4, 9, tzinfo=UTC)}
+
+    assert plan_step("after", "1 business day", **saturday, days_off=easter).on == date(2026, 4, 7)
+
+
+def test_a_house_that_shuts_for_a_season_opens_after_it():
+    winter = frozenset(date(2026, 1, 6) + timedelta(days=n) for n in range(120))
+
+    assert plan_step(span="1 day", days_off=winter).due_at == datetime(2026, 5, 6, 8, tzinfo=UTC)
 
 
 @given(st.randoms(use_true_random=False))
