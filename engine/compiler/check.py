@@ -5,18 +5,18 @@ plan. All faults are found in one go.
 """
 
 from engine.compiler.check_cadences import check_cadence
-from engine.compiler.checks import Checks, Emails
+from engine.compiler.checks import Checks
 from engine.compiler.conditions import check_placeholders
-from engine.compiler.diagnostics import Findings, Place
+from engine.compiler.diagnostics import Place
 from engine.compiler.steps import emails_of
-from engine.compiler.syntax import Assignment, Files, Offer, PointRule, Scoring
+from engine.compiler.syntax import Assignment, Offer, PointRule, Scoring
 from engine.expressions.scope import EVENT_NAMES
 from engine.vocabulary import Stream
 
 
-def check_files(files: Files, emails: Emails, findings: Findings) -> None:
+def check_files(checks: Checks) -> None:
     """Add everything that is wrong between the files."""
-    checks = Checks(files, emails, findings)
+    files = checks.files
     check_brand_of_workspace(checks)
     for field in files.workspace.holiday_fields:
         checks.field(field.value, field.place)

@@ -84,12 +84,15 @@ TABLE: dict[str, Row] = {
     "E051": Row("a kind of file that cannot be attached", "Make it a PDF or a picture, or link to it."),
     "E052": Row("an event that lets in and out at once", "Remove it from `enter:`, or from `exits:` and `goal:`."),
     "E053": Row("`late:` without `valid_for:`", "Say with `valid_for:` what lateness the mail bears."),
-    "E054": Row("a way in that names nothing, or two things", "Give each one `segment:`, or one `event:`."),
+    "E054": Row("a way in or an event of a test that names nothing, or two things", "Name exactly one thing."),
     "E057": Row("a cadence that enters itself", "Whoever is inside cannot come in; use `reentry:` and `enter:` above."),
     "E058": Row("a field that no step can write", "Use a field of leads.yaml; key, email and the like come with the lead."),
     "E059": Row("a date that is not in the calendar", "Write it like 2026-03-31."),
     "E060": Row("quiet hours of no length", "Give them an end that differs from their beginning."),
     "E061": Row("a region without a country", "Name the field with the country as well: `country_field:`."),
+    "E062": Row("a test that expects an email of elsewhere", "Expect the emails that this cadence sends."),
+    "E063": Row("a day out of order in a test", "Write events and mails in the order of their days, from the start on."),
+    "E064": Row("a test that expects an end there is not", "Use an exit, the words of a `leave`, goal, end, or no."),
     # suspicious, yet it can run
     "W001": Row("a step that nobody reaches", "Move the step before the goal, or give the goal a condition."),
     "W002": Row("an email that nothing sends", "Use it in a cadence, or remove its folder."),
@@ -151,7 +154,11 @@ class Findings:
 
     def guess(self, code: str, place: Place, message: str, name: str, known: Iterable[str]) -> None:
         """Add a finding about `name`, with the closest of the `known` ones as the suggestion."""
-        self.add(code, place, message, None if self._is_full(place.file) else closest(name, known))
+        self.add(code, place, message, self.meant(place.file, name, known))
+
+    def meant(self, file: str, name: str, known: Iterable[str]) -> str | None:
+        """The closest of the `known` ones; of a file that has too many findings already, nothing is worth the search."""
+        return None if self._is_full(file) else closest(name, known)
 
     @property
     def has_errors(self) -> bool:

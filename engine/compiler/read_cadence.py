@@ -47,6 +47,7 @@ def read_cadence(node: Node, name: str, window: Window, findings: Findings) -> C
         reentry=section.given("reentry", kinds.REENTRY, None),
         priority=section.given("priority", kinds.PRIORITY, 0).value,
         shadow=section.given("shadow", kinds.YES_NO, False).value,
+        tests=section.list_of_nodes("tests"),
     )
 
 
@@ -60,7 +61,7 @@ def read_entry(node: Node, findings: Findings) -> Entry | None:
     """One way in; None: it names nothing, or two things (reported)."""
     own = Section(node, "a way in", ("segment", "event", "if"), findings)
     if ("segment" in own) == ("event" in own):
-        if not own.is_misshapen:
+        if not own.is_misshapen and not own.misspelt:
             findings.add("E054", node.place, "a way in needs one of `segment:` and `event:`")
         return None
     if "segment" in own and "if" in own:

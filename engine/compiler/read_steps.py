@@ -150,7 +150,7 @@ def read_pause(section: Section, position: int) -> WaitStep:
 
 
 def read_awaiting(section: Section, positions: Iterator[int]) -> WaitStep:
-    if "timeout" not in section:
+    if section.lacks("timeout"):
         section.findings.add("E026", section.place, "this wait has no `timeout:`, so it may never end")
     return WaitStep(
         id=read_id(section, StepKind.WAIT),
@@ -163,7 +163,7 @@ def read_awaiting(section: Section, positions: Iterator[int]) -> WaitStep:
 
 
 def read_branch(section: Section, positions: Iterator[int]) -> BranchStep:
-    if "then" not in section and "else" not in section:
+    if section.lacks("then") and section.lacks("else"):
         section.findings.add("E028", section.place, "this branch has neither `then:` nor `else:`")
     return BranchStep(
         id=read_id(section, StepKind.BRANCH),
@@ -195,7 +195,7 @@ def read_arm(key: Scalar, node: Node, positions: Iterator[int], findings: Findin
     is_holdout = section.given("holdout", kinds.YES_NO, False).value
     if is_holdout and "steps" in section:
         findings.add("E046", section.place_of("steps"), f"the arm `{key.text}` is a holdout, and yet has steps")
-    if not is_holdout and "steps" not in section:
+    if not is_holdout and section.lacks("steps") and section.lacks("holdout"):
         findings.add("E047", key.place, f"the arm `{key.text}` has no steps; if that is meant, say `holdout: yes`")
     return Arm(
         name=section.value(key, kinds.NAME, ""),

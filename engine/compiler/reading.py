@@ -22,9 +22,9 @@ class Section:
         self.what = what
         self.findings = findings
         self.place = node.place if node else Place("")
-        self.is_misshapen = not isinstance(node, Mapping)
+        self.is_misshapen = node is not None and not isinstance(node, Mapping)
         self.nodes = {key.text: value for key, value in entries_of(node, what, findings)}
-        self._report_unknown(node, known)
+        self.misspelt = frozenset(self._report_unknown(node, known))
 
     def __contains__(self, key: str) -> bool:
         return key in self.nodes
@@ -42,9 +42,13 @@ class Section:
         """A text beside the values, such as a key; `hole` when it is not of that kind (reported)."""
         return value_of(scalar, kind, self.what, self.findings) or Written(hole, scalar.place)
 
+    def lacks(self, key: str) -> bool:
+        """Whether a key is not there, and was probably not meant by another one that is reported."""
+        return key not in self.nodes and key not in self.misspelt and not self.is_misshapen
+
     def require(self, key: str) -> None:
         """Report a key that is not there."""
-        if key not in self.nodes:
+        if self.lacks(key):
             self.findings.add("E011", self.place, f"{self.what} needs `{key}:`")
 
     def scalar(self, key: str) -> Scalar | None:
@@ -106,11 +110,13 @@ class Section:
         """The entries of a mapping whose keys the caller checks."""
         return entries_of(self.nodes.get(key), f"`{key}`", self.findings)
 
-    def _report_unknown(self, node: Node | None, known: Collection[str]) -> None:
+    def _report_unknown(self, node: Node | None, known: Collection[str]) -> Iterator[str]:
+        """Report the keys that mean nothing here. What comes back is what they were probably meant to be."""
         for key, _ in node.entries if isinstance(node, Mapping) else ():
             if key.text not in known:
-                unknown = f"unknown key {quote(key.text)} in {self.what}"
-                self.findings.guess("E010", key.place, unknown, key.text, known)
+                meant = self.findings.meant(key.place.file, key.text, known)
+                self.findings.add("E010", key.place, f"unknown key {quote(key.text)} in {self.what}", meant)
+                yield from [meant] if meant else []
 
 
 def entries_of(node: Node | None, what: str, findings: Findings) -> tuple[tuple[Scalar, Node], ...]:

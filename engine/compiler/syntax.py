@@ -191,6 +191,7 @@ class Cadence:
     reentry: Written[Span | None]
     priority: int = 0
     shadow: bool = False
+    tests: tuple[Node, ...] = ()  # read when everything that they may name is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

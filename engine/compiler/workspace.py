@@ -10,11 +10,13 @@ from pathlib import Path
 
 from engine.compiler.attachments import Attachables, read_attachments
 from engine.compiler.build import build_plan, default_brand
+from engine.compiler.cadence_tests import CadenceTest
 from engine.compiler.check import check_files
-from engine.compiler.checks import Emails
+from engine.compiler.checks import Checks, Emails
 from engine.compiler.diagnostics import Diagnostic, Findings, Place
 from engine.compiler.files import is_usable, printable, read_files
 from engine.compiler.plan import WorkspacePlan
+from engine.compiler.read_tests import read_tests
 from engine.compiler.render_port import Known, Renderer
 from engine.compiler.source import Mapping, Scalar, read_source
 from engine.compiler.steps import emails_of
@@ -27,12 +29,14 @@ class Compiled:
     """A compiled workspace. `plan` None: there are errors.
 
     `artifacts`: what the plan's hashes name. `attachments`: digest → the bytes of each file that goes with a mail.
+    `tests`: what stands under `tests:` in the cadences.
     """
 
     plan: WorkspacePlan | None
     artifacts: dict[str, Artifact]
     diagnostics: tuple[Diagnostic, ...]
     attachments: dict[str, bytes] = field(default_factory=dict)
+    tests: tuple[CadenceTest, ...] = ()
 
 
 def compile_workspace(folder: Path, *, render: Renderer) -> Compiled:
@@ -43,8 +47,9 @@ def compile_workspace(folder: Path, *, render: Renderer) -> Compiled:
         return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
     emails = compile_emails(folder, files, render, findings)
     attachables = read_attachments(folder, files.cadences, findings)
-    check_files(files, emails, findings)
-    return finish(files, emails, attachables, findings)
+    checks = Checks(files, emails, findings)
+    check_files(checks)
+    return finish(files, emails, attachables, read_tests(checks), findings)
 
 
 def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findings) -> Emails:
@@ -105,7 +110,9 @@ def wanted_emails(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str
         yield from ((email, own_brand) for email in emails_of(cadence.steps))
 
 
-def finish(files: Files, emails: Emails, attachables: Attachables, findings: Findings) -> Compiled:
+def finish(
+    files: Files, emails: Emails, attachables: Attachables, tests: tuple[CadenceTest, ...], findings: Findings
+) -> Compiled:
     if findings.has_errors:
         return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
     hashes = {key: artifact.hash for key, artifact in emails.artifacts.items()}
@@ -115,4 +122,5 @@ def finish(files: Files, emails: Emails, attachables: Attachables, findings: Fin
         artifacts=artifacts,
         diagnostics=findings.in_order(),
         attachments={each.attachment.digest: each.data for each in attachables.values()},
+        tests=tests,
     )
