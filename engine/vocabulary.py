@@ -199,6 +199,7 @@ class Reason(StrEnum):
     # a touch or a send was moved
     WINDOW = "window"
     CAP = "cap"
+    OUTRANKED = "outranked"  # another mail to the same person goes first
     TEMPORARY = "temporary"  # a 4xx; `smtp_reply` has the text
     PAUSED = "paused"
     UNKNOWN_ONCE = "unknown_once"  # a transactional mail without an answer: sent once more, identical

@@ -7,16 +7,25 @@ Before: the messages of a micro-batch are written. After: those it let through f
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from engine.compiler.plan import Caps
+from engine.compiler.plan import Caps, Policy
 from engine.database import Database, Tx
 from engine.deliver.caps import LONGEST_SPAN, has_room, next_day_with_room
 from engine.deliver.load import Loaded
+from engine.deliver.rivals import ahead_of
 from engine.schema import leads, sends
 from engine.suppression import stops
-from engine.vocabulary import CAP_HOLDING_SEND, SendState, Stream
+from engine.vocabulary import CAP_HOLDING_SEND, Reason, SendState, Stream
+
+
+class NoRoom(NamedTuple):
+    """Why a mail may not go today, and the first day on which it may."""
+
+    reason: Reason
+    until: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,36 +34,39 @@ class Marked:
 
     through: list[Loaded]
     suppressed: list[Loaded]
-    capped: list[tuple[Loaded, date]]  # with the first day that has room
+    held_back: list[tuple[Loaded, NoRoom]]
 
 
-def mark(tx: Tx, batch: Sequence[Loaded], caps: Caps, worker_id: str) -> Marked:
+def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str) -> Marked:
     """Mark as attempting what is still ours, not suppressed and within its caps. No two marketing sends of a batch may be to
     the same address. Exact under concurrency: SQLite has one writer, and on PostgreSQL the leads are locked before counting.
     """
-    capped = over_caps(tx, batch, caps)
-    open_to = [send for send in batch if send.send_id not in capped]
+    held_back = without_room(tx, batch, policy)
+    open_to = [send for send in batch if send.send_id not in held_back]
     through = begin_flights(tx, open_to, worker_id) if open_to else set()
     left = [send for send in open_to if send.send_id not in through]
     stopped = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
     return Marked(
         through=[send for send in open_to if send.send_id in through],
         suppressed=[send for send in left if send.send_id in stopped],
-        capped=[(send, capped[send.send_id]) for send in batch if send.send_id in capped],
+        held_back=[(send, held_back[send.send_id]) for send in batch if send.send_id in held_back],
     )
 
 
-def over_caps(tx: Tx, batch: Sequence[Loaded], caps: Caps) -> dict[int, date]:
-    """{send id: first day with room} of those for which there is none today."""
-    limited = [send for send in batch if send.stream == Stream.MARKETING]
+def without_room(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, NoRoom]:
+    """Those that a cap forbids today, by send id, whether it is used up or another mail has the better claim to what is left."""
+    caps, limited = policy.caps, [send for send in batch if send.stream == Stream.MARKETING]
     if not limited or caps == Caps(per_day=None, per_week=None, per_month=None):
         return {}
     counted = mails_counted(tx, sorted({send.address_key for send in limited}))
+    ahead = ahead_of(tx, limited, policy)
     found = {}
     for send in limited:
         days, today = counted.get(send.address_key, []), send.local_date(tx.now)
-        if not has_room(days, caps, today):
-            found[send.send_id] = next_day_with_room(days, caps, today)
+        with_those_ahead = [*days, *[today] * ahead.get(send.send_id, 0)]
+        if not has_room(with_those_ahead, caps, today):
+            reason = Reason.OUTRANKED if has_room(days, caps, today) else Reason.CAP
+            found[send.send_id] = NoRoom(reason, next_day_with_room(with_those_ahead, caps, today))
     return found
 
 

@@ -6,7 +6,8 @@ in the same transaction. An accepted mail is told by its own row; it makes no ev
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -58,15 +59,23 @@ def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> None:
     record_events(tx, [bounce(tx, one) for one in flown if is_bounce(one)])
 
 
-def record_gate(tx: Tx, marked: Marked) -> None:
-    """Give what the gate held back its reason: suppressed ones are over, capped ones wait for the first day with room."""
+def record_gate(tx: Tx, marked: Marked, loser: Literal["delay", "drop"]) -> None:
+    """Give what the gate stopped its reason: suppressed ones are over, and so are those that found no room where `loser` says
+    `drop`; else these wait for the first day with room.
+    """
     stopped = Fate(state=SendState.CANCELLED, reason=Reason.SUPPRESSED, counts=False)
-    capped = Fate(state=SendState.READY, reason=Reason.CAP, counts=False)
     rows = [row_for(send, stopped, None) for send in marked.suppressed]
-    for send, day in marked.capped:
-        opening = first_instant(day, send.window.opens, send.zone) if send.window else first_instant(day, NOON, send.zone)
-        rows.append(row_for(send, capped, in_its_window(send, opening)))
+    for send, room in marked.held_back:
+        state = SendState.CANCELLED if loser == "drop" else SendState.READY
+        due_at = None if loser == "drop" else opening_on(room.until, send)
+        rows.append(row_for(send, Fate(state=state, reason=room.reason, counts=False), due_at))
     settle(tx, rows, SendState.CLAIMED)
+
+
+def opening_on(day: date, send: Loaded) -> datetime:
+    """The first opening of its window from that day on."""
+    opening = first_instant(day, send.window.opens, send.zone) if send.window else first_instant(day, NOON, send.zone)
+    return in_its_window(send, opening)
 
 
 def record_unsendable(tx: Tx, unsendable: Sequence[tuple[Loaded, Reason]]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from engine import crash
 from engine.claim import SEND, Claim, begin, put_back, set_aside
-from engine.compiler.plan import Caps
+from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.deliver.flights import Ready, write_flights
 from engine.deliver.gate import mark, recheck
@@ -64,7 +64,7 @@ def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
             if not runtime.has_lease():
                 give_back(runtime, list(chain.from_iterable(batches[at:])))
                 return
-            through = mark_batch(runtime, live.policy.caps, batch)
+            through = mark_batch(runtime, live.policy, batch)
             record(runtime, fly(runtime, through))
 
 
@@ -100,12 +100,12 @@ def batches_of(ready: Sequence[Ready], most: int) -> Iterator[list[Ready]]:
         marketing = [one for one in marketing if one.send.send_id not in taken]
 
 
-def mark_batch(runtime: Runtime, caps: Caps, batch: Sequence[Ready]) -> list[Ready]:
+def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> list[Ready]:
     """Those that may fly, committed as attempting; the others have their reason."""
     crash.point("before-mark")
     with runtime.database.write() as tx:
-        marked = mark(tx, [one.send for one in batch], caps, runtime.worker_id)
-        record_gate(tx, marked)
+        marked = mark(tx, [one.send for one in batch], policy, runtime.worker_id)
+        record_gate(tx, marked, policy.between.loser)
         through = {send.send_id for send in marked.through}
         flying = [one for one in batch if one.send.send_id in through]
         store_bytes(tx, flying)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from engine.claim import Claim
 from engine.compiler.plan import (
     Assignment,
+    Between,
     CadencePlan,
     Caps,
     EmailStep,
@@ -38,6 +39,7 @@ from engine.spans import parse_span
 from engine.vocabulary import SendState, Stream, TouchState
 from tests.factories import SECRET, TOKENS, add_enrolment, add_lead, add_send, add_touch, add_worker, insert
 
+USUAL_BETWEEN = Between()
 NO_CAPS = Caps(per_day=None, per_week=None, per_month=None)
 WORKER = "worker-1"
 ALWAYS = Window(weekdays=tuple(range(7)), opens=time(0), closes=time(23, 59))
@@ -71,17 +73,24 @@ ORDER = an_artifact(
 )
 
 
-def add_workspace(tx: Tx, *, caps: Caps = NO_CAPS, offers: Sequence[Offer] = (), window: Window = ALWAYS) -> int:
+def add_workspace(
+    tx: Tx, *, caps: Caps = NO_CAPS, offers: Sequence[Offer] = (), window: Window = ALWAYS, between: Between = USUAL_BETWEEN
+) -> int:
     """Live rules, two artifacts and one cadence of three lessons; returns the cadence version's id."""
     for artifact in (an_artifact(), ORDER):
         keep_artifact(tx, artifact)
     tx.run(sa.insert(emails).values(name="order-confirmation", artifact_hash=ORDER.hash))
-    set_rules(tx, caps=caps, offers=offers)
-    plan = a_cadence(window)
+    set_rules(tx, caps=caps, offers=offers, between=between)
+    version_id = add_cadence(tx, a_cadence(window))
+    add_worker(tx, id=WORKER, lease_until=tx.now + timedelta(minutes=1))
+    return version_id
+
+
+def add_cadence(tx: Tx, plan: CadencePlan) -> int:
+    """A cadence in force; returns its version's id."""
     row = {"cadence": plan.name, "hash": hash_of(plan), "structure_hash": structure_hash_of(plan), "body": to_json(plan)}
     version_id = insert(tx, cadence_versions, row | {"created_at": tx.now})
     tx.run(sa.insert(cadences).values(name=plan.name, version_id=version_id))
-    add_worker(tx, id=WORKER, lease_until=tx.now + timedelta(minutes=1))
     return version_id
 
 
@@ -91,12 +100,12 @@ def keep_artifact(tx: Tx, artifact: Artifact) -> str:
     return artifact.hash
 
 
-def set_rules(tx: Tx, *, caps: Caps = NO_CAPS, offers: Sequence[Offer] = ()) -> None:
+def set_rules(tx: Tx, *, caps: Caps = NO_CAPS, offers: Sequence[Offer] = (), between: Between = USUAL_BETWEEN) -> None:
     """Make these the live rules."""
     scoring = ScoringModel(threshold=60, respond_within=parse_span("4 hours"), points=(), profile=())
     dana = Rep(key="dana", name="Dana Whitfield", email="dana@clearroom.example", phone=None, zone=None)
     kinds = {
-        "policy": to_json(a_policy(caps)),
+        "policy": to_json(a_policy(caps, between)),
         "scoring": to_json(scoring),
         "assignment": to_json(Assignment(reps={"dana": dana}, rules=())),
         "offers": f"[{','.join(to_json(offer) for offer in offers)}]",
@@ -105,7 +114,7 @@ def set_rules(tx: Tx, *, caps: Caps = NO_CAPS, offers: Sequence[Offer] = ()) -> 
     tx.run(sa.insert(rules), rows)
 
 
-def a_policy(caps: Caps) -> Policy:
+def a_policy(caps: Caps, between: Between = USUAL_BETWEEN) -> Policy:
     data = (Field(name="number"), Field(name="ship_to", personal=True))
     return Policy(
         name="Clearroom",
@@ -119,6 +128,7 @@ def a_policy(caps: Caps) -> Policy:
         segments={},
         brands={"clearroom": {"name": "Clearroom", "sender": {"name": "Dana", "address": "dana@clearroom.example"}}},
         event_emails={"order_placed": "order-confirmation"},
+        between=between,
     )
 
 
@@ -140,10 +150,12 @@ def a_cadence(window: Window) -> CadencePlan:
     )  # fmt: skip
 
 
-def add_mail(tx: Tx, version_id: int, *, lead_id: int | None = None, worker: str | None = WORKER, **values: object) -> Claim:
+def add_mail(
+    tx: Tx, version_id: int, *, lead_id: int | None = None, worker: str | None = WORKER, cadence: str = "", **values: object
+) -> Claim:
     """A lesson that a touch asked for, held by the worker under epoch 1."""
     lead_id = add_lead(tx, fields={"first_name": "Ada", "rooms": 3}) if lead_id is None else lead_id
-    cadence = f"lessons-{next(serial)}"  # so that a lead may be in several
+    cadence = cadence or f"lessons-{next(serial)}"  # so that a lead may be in several
     enrolment_id = add_enrolment(tx, lead_id=lead_id, version_id=version_id, cadence=cadence)
     touch_id = add_touch(tx, enrolment_id=enrolment_id, step_id=STEPS[0], state=TouchState.SENDING)
     return add_claimed(tx, lead_id=lead_id, worker=worker, touch_id=touch_id, source=f"touch:{touch_id}", **values)

@@ -1,0 +1,127 @@
+"""Rivals: the marketing mails that want to reach one person on one day, in the order in which they may.
+
+Before: the gate has counted what the person got already. After: it lets the first of them through, as many as the caps have room
+for, and gives the others a later day or drops them, as the workspace says under `between_cadences`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import Between, CadencePlan, EmailStep, Policy
+from engine.database import Tx
+from engine.deliver.load import Loaded
+from engine.schedule.courses import course
+from engine.schedule.timing import first_instant
+from engine.schema import cadences, enrolments, leads, sends, touches
+from engine.versions import cadence_plan
+from engine.vocabulary import EnrolmentState, SendState, TouchState
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+MIDNIGHT = time(0)
+ONE_DAY = timedelta(days=1)
+
+Rank = tuple[object, ...]  # the least goes first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """A mail that is to go out: a touch not yet begun, or a send not yet with a mail server."""
+
+    touch_id: int
+    address_key: str
+    due_at: datetime
+    rank: Rank
+
+
+def ahead_of(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, int]:
+    """{send id: how many mails to the same person that are due today go before it}. Those without rivals are left out."""
+    plans = plans_in_force(tx)
+    if not batch or not may_differ(plans, policy.between):
+        return {}
+    rivals: dict[str, list[Rival]] = {}
+    for rival in open_mails(tx, batch, {plan.name: plan.priority for plan in plans}, policy):
+        rivals.setdefault(rival.address_key, []).append(rival)
+    found = {send.send_id: number_ahead(send, rivals.get(send.address_key, []), end_of_today(tx.now, send)) for send in batch}
+    return {send_id: number for send_id, number in found.items() if number}
+
+
+def plans_in_force(tx: Tx) -> list[CadencePlan]:
+    """A priority is the one that the cadence has now, for every passage of it."""
+    return [cadence_plan(tx, row.version_id) for row in tx.run(IN_FORCE)]
+
+
+def may_differ(plans: Sequence[CadencePlan], between: Between) -> bool:
+    """Whether any mail can go before another. Else each takes its turn as it falls due, and nothing need be looked up."""
+    has_deadlines = between.first == "deadline" and any(valid_for(step) for plan in plans for step in plan.steps)
+    return has_deadlines or len({plan.priority for plan in plans}) > 1
+
+
+def valid_for(step: object) -> bool:
+    return isinstance(step, EmailStep) and step.valid_for is not None
+
+
+def open_mails(tx: Tx, batch: Sequence[Loaded], priorities: dict[str, int], policy: Policy) -> list[Rival]:
+    rank = RANKS[policy.between.first]
+    before = max(end_of_today(tx.now, send) for send in batch)
+    found = []
+    for row in tx.run(OPEN_MAILS, {"address_keys": sorted({send.address_key for send in batch}), "before": before}):
+        step = course(tx, row.version_id).steps.get(row.step_id)
+        if isinstance(step, EmailStep):
+            since = row.send_created_at or row.due_at
+            deadline = NEVER if step.valid_for is None else step.valid_for.after(since, UTC)
+            ranked = rank(priorities.get(row.cadence, 0), deadline, since, row.id)
+            due_at = row.send_due_at or row.due_at
+            found.append(Rival(touch_id=row.id, address_key=row.address_key, due_at=due_at, rank=ranked))
+    return found
+
+
+def by_priority(priority: int, _deadline: datetime, since: datetime, touch_id: int) -> Rank:
+    return (-priority, since, touch_id)
+
+
+def by_deadline(priority: int, deadline: datetime, since: datetime, touch_id: int) -> Rank:
+    return (deadline, -priority, since, touch_id)
+
+
+RANKS: dict[str, Callable[[int, datetime, datetime, int], Rank]] = {"priority": by_priority, "deadline": by_deadline}
+
+
+def number_ahead(send: Loaded, rivals: Sequence[Rival], before: datetime) -> int:
+    own = next((rival.rank for rival in rivals if rival.touch_id == send.touch_id), None)
+    return 0 if own is None else sum(rival.rank < own and rival.due_at < before for rival in rivals)
+
+
+def end_of_today(now: datetime, send: Loaded) -> datetime:
+    return first_instant(send.local_date(now) + ONE_DAY, MIDNIGHT, send.zone)
+
+
+IN_FORCE = sa.select(cadences.c.version_id).where(cadences.c.version_id.is_not(None))
+WAITS = sa.and_(touches.c.state.in_((TouchState.WAITING, TouchState.CLAIMED)), touches.c.due_at < sa.bindparam("before"))
+IS_WITH_THE_MAIL = sa.and_(
+    touches.c.state == TouchState.SENDING,
+    sends.c.state.in_((SendState.READY, SendState.CLAIMED)),
+    sends.c.due_at < sa.bindparam("before"),
+)
+OPEN_MAILS = (
+    sa.select(
+        touches.c.id,
+        touches.c.step_id,
+        touches.c.due_at,
+        sends.c.due_at.label("send_due_at"),
+        sends.c.created_at.label("send_created_at"),
+        enrolments.c.version_id,
+        enrolments.c.cadence,
+        leads.c.address_key,
+    )
+    .join_from(leads, enrolments, enrolments.c.lead_id == leads.c.id)
+    .join(touches, touches.c.enrolment_id == enrolments.c.id)
+    .join(sends, sends.c.touch_id == touches.c.id, isouter=True)
+    .where(
+        leads.c.address_key.in_(sa.bindparam("address_keys", expanding=True)),
+        enrolments.c.state == EnrolmentState.ACTIVE,
+        sa.or_(WAITS, IS_WITH_THE_MAIL),
+    )
+)
