@@ -17,8 +17,11 @@ from engine.events import facts_of
 from engine.expressions.condition import Condition, compile_condition
 from engine.expressions.facts import Facts
 from engine.expressions.scope import Scope
+from engine.expressions.sql import Columns, Moment, holds_in_sql
+from engine.expressions.sql_words import POSTGRES, SQLITE
+from engine.expressions.tree import Happened, Node, deep_leaves
 from engine.leads import Lead, consents_of
-from engine.schema import scores
+from engine.schema import consents, events, leads, scores
 from engine.sql import rows_at_once
 from engine.versions import Live
 from engine.vocabulary import Consent
@@ -84,13 +87,21 @@ def lead_values(lead: Lead) -> dict[str, object]:
 
 
 def zone_of(lead: Lead, policy: Policy) -> ZoneInfo:
-    """Where the lead's days begin: its own zone, or the workspace's."""
-    return zone(lead.zone or policy.zone)
+    """Where the lead's days begin: its own zone, or the workspace's, also where this machine does not know the lead's."""
+    return known_zone(lead.zone or policy.zone) or zone(policy.zone)
 
 
 @lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
+
+
+@lru_cache(maxsize=1024)
+def known_zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def points_of(tx: Tx, people: Mapping[int, Lead]) -> dict[int, float]:
@@ -99,3 +110,44 @@ def points_of(tx: Tx, people: Mapping[int, Lead]) -> dict[int, float]:
         chosen = sa.select(scores.c.lead_id, scores.c.points).where(scores.c.lead_id.in_(some))
         found.update({row.lead_id: row.points for row in tx.run(chosen)})
     return found
+
+
+def holds_for(tx: Tx, tree: Node, policy: Policy, *, topic: str | None = None) -> sa.ColumnElement[bool]:
+    """The condition as an expression over `leads`, true for those for whom it holds as of the transaction's now.
+
+    The same answer as `Condition.holds` over `gather_facts`. Raises NotInSql for what only Python can answer.
+    """
+    words = SQLITE if tx.is_sqlite else POSTGRES
+    zones = zones_of_leads(tx) if asks_for_days(tree) else {}
+    moment = Moment(now=tx.now, usual_zone=zone(policy.zone), zones=zones)
+    return holds_in_sql(tree, lead_columns(topic), moment, words)
+
+
+def lead_columns(topic: str | None) -> Columns:
+    """Where a lead's row, and what belongs to it, has what conditions look at."""
+    points = sa.select(scores.c.points).where(scores.c.lead_id == leads.c.id).scalar_subquery()
+    said = sa.select(consents.c.state).where(consents.c.lead_id == leads.c.id, consents.c.topic == topic).scalar_subquery()
+    return Columns(
+        lead_id=leads.c.id,
+        own={name: leads.c[name] for name in OWN_COLUMNS},
+        fields=leads.c.fields,
+        zone=leads.c.zone,
+        score=sa.func.coalesce(points, sa.literal(0.0, sa.Double())),
+        consent=sa.func.coalesce(said, Consent.UNKNOWN.value) if topic else sa.literal(Consent.UNKNOWN.value),
+        events=events,
+    )
+
+
+OWN_COLUMNS = ("key", "email", "zone", "do_not_call", "created_at")
+
+
+def asks_for_days(tree: Node) -> bool:
+    """Whether it counts days or months, which are not the same everywhere."""
+    spans = [leaf.within for leaf in deep_leaves(tree) if isinstance(leaf, Happened) and leaf.within]
+    return any(span.months or span.days or span.business_days for span in spans)
+
+
+def zones_of_leads(tx: Tx) -> dict[str, ZoneInfo]:
+    """Every zone that a lead's row names and that this machine knows."""
+    names = tx.run(sa.select(leads.c.zone).where(leads.c.zone.is_not(None)).distinct()).scalars()
+    return {name: found for name in names if name and (found := known_zone(name))}

@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from engine.clock import Clock, HostClock
 from engine.errors import DatabaseError
+from engine.expressions.folding import DOUBLE, FOLD, double_in, fold
 
 BUSY_MILLISECONDS = 30_000
 LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanished would keep its locks for hours
@@ -128,6 +129,8 @@ def sqlite_engine(url: str, *, durable: bool) -> sa.Engine:
         for pragma in pragmas(durable=durable):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        connection.create_function(FOLD, 1, fold, deterministic=True)  # type: ignore[attr-defined]
+        connection.create_function(DOUBLE, 2, double_in, deterministic=True)  # type: ignore[attr-defined]
 
     return engine
 

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 from engine.database import Database, Tx
 from engine.errors import DatabaseError
+from engine.expressions.folding import postgres_function
 from engine.installed import migrations_folder
 
 LOCK = 0x68616E64  # any number, the same for ever: PostgreSQL's advisory locks are named by numbers
@@ -28,6 +29,8 @@ def upgrade(database: Database) -> None:
             tx.run(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
         refuse_unknown(revision(tx))
         command.upgrade(config(tx), "head")
+        if not tx.is_sqlite:
+            tx.run(sa.text(postgres_function().replace(":=", "\\:=")))
 
 
 def is_current(database: Database) -> bool:

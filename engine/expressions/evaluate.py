@@ -4,6 +4,7 @@
 its field's type, is missing, and a comparison with what is missing is false.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
@@ -36,6 +37,7 @@ Answer: TypeAlias = Callable[[Facts], bool]
 Fits: TypeAlias = Callable[[EventFact], bool]
 Comparable: TypeAlias = Any  # two values of one type, which the check has made sure of
 
+STORED_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 TESTS: dict[Comparator, Callable[[Comparable, Comparable], bool]] = {
     Comparator.EQUAL: lambda left, right: bool(left == right),
     Comparator.UNEQUAL: lambda left, right: bool(left != right),
@@ -117,13 +119,13 @@ def _double(value: object) -> float | None:
 
 
 def _day(value: object, zone: tzinfo) -> date | None:
-    """Dates are stored as ISO text; an instant is the day on which it was in the lead's zone."""
+    """Dates are stored as `2026-03-31` and in no other way; an instant is the day on which it was in the lead's zone."""
     if isinstance(value, datetime):
         return value.astimezone(zone).date() if value.tzinfo else value.date()
     if isinstance(value, date):
         return value
     try:
-        return date.fromisoformat(value) if isinstance(value, str) else None
+        return date.fromisoformat(value) if isinstance(value, str) and STORED_DAY.match(value) else None
     except ValueError:
         return None
 
@@ -173,11 +175,12 @@ def _comparison(node: Comparison) -> Answer:
 def _reader(operand: Operand) -> Callable[[Facts], Comparable | None]:
     if isinstance(operand, Named):
         return lambda facts: comparable(value_of(operand, facts), operand.type, facts.zone)
-    value = _literal(operand)
+    value = plain_literal(operand)
     return lambda facts: value
 
 
-def _literal(literal: Literal) -> Comparable:
+def plain_literal(literal: Literal) -> Comparable:
+    """The value of a literal in the form in which it is compared; a set of them for `in [...]`."""
     values = literal.value if isinstance(literal.value, tuple) else (literal.value,)
     folded = [value.casefold() if isinstance(value, str) else value for value in values]
     return frozenset(folded) if isinstance(literal.value, tuple) else folded[0]
@@ -203,24 +206,24 @@ def _is_in_time(at: datetime, earliest: datetime | None, facts: Facts) -> bool:
 
 
 def _fits(match: EventMatch, node: Happened) -> Fits:
-    places, wanted = node.places, None if node.subject is None else _name(node.subject)
+    places, wanted = node.places, None if node.subject is None else name_of(node.subject)
     tests = [_data_test(test) for test in match.data]
 
     def fits(event: EventFact) -> bool:
-        if wanted is not None and not any(_name(getattr(event, place)) == wanted for place in places):
+        if wanted is not None and not any(name_of(getattr(event, place)) == wanted for place in places):
             return False
         return all(test(event) for test in tests)
 
     return fits
 
 
-def _name(value: str | None) -> str | None:
+def name_of(value: object) -> str | None:
     """A page is the same with or without the slashes around it; capitals never matter."""
-    return value.strip("/").casefold() if value is not None else None
+    return value.strip("/").casefold() if isinstance(value, str) else None
 
 
 def _data_test(test: DataTest) -> Fits:
-    wanted = [(name, _literal(literal), literal.type) for name, literal in test.fields]
+    wanted = [(name, plain_literal(literal), literal.type) for name, literal in test.fields]
 
     def fits(event: EventFact) -> bool:
         return any(

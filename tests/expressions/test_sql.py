@@ -1,0 +1,89 @@
+"""The two evaluations of a condition, in memory and in SQL, give one answer.
+
+`pytest tests/expressions/test_sql.py --full -n 2 -s` asks a hundred thousand drawn conditions of a crowd on each database;
+without `--full` as many as a few seconds bear.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+
+from engine.compiler.plan import Policy
+from engine.conditions import condition, gather_facts, holds_for
+from engine.database import Database, Tx
+from engine.expressions.folding import FOLD
+from engine.leads import load_leads
+from engine.schema import consents, events, leads, scores
+from engine.versions import Live
+from tests.expressions.scenes import EVENTS, LEADS, SEGMENTS, TEXTS, DrawnLead, Scene, scenes, serial
+from tests.schedule.plans import workspace
+
+TOPIC = "air-lessons"
+POLICY: Policy = workspace(lead_schema=LEADS, event_schema=EVENTS, segments=SEGMENTS).policy
+LIVE = Live(policy=POLICY, scoring=workspace().scoring, assignment=workspace().assignment, offers=(), ids=())
+CI_SCENES, ALL_SCENES = 30, 25_000  # of four to eight conditions each
+
+
+@pytest.mark.both_databases
+def test_both_evaluations_agree_for_every_lead(database: Database, request: pytest.FixtureRequest) -> None:
+    drawn = ALL_SCENES if request.config.getoption("--full") else CI_SCENES
+    asked, answered = 0, 0
+    every_check = settings(max_examples=drawn, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+    @every_check
+    @given(scenes())
+    def agree(scene: Scene) -> None:
+        nonlocal asked, answered
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN") if database.is_sqlite else None
+            tx = Tx(connection, scene.now)
+            lead_ids = [add(tx, lead) for lead in scene.leads]
+            in_memory, in_sql = both_answers(tx, lead_ids, scene)
+            connection.rollback()
+        assert in_sql == in_memory
+        asked += len(in_memory)
+        answered += len(in_memory) * len(lead_ids)
+
+    agree()
+    print(f"\n{database.engine.dialect.name}: {asked:,} conditions, {answered:,} answers, all alike")
+
+
+def both_answers(tx: Tx, lead_ids: list[int], scene: Scene) -> tuple[Mapping[str, set[int]], Mapping[str, set[int]]]:
+    """{condition: the leads for whom it holds} by each of the two."""
+    facts = gather_facts(tx, load_leads(tx, lead_ids), LIVE, topic=TOPIC)
+    asked = {text: condition(text, POLICY) for text in scene.conditions}
+    in_memory = {text: {lead_id for lead_id in lead_ids if each.holds(facts[lead_id])} for text, each in asked.items()}
+    answers = [sa.case((holds_for(tx, each.tree, POLICY, topic=TOPIC), 1), else_=0) for each in asked.values()]
+    rows = tx.run(sa.select(leads.c.id, *answers)).all()
+    in_sql = {text: {row[0] for row in rows if row[place]} for place, text in enumerate(asked, 1)}
+    return in_memory, in_sql
+
+
+def add(tx: Tx, lead: DrawnLead) -> int:
+    row = {
+        "key": f"lead-{next(serial)}", "email": lead.email, "zone": lead.zone, "fields": lead.fields,
+        "do_not_call": lead.do_not_call, "created_at": lead.created_at, "updated_at": tx.now,
+    }  # fmt: skip
+    lead_id: int = tx.run(sa.insert(leads).values(**row).returning(leads.c.id)).scalar_one()
+    happened = [
+        {"source_key": f"scene:{next(serial)}", "type": event.type, "origin": event.origin, "lead_id": lead_id,
+         "data": event.data, "occurred_at": event.at, "received_at": tx.now}
+        for event in lead.events
+    ]  # fmt: skip
+    if happened:
+        tx.run(sa.insert(events), happened)
+    if lead.consent is not None:
+        tx.run(sa.insert(consents).values(lead_id=lead_id, topic=TOPIC, state=lead.consent, source="scene", at=tx.now))
+    if lead.score is not None:
+        tx.run(sa.insert(scores).values(lead_id=lead_id, points=lead.score, reasons=[], as_of=tx.now, above=False, crossings=0))
+    return lead_id
+
+
+@pytest.mark.both_databases
+def test_a_text_is_folded_alike_everywhere(database: Database) -> None:
+    with database.read() as tx:
+        folded = [tx.run(sa.select(sa.Function(FOLD, sa.literal(text, sa.String())))).scalar() for text in TEXTS]
+
+    assert folded == [text.casefold() for text in TEXTS]
