@@ -196,6 +196,7 @@ class Reason(StrEnum):
     NO_REP = "no_rep"  # there is nobody to hand a lead to
     NO_CADENCE = "no_cadence"  # the cadence to be entered is not there (any more)
     NO_FIELD = "no_field"  # leads.yaml no longer has the field, or not of this type
+    SAME_MAIL = "same_mail"  # this passage had the same, when its step had another id
     # a touch or a send was moved
     WINDOW = "window"
     CAP = "cap"

@@ -11,6 +11,7 @@ from engine.cli.plan import compile_or_exit, saved_form
 from engine.errors import UsageError
 from engine.schedule.apply import apply_plan, difference
 from engine.schedule.changes import Changes
+from engine.schedule.told import lines
 
 
 @click.command("apply")
@@ -33,7 +34,7 @@ def apply_command(saved: Path | None, workspace: Path, as_json: bool) -> None:
         if saved is not None and saved_form(compiled, difference(tx, compiled.plan)) != read_saved(saved):
             refuse(difference(tx, compiled.plan), as_json=as_json)
         changes = apply_plan(tx, compiled.plan, compiled.artifacts)
-    print_json(changes.as_plain()) if as_json else click.echo("\n".join(changes.lines()))
+    print_json(changes.as_plain()) if as_json else click.echo("\n".join(lines(changes)))
 
 
 def read_saved(path: Path) -> object:
@@ -49,5 +50,5 @@ def refuse(changes: Changes, *, as_json: bool) -> None:
         print_json(changes.as_plain())
     else:
         click.echo("Since that plan was saved, something has changed. Nothing was applied. It would now do this:", err=True)
-        click.echo("\n".join(changes.lines()), err=True)
+        click.echo("\n".join(lines(changes)), err=True)
     sys.exit(1)

@@ -38,6 +38,7 @@ WHY: dict[str, str] = {
     Reason.SHADOW: "the step or its cadence only pretends (`shadow: yes`)",
     Reason.HOLDOUT: "the lead drew the arm that gets none of it, for comparison",
     Reason.REMOVED: "the step is not in the version that the lead moved to",
+    Reason.SAME_MAIL: "the same had been sent when the step had another name",
     Reason.WITH_SALES: "sales has the lead already",
     Reason.NO_REP: "there is nobody in assignment.yaml to hand the lead to",
     Reason.NO_CADENCE: "there is no such cadence any more",

@@ -16,6 +16,7 @@ from engine.compiler.workspace import Compiled, compile_workspace
 from engine.render import library
 from engine.schedule.apply import difference
 from engine.schedule.changes import Changes
+from engine.schedule.told import lines
 
 
 @click.command("plan")
@@ -36,7 +37,7 @@ def plan_command(save: Path | None, workspace: Path, as_json: bool) -> None:
     assert changes is not None
     if save is not None:
         save.write_text(json.dumps(saved_form(compiled, changes), indent=2), encoding="utf-8")
-    print_json(changes.as_plain()) if as_json else click.echo("\n".join(changes.lines()))
+    print_json(changes.as_plain()) if as_json else click.echo("\n".join(lines(changes)))
 
 
 def compile_or_exit(workspace: Path, *, as_json: bool) -> Compiled:
@@ -52,7 +53,7 @@ def saved_form(compiled: Compiled, changes: Changes) -> dict[str, object]:
     """What `apply --plan` compares. How many people are where changes by the minute, and is no part of it."""
     return {
         "workspace": hash_of(compiled.plan),
-        "cadences": [[each.cadence, each.how, [step_id for step_id, _count in each.stranded]] for each in changes.cadences],
+        "cadences": [[each.cadence, each.how, []] for each in changes.cadences],
         "rules": list(changes.rules),
         "emails": list(changes.emails),
     }

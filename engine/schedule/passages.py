@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from engine.compiler.plan import EmailStep, Policy
+from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.prepared import PreparedInsert
+from engine.schedule.beyond import is_mail
 from engine.schedule.courses import days_off_of, zone_of
 from engine.schedule.next_step import NEXT, OTHERWISE, Course, Ended, Next, Passage, Took, next_step
 from engine.schema import enrolments, leads, touches
@@ -116,20 +117,31 @@ def begin_next(tx: Tx, standing: Sequence[Standing]) -> None:
 
 def sent_before(tx: Tx, standing: Sequence[Standing]) -> dict[int, frozenset[str]]:
     """For each enrolment the steps done in earlier passages of the same lead and cadence, where they are not to repeat."""
-    again = {each.enrolment_id: each for each in standing if each.number > 1 and not each.course.plan.repeat}
-    if not again:
-        return {}
-    earlier, this = enrolments.alias("earlier"), enrolments.alias("this")
-    chosen = (
-        sa.select(this.c.id, touches.c.step_id)
-        .join(earlier, sa.and_(earlier.c.lead_id == this.c.lead_id, earlier.c.cadence == this.c.cadence))
-        .join(touches, touches.c.enrolment_id == earlier.c.id)
-        .where(this.c.id.in_(again), earlier.c.passage < this.c.passage, touches.c.state == TouchState.DONE)
+    return done_in_earlier_passages(
+        tx, {each.enrolment_id for each in standing if each.number > 1 and not each.course.plan.repeat}
     )
+
+
+def done_in_earlier_passages(tx: Tx, enrolment_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    """The steps that the leads of these enrolments had done in the same cadence before; nothing for who had none."""
     steps: dict[int, set[str]] = {}
-    for row in tx.run(chosen):
-        steps.setdefault(row.id, set()).add(row.step_id)
+    for some in rows_at_once(enrolment_ids):
+        for row in tx.run(DONE_BEFORE, {"ids": some}):
+            steps.setdefault(row.id, set()).add(row.step_id)
     return {enrolment_id: frozenset(found) for enrolment_id, found in steps.items()}
+
+
+EARLIER, THIS = enrolments.alias("earlier"), enrolments.alias("this")
+DONE_BEFORE = (
+    sa.select(THIS.c.id, touches.c.step_id)
+    .join(EARLIER, sa.and_(EARLIER.c.lead_id == THIS.c.lead_id, EARLIER.c.cadence == THIS.c.cadence))
+    .join(touches, touches.c.enrolment_id == EARLIER.c.id)
+    .where(
+        THIS.c.id.in_(sa.bindparam("ids", expanding=True)),
+        EARLIER.c.passage < THIS.c.passage,
+        touches.c.state == TouchState.DONE,
+    )
+)
 
 
 def write_passed(tx: Tx, found: Sequence[tuple[Standing, Next]]) -> None:
@@ -202,7 +214,7 @@ def last_mailed(tx: Tx, courses: Mapping[int, Course]) -> dict[int, datetime]:
             touches.c.enrolment_id.in_(some), touches.c.state == TouchState.DONE
         )
         for row in tx.run(chosen):
-            if isinstance(courses[row.enrolment_id].steps.get(row.step_id), EmailStep):
+            if is_mail(tx, courses[row.enrolment_id], row.step_id):
                 found[row.enrolment_id] = max(row.ended_at, found.get(row.enrolment_id, row.ended_at))
     return found
 

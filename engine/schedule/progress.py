@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import EmailStep
 from engine.database import Tx
+from engine.schedule.beyond import beyond
 from engine.schedule.courses import course
 from engine.schedule.next_step import NEXT, Course, Ended, Took
 from engine.schedule.passages import TOUCHES_WITH_PASSAGES, Standing, TouchRow, begin_next, last_mailed, standing_of
@@ -83,8 +84,9 @@ def standings(tx: Tx, rows: Sequence[TouchRow], how: Mapping[int, EndedTouch]) -
         return []
     policy = live_rules(tx).policy
     courses = {version_id: course(tx, version_id) for version_id in {row.version_id for row in rows}}
-    just_mailed = {row.id for row in rows if is_mail(courses[row.version_id], row.step_id, how[row.id])}
-    mailed = last_mailed(tx, {row.enrolment_id: courses[row.version_id] for row in rows if row.id not in just_mailed})
+    ways = {row.id: way_from(tx, courses[row.version_id], row) for row in rows}
+    just_mailed = {row.id for row in rows if is_mail(ways[row.id], row.step_id, how[row.id])}
+    mailed = last_mailed(tx, {row.enrolment_id: ways[row.id] for row in rows if row.id not in just_mailed})
     mailed.update({row.enrolment_id: tx.now for row in rows if row.id in just_mailed})
     found = []
     for row in rows:
@@ -95,8 +97,13 @@ def standings(tx: Tx, rows: Sequence[TouchRow], how: Mapping[int, EndedTouch]) -
             at=tx.now,
             mailed_at=mailed.get(row.enrolment_id),
         )
-        found.append(standing_of(row, courses[row.version_id], policy, ended))
+        found.append(standing_of(row, ways[row.id], policy, ended))
     return found
+
+
+def way_from(tx: Tx, course: Course, row: TouchRow) -> Course:
+    """The passage's version, with the step in it that it is about to leave."""
+    return course if row.step_id in course.steps else beyond(tx, course, row.enrolment_id, row.step_id)
 
 
 def is_mail(course: Course, step_id: str, ended: EndedTouch) -> bool:
