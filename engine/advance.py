@@ -33,6 +33,7 @@ from engine.deliver.compose import TouchMail, send_rows_for_touches
 from engine.deliver.send import deliver_begun
 from engine.expressions.condition import Condition
 from engine.look import Reached, look
+from engine.prepared import Prepared
 from engine.runtime import Runtime
 from engine.schedule.courses import course
 from engine.schedule.draw import arm_named, draw
@@ -257,11 +258,11 @@ def raise_all(tx: Tx, runtime: Runtime, live: Live, asked: Sequence[AskedHand]) 
 def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Claim]:
     if not mails:
         return []
-    tx.run(BEGIN_SENDING, {"ids": [mail.touch_id for mail in mails]})
+    BEGIN_SENDING.run(tx, ids=[mail.touch_id for mail in mails])
     return send_rows_for_touches(tx, mails, worker_id=worker_id)
 
 
-BEGIN_SENDING = (
+BEGIN_SENDING = Prepared(
     sa.update(touches)
     .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)), touches.c.state == TouchState.CLAIMED)
     .values(state=TouchState.SENDING, reason=None, worker_id=None, lease_until=None, claims=0)

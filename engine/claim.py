@@ -9,10 +9,13 @@ fences the late writer off. There is no leader: any number of dispatchers may ru
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from engine.database import Tx
+from engine.prepared import Prepared
 from engine.schema import reactions, sends, touches, workers
 
 CLAIMED = "claimed"
@@ -44,16 +47,21 @@ def take_due(tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.Colum
     SKIP LOCKED keeps claimers on PostgreSQL out of each other's way; SQLite has no such clause (SQLAlchemy drops it in
     silence) and needs none, since `Database.write` holds the only write lock.
     """
+    return [(row.id, row.epoch) for row in taking(noun, only).rows(tx, now=tx.now, most=limit, until=tx.now + lease)]
+
+
+@lru_cache(maxsize=32)
+def taking(noun: Noun, only: sa.ColumnElement[bool] | None) -> Prepared:
     table = noun.table
     due = (
         sa.select(table.c.id)
-        .where(in_state(table, noun.open_state), table.c.due_at <= tx.now, *([] if only is None else [only]))
+        .where(in_state(table, noun.open_state), table.c.due_at <= sa.bindparam("now"), *([] if only is None else [only]))
         .order_by(table.c.due_at)
-        .limit(limit)
+        .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
         .cte("due")  # PostgreSQL may run a plain subquery again for each row and so lock more than `limit`
     )
-    taken = (
+    return Prepared(
         sa.update(table)
         .where(table.c.id.in_(sa.select(due.c.id)))
         .values(
@@ -61,42 +69,42 @@ def take_due(tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.Colum
             epoch=table.c.epoch + 1,
             claims=table.c.claims + 1,
             worker_id=None,
-            lease_until=tx.now + lease,
+            lease_until=sa.bindparam("until"),
         )
         .returning(table.c.id, table.c.epoch)
     )
-    return [(row.id, row.epoch) for row in tx.run(taken)]
 
 
 def begin(tx: Tx, noun: Noun, claims: Sequence[Claim], *, worker_id: str) -> set[int]:
     """Take over claimed rows for this worker; the ids that are still ours to work on. A stale job gets an empty set."""
+    begun = beginning(noun).rows(tx, **these(claims), worker=worker_id, until=tx.now + LONGEST_JOB)
+    return {row.id for row in begun}
+
+
+@cache
+def beginning(noun: Noun) -> Prepared:
     table = noun.table
-    begun = (
+    return Prepared(
         sa.update(table)
-        .where(held(table, claims), in_state(table, CLAIMED), table.c.worker_id.is_(None))
-        .values(worker_id=worker_id, lease_until=tx.now + LONGEST_JOB)
+        .where(held(table), in_state(table, CLAIMED), table.c.worker_id.is_(None))
+        .values(worker_id=sa.bindparam("worker"), lease_until=sa.bindparam("until"))
         .returning(table.c.id)
     )
-    return {row.id for row in tx.run(begun)}
 
 
 def put_back(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
     """Open claimed rows again that no queue would take. They were not tried, so it does not count as a claim."""
     table = noun.table
-    opened = (
-        sa.update(table)
-        .where(held(table, claims), in_state(table, CLAIMED))
-        .values(reopened(noun) | {"claims": table.c.claims - 1})
-    )
-    return tx.run(opened).rowcount
+    opened = sa.update(table).where(held(table), in_state(table, CLAIMED)).values(reopened(noun) | {"claims": table.c.claims - 1})
+    return tx.run(opened, these(claims)).rowcount
 
 
 def set_aside(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
     """Open rows again on which a verb failed: at once, then a little later, then not before a person has looked."""
     table = noun.table
     again = {"due_at": due_again(tx, table)}
-    opened = sa.update(table).where(held(table, claims), in_state(table, CLAIMED)).values(reopened(noun) | again)
-    return tx.run(opened).rowcount
+    opened = sa.update(table).where(held(table), in_state(table, CLAIMED)).values(reopened(noun) | again)
+    return tx.run(opened, these(claims)).rowcount
 
 
 def sweep(tx: Tx, noun: Noun) -> int:
@@ -148,12 +156,16 @@ def held_by_dead(tx: Tx, table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.worker_id.is_not(None), table.c.worker_id.not_in(alive))
 
 
-def held(table: sa.Table, claims: Collection[Claim]) -> sa.ColumnElement[bool]:
-    """A condition: the row is one of these, and nobody has claimed it since (the epoch fences)."""
-    # as one parameter each: SQLAlchemy looks at every item of a plain list
-    ids = sa.bindparam(None, [row_id for row_id, _epoch in claims], expanding=True, type_=table.c.id.type)
-    pairs: sa.BindParameter[Claim] = sa.bindparam(None, list(claims), expanding=True)
+def held(table: sa.Table) -> sa.ColumnElement[bool]:
+    """A condition: the row is one of `these`, and nobody has claimed it since (the epoch fences)."""
+    ids: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+    pairs: sa.BindParameter[Claim] = sa.bindparam("pairs", expanding=True)
     return sa.and_(table.c.id.in_(ids), sa.tuple_(table.c.id, table.c.epoch).in_(pairs))
+
+
+def these(claims: Collection[Claim]) -> dict[str, list[Any]]:
+    """The parameters of `held`."""
+    return {"ids": [row_id for row_id, _epoch in claims], "pairs": list(claims)}
 
 
 def in_state(table: sa.Table, state: str) -> sa.ColumnElement[bool]:

@@ -21,6 +21,7 @@ from engine.expressions.sql import Columns, Moment, holds_in_sql
 from engine.expressions.sql_words import POSTGRES, SQLITE
 from engine.expressions.tree import Happened, Node, deep_leaves
 from engine.leads import Lead, consents_of
+from engine.prepared import Prepared
 from engine.schema import consents, events, leads, scores
 from engine.sql import rows_at_once
 from engine.versions import Live
@@ -107,8 +108,7 @@ def known_zone(name: str) -> ZoneInfo | None:
 def points_of(tx: Tx, people: Mapping[int, Lead]) -> dict[int, float]:
     found: dict[int, float] = {}
     for some in rows_at_once(people):
-        chosen = sa.select(scores.c.lead_id, scores.c.points).where(scores.c.lead_id.in_(some))
-        found.update({row.lead_id: row.points for row in tx.run(chosen)})
+        found.update({row.lead_id: row.points for row in POINTS.rows(tx, ids=some)})
     return found
 
 
@@ -151,3 +151,6 @@ def zones_of_leads(tx: Tx) -> dict[str, ZoneInfo]:
     """Every zone that a lead's row names and that this machine knows."""
     names = tx.run(sa.select(leads.c.zone).where(leads.c.zone.is_not(None)).distinct()).scalars()
     return {name: found for name in names if name and (found := known_zone(name))}
+
+
+POINTS = Prepared(sa.select(scores.c.lead_id, scores.c.points).where(scores.c.lead_id.in_(sa.bindparam("ids", expanding=True))))

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.expressions.facts import EventFact
+from engine.prepared import Prepared, PreparedInsert
 from engine.schema import bodies, events, leads, reactions, sends
-from engine.sql import insert, rows_at_once
+from engine.sql import rows_at_once
 from engine.suppression import Suppression, suppress
 from engine.vocabulary import EventType, Origin, Scope
 
@@ -62,21 +63,10 @@ def record_events(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
 
 def append(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
     rows = [
-        {
-            "source_key": event.source_key,
-            "type": event.type,
-            "origin": event.origin,
-            "lead_id": event.lead_id,
-            "send_id": event.send_id,
-            "data": dict(event.data),
-            "occurred_at": event.occurred_at,
-            "received_at": tx.now,
-        }
-        for event in observed
+        (each.source_key, each.type, each.origin, each.lead_id, each.send_id, dict(each.data), each.occurred_at, tx.now)
+        for each in observed
     ]
-    told_before = insert(tx, events).on_conflict_do_nothing(index_elements=["source_key"])
-    added = tx.run(told_before.returning(events.c.source_key, events.c.id), rows)
-    return {row.source_key: row.id for row in added}
+    return {row.source_key: row.id for row in NEW_EVENTS.rows(tx, rows)}
 
 
 def keep_bodies(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
@@ -92,14 +82,13 @@ def keep_bodies(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None
 def plan_reactions(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
     """A machine's event is kept and labelled; nothing follows from it, unless it stops mail."""
     rows = [
-        {"event_id": ids[event.source_key], "due_at": tx.now + event.hold, "state": "waiting"}
+        (ids[event.source_key], "waiting", tx.now + event.hold, 0, 0)
         for event in new
         if event.lead_id is not None
         and event.type not in WITHOUT_REACTION
         and (event.origin != Origin.MACHINE or event.type in STOPPING)
     ]
-    if rows:
-        tx.run(sa.insert(reactions), rows)
+    NEW_REACTIONS.run(tx, rows)
 
 
 def stop_mail(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
@@ -147,17 +136,26 @@ def facts_of(tx: Tx, lead_ids: Collection[int], *, types: Collection[str] | None
     if types is not None and not types:
         return found
     for some in rows_at_once(lead_ids):
-        chosen = FACTS.where(events.c.lead_id.in_(some))
-        if types is not None:
-            chosen = chosen.where(events.c.type.in_(types))
-        for row in tx.run(chosen):
+        rows = FACTS.rows(tx, ids=some) if types is None else FACTS_OF_TYPES.rows(tx, ids=some, types=sorted(types))
+        for row in rows:
             found[row.lead_id].append(as_fact(row))
     return found
 
 
-FACTS = sa.select(events.c.lead_id, events.c.type, events.c.occurred_at, events.c.origin, events.c.data).order_by(
-    events.c.occurred_at, events.c.id
+EVERY_FACT = (
+    sa.select(events.c.lead_id, events.c.type, events.c.occurred_at, events.c.origin, events.c.data)
+    .where(events.c.lead_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(events.c.occurred_at, events.c.id)
 )
+FACTS = Prepared(EVERY_FACT)
+FACTS_OF_TYPES = Prepared(EVERY_FACT.where(events.c.type.in_(sa.bindparam("types", expanding=True))))
+NEW_EVENTS = PreparedInsert(
+    events,
+    ("source_key", "type", "origin", "lead_id", "send_id", "data", "occurred_at", "received_at"),
+    unless=("source_key",),
+    returning=("source_key", "id"),
+)
+NEW_REACTIONS = PreparedInsert(reactions, ("event_id", "state", "due_at", "epoch", "claims"), unless=("event_id",))
 
 
 def as_fact(row: sa.Row[tuple[object, ...]]) -> EventFact:

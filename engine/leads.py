@@ -11,6 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from engine.database import Tx
+from engine.prepared import Prepared
 from engine.schema import consents, leads, scores
 from engine.sql import insert, rows_at_once
 from engine.tokens import Tokens
@@ -49,7 +50,7 @@ def load_leads(tx: Tx, lead_ids: Collection[int]) -> dict[int, Lead]:
     """The leads with these ids; a missing id is missing in the answer."""
     found: dict[int, Lead] = {}
     for some in rows_at_once(lead_ids):
-        for row in tx.run(BY_ID, {"ids": some}):
+        for row in BY_ID.rows(tx, ids=some):
             found[row.id] = as_lead(row)
     return found
 
@@ -200,7 +201,7 @@ def consents_of(tx: Tx, lead_ids: Collection[int], topic: str) -> dict[int, Cons
     """{lead id: state} for a topic; a lead that never said anything is missing, which means unknown."""
     said: dict[int, Consent] = {}
     for some in rows_at_once(lead_ids):
-        said.update({row.lead_id: Consent(row.state) for row in tx.run(SAID, {"topic": topic, "ids": some})})
+        said.update({row.lead_id: Consent(row.state) for row in SAID.rows(tx, topic=topic, ids=some)})
     return said
 
 
@@ -209,8 +210,9 @@ SET_FIELDS = (
     .where(leads.c.id == sa.bindparam("row_id"))
     .values(fields=sa.bindparam("new", type_=leads.c.fields.type), updated_at=sa.bindparam("at"))
 )
-# Built once, since every batch of touches and mails asks for these.
-BY_ID = sa.select(leads).where(leads.c.id.in_(sa.bindparam("ids", expanding=True)))
-SAID = sa.select(consents.c.lead_id, consents.c.state).where(
-    consents.c.topic == sa.bindparam("topic"), consents.c.lead_id.in_(sa.bindparam("ids", expanding=True))
+BY_ID = Prepared(sa.select(leads).where(leads.c.id.in_(sa.bindparam("ids", expanding=True))))
+SAID = Prepared(
+    sa.select(consents.c.lead_id, consents.c.state).where(
+        consents.c.topic == sa.bindparam("topic"), consents.c.lead_id.in_(sa.bindparam("ids", expanding=True))
+    )
 )

@@ -226,19 +226,24 @@ class InsertSpelling:
 
     def __init__(self, insert: PreparedInsert, dialect: sa.Dialect) -> None:
         self.insert, self.dialect = insert, dialect
-        self.writers = [writer(insert.table.c[name].type, dialect) for name in insert.columns]
+        self.columns = [column.name for column in insert.table.c if column.name in insert.columns]  # as SQLAlchemy has them
+        self.writers = [writer(insert.table.c[name].type, dialect) for name in self.columns]
         self.answer = Answer([insert.table.c[name] for name in insert.returning], dialect)
         self.texts: dict[int, tuple[str, Sequence[str] | None]] = {}
 
     def filled(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
         """The SQL and the parameters of each statement that it takes."""
-        columns = zip(*rows, strict=True)
-        written = [column if write is None else map(write, column) for write, column in zip(self.writers, columns, strict=False)]
-        rest = list(zip(*written, strict=True))
+        rest = list(zip(*self.written(rows), strict=True)) if rows else []
         while rest:
             size = min(MOST_ROWS, 1 << (len(rest).bit_length() - 1))
             some, rest = rest[:size], rest[size:]
             yield self.with_cells(size, tuple(chain.from_iterable(some)))
+
+    def written(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[Iterable[Any]]:
+        """The columns as the driver takes them."""
+        cells = dict(zip(self.insert.columns, zip(*rows, strict=True), strict=True))
+        for name, write in zip(self.columns, self.writers, strict=True):
+            yield cells[name] if write is None else map(write, cells[name])
 
     def with_cells(self, size: int, cells: tuple[Any, ...]) -> tuple[str, Any]:
         if size not in self.texts:
@@ -249,7 +254,7 @@ class InsertSpelling:
     def spell(self, size: int) -> tuple[str, Sequence[str] | None]:
         """The SQL, and the names of its cells for a driver that does not go by places."""
         compiled = self.insert.statement(self.dialect, size).compile(dialect=self.dialect)
-        names = [f"{name}_{row}" for row in range(size) for name in self.insert.columns]
+        names = [f"{name}_{row}" for row in range(size) for name in self.columns]
         assert set(compiled.params) == set(names), "a column with a default of SQLAlchemy's has to be given"
-        assert compiled.positiontup in (None, names), "the cells follow the order of the columns"
+        assert compiled.positiontup in (None, names), "the cells follow the columns of the table"
         return str(compiled), None if compiled.positiontup else names

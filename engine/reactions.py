@@ -11,13 +11,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from engine.claim import REACTION, Claim, begin, held, in_state
+from engine.claim import REACTION, Claim, begin, held, in_state, these
 from engine.compiler.plan import CadencePlan, Policy
 from engine.conditions import gather_facts, scope_of
 from engine.database import Tx
 from engine.events import STOPPING
 from engine.expressions.condition import Condition
 from engine.leads import load_leads
+from engine.prepared import Prepared
 from engine.runtime import Runtime
 from engine.schedule.endings import compiled_or_none, conditions_of, way_out
 from engine.schedule.leave import leave, resume
@@ -77,27 +78,14 @@ def react(runtime: Runtime, claims: Sequence[Claim]) -> None:
 
 def load_observed(tx: Tx, reaction_ids: Collection[int]) -> list[Observed]:
     """What a person did, oldest first; of a machine's events only those that stop mail, whoever says so."""
-    chosen = (
-        sa.select(events.c.type, events.c.lead_id, events.c.data, events.c.occurred_at)
-        .join(reactions, reactions.c.event_id == events.c.id)
-        .where(
-            reactions.c.id.in_(reaction_ids),
-            events.c.lead_id.is_not(None),
-            sa.or_(events.c.origin == Origin.HUMAN, events.c.type.in_(STOPPING)),
-        )
-        .order_by(events.c.id)
-    )
     return [
-        Observed(type=row.type, lead_id=row.lead_id, scope=row.data.get("scope"), at=row.occurred_at) for row in tx.run(chosen)
+        Observed(type=row.type, lead_id=row.lead_id, scope=row.data.get("scope"), at=row.occurred_at)
+        for row in OBSERVED.rows(tx, ids=reaction_ids)
     ]
 
 
 def finish(tx: Tx, ours: Sequence[Claim]) -> None:
-    tx.run(
-        sa.update(reactions)
-        .where(held(reactions, ours), in_state(reactions, ReactionState.CLAIMED))
-        .values(state=ReactionState.DONE, ended_at=tx.now, worker_id=None)
-    )
+    FINISH.run(tx, **these(ours), at=tx.now)
 
 
 def stop_scope(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
@@ -186,10 +174,9 @@ REACTIONS: dict[str, Sequence[Reaction]] = {
 
 def live_passages(tx: Tx, observed: Sequence[Observed]) -> list[Passage]:
     """The live passages of the leads of these events."""
-    chosen = sa.select(enrolments).where(live({event.lead_id for event in observed})).order_by(enrolments.c.id)
     return [
         Passage(enrolment_id=row.id, version_id=row.version_id, lead_id=row.lead_id, began_at=row.created_at)
-        for row in tx.run(chosen)
+        for row in PASSAGES.rows(tx, ids={event.lead_id for event in observed})
     ]
 
 
@@ -199,9 +186,27 @@ def passages_before(tx: Tx, observed: Sequence[Observed]) -> list[Passage]:
     return [passage for passage in live_passages(tx, observed) if passage.began_at <= latest[passage.lead_id]]
 
 
-def live(lead_ids: Collection[int]) -> sa.ColumnElement[bool]:
-    return sa.and_(enrolments.c.lead_id.in_(lead_ids), enrolments.c.state.in_(LIVE_ENROLMENT))
-
-
 def ids(passages: Iterable[Passage]) -> list[int]:
     return [passage.enrolment_id for passage in passages]
+
+
+OBSERVED = Prepared(
+    sa.select(events.c.type, events.c.lead_id, events.c.data, events.c.occurred_at)
+    .join(reactions, reactions.c.event_id == events.c.id)
+    .where(
+        reactions.c.id.in_(sa.bindparam("ids", expanding=True)),
+        events.c.lead_id.is_not(None),
+        sa.or_(events.c.origin == Origin.HUMAN, events.c.type.in_(STOPPING)),
+    )
+    .order_by(events.c.id)
+)
+PASSAGES = Prepared(
+    sa.select(enrolments.c.id, enrolments.c.version_id, enrolments.c.lead_id, enrolments.c.created_at)
+    .where(enrolments.c.lead_id.in_(sa.bindparam("ids", expanding=True)), enrolments.c.state.in_(LIVE_ENROLMENT))
+    .order_by(enrolments.c.id)
+)
+FINISH = Prepared(
+    sa.update(reactions)
+    .where(held(reactions), in_state(reactions, ReactionState.CLAIMED))
+    .values(state=ReactionState.DONE, ended_at=sa.bindparam("at"), worker_id=None)
+)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from engine.database import Tx
 from engine.events import NewEvent, record_events
 from engine.inbound.machines import AT_ONCE, Request, label
+from engine.prepared import Prepared
 from engine.schema import events, sends
 from engine.sql import rows_at_once
 from engine.tokens import Tokens
@@ -29,7 +30,7 @@ KEPT_FOR = timedelta(days=400)  # what people wrote
 NEVER = datetime.min.replace(tzinfo=UTC) + AT_ONCE
 SENT = {SendState.ACCEPTED, SendState.UNKNOWN, SendState.ATTEMPTING}  # a report may be quicker than our own record
 
-Row = sa.Row[Any]
+Row = Any  # one of `SENDS`, or of `FETCHED`
 
 
 def record(
@@ -147,12 +148,18 @@ def request_of(entry: Fetched) -> Request:
 
 def sends_of(tx: Tx, send_ids: Collection[int]) -> dict[int, Row]:
     """What is needed of each send; one that is not there is missing."""
-    wanted = (sends.c.id, sends.c.lead_id, sends.c.stream, sends.c.topic, sends.c.email, sends.c.state, sends.c.ended_at)
     found: dict[int, Row] = {}
     for some in rows_at_once(send_ids):
-        chosen = sa.select(*wanted, sends.c.attempting_at).where(sends.c.id.in_(some))
-        found |= {row.id: row for row in tx.run(chosen)}
+        found |= {row.id: row for row in SENDS.rows(tx, ids=some)}
     return found
+
+
+SENDS = Prepared(
+    sa.select(
+        sends.c.id, sends.c.lead_id, sends.c.stream, sends.c.topic, sends.c.email, sends.c.state,
+        sends.c.attempting_at, sends.c.ended_at,
+    ).where(sends.c.id.in_(sa.bindparam("ids", expanding=True)))
+)  # fmt: skip
 
 
 def neighbours_of(tx: Tx, fetched: Collection[Fetched], near: Collection[Fetched]) -> Mapping[int, list[Request]]:
@@ -164,14 +171,18 @@ def neighbours_of(tx: Tx, fetched: Collection[Fetched], near: Collection[Fetched
     earliest = min((entry.at for entry in fetched), default=NEVER)
     latest = max((entry.at for entry in fetched), default=NEVER)
     for some in rows_at_once(found):
-        chosen = sa.select(events.c.send_id, events.c.occurred_at, events.c.origin, events.c.data).where(
-            events.c.send_id.in_(some),
-            events.c.type.in_((EventType.OPENED, EventType.CLICKED)),
-            events.c.occurred_at.between(earliest - AT_ONCE, latest + AT_ONCE),
-        )
-        for row in tx.run(chosen):
+        for row in FETCHED.rows(tx, ids=some, earliest=earliest - AT_ONCE, latest=latest + AT_ONCE):
             found[row.send_id].append(past_request(row))
     return found
+
+
+FETCHED = Prepared(
+    sa.select(events.c.send_id, events.c.occurred_at, events.c.origin, events.c.data).where(
+        events.c.send_id.in_(sa.bindparam("ids", expanding=True)),
+        events.c.type.in_((EventType.OPENED, EventType.CLICKED)),
+        events.c.occurred_at.between(sa.bindparam("earliest"), sa.bindparam("latest")),
+    )
+)
 
 
 def past_request(row: Row) -> Request:

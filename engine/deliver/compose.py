@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from engine.claim import Claim
 from engine.database import Tx
 from engine.leads import Lead
+from engine.prepared import PreparedInsert
 from engine.schema import sends
-from engine.sql import insert, rows_at_once
+from engine.sql import rows_at_once
 from engine.vocabulary import SendState, Stream
 
 
@@ -31,25 +32,23 @@ def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str)
     claims: list[Claim] = []
     for some in rows_at_once(mails):
         rows = [send_row(tx, mail, worker_id) for mail in some]
-        new = insert(tx, sends).on_conflict_do_nothing(index_elements=["source"]).returning(sends.c.id, sends.c.epoch)
-        claims.extend((row.id, row.epoch) for row in tx.run(new, rows))
+        claims.extend((row.id, row.epoch) for row in NEW_SENDS.rows(tx, rows))
     return claims
 
 
-def send_row(tx: Tx, mail: TouchMail, worker_id: str) -> dict[str, object]:
-    return {
-        "source": f"touch:{mail.touch_id}",
-        "stream": Stream.MARKETING,
-        "topic": mail.topic,
-        "lead_id": mail.lead.id,
-        "address_key": mail.lead.address_key,
-        "touch_id": mail.touch_id,
-        "email": mail.email,
-        "artifact_hash": mail.artifact_hash,
-        "state": SendState.CLAIMED,
-        "due_at": tx.now,
-        "epoch": 1,
-        "claims": 1,
-        "worker_id": worker_id,
-        "created_at": tx.now,
-    }
+def send_row(tx: Tx, mail: TouchMail, worker_id: str) -> tuple[object, ...]:
+    """The values of `NEW_SENDS`."""
+    of_mail = (mail.topic, mail.lead.id, mail.lead.address_key, mail.touch_id, mail.email, mail.artifact_hash)
+    claimed = (SendState.CLAIMED.value, tx.now, 1, 1, worker_id)
+    return (f"touch:{mail.touch_id}", Stream.MARKETING.value, *of_mail, *claimed, 0, 0, tx.now)
+
+
+NEW_SENDS = PreparedInsert(
+    sends,
+    (
+        "source", "stream", "topic", "lead_id", "address_key", "touch_id", "email", "artifact_hash",
+        "state", "due_at", "epoch", "claims", "worker_id", "attempts", "unknowns", "created_at",
+    ),
+    unless=("source",),
+    returning=("id", "epoch"),
+)  # fmt: skip

@@ -16,6 +16,7 @@ from engine.database import Database, Tx
 from engine.deliver.caps import LONGEST_SPAN, has_room, next_day_with_room
 from engine.deliver.load import Loaded
 from engine.deliver.rivals import ahead_of
+from engine.prepared import Prepared
 from engine.schema import leads, sends
 from engine.suppression import stops
 from engine.vocabulary import CAP_HOLDING_SEND, Reason, SendState, Stream
@@ -76,7 +77,7 @@ def mails_counted(tx: Tx, address_keys: Sequence[str]) -> dict[str, list[date]]:
         tx.run(LOCK_LEADS, {"address_keys": address_keys})
     counted: dict[str, list[date]] = {}
     since = date.fromordinal(tx.now.date().toordinal() - LONGEST_SPAN - 1)
-    for row in tx.run(COUNT, {"address_keys": address_keys, "since": since}):
+    for row in COUNT.rows(tx, address_keys=address_keys, since=since):
         counted.setdefault(row.address_key, []).append(row.cap_on)
     return counted
 
@@ -89,8 +90,8 @@ def begin_flights(tx: Tx, batch: Sequence[Loaded], worker_id: str) -> set[int]:
     through: set[int] = set()
     for cap_on, some in by_day.items():
         pairs = [(send.send_id, send.epoch) for send in some]
-        values = {"ids": [send.send_id for send in some], "pairs": pairs, "worker": worker_id, "now": tx.now, "day": cap_on}
-        through.update(row.id for row in tx.run(MARK, values))
+        marked = MARK.rows(tx, ids=[send.send_id for send in some], pairs=pairs, worker=worker_id, now=tx.now, day=cap_on)
+        through.update(row.id for row in marked)
     return through
 
 
@@ -101,7 +102,7 @@ def recheck(database: Database, send_ids: Sequence[int]) -> set[int]:
 
 
 def stopped_of(tx: Tx, send_ids: Sequence[int], state: SendState) -> set[int]:
-    return {row.id for row in tx.run(STOPPED, {"ids": list(send_ids), "state": state})}
+    return {row.id for row in STOPPED.rows(tx, ids=send_ids, state=state)}
 
 
 LOCK_LEADS = (
@@ -110,12 +111,14 @@ LOCK_LEADS = (
     .order_by(leads.c.id)
     .with_for_update(key_share=True)
 )
-COUNT = sa.select(sends.c.address_key, sends.c.cap_on).where(
-    sends.c.address_key.in_(sa.bindparam("address_keys", expanding=True)),
-    sends.c.cap_on > sa.bindparam("since", type_=sa.Date),
-    sends.c.state.in_(CAP_HOLDING_SEND),
+COUNT = Prepared(
+    sa.select(sends.c.address_key, sends.c.cap_on).where(
+        sends.c.address_key.in_(sa.bindparam("address_keys", expanding=True)),
+        sends.c.cap_on > sa.bindparam("since", type_=sa.Date),
+        sends.c.state.in_(CAP_HOLDING_SEND),
+    )
 )
-MARK = (
+MARK = Prepared(
     sa.update(sends)
     .where(
         sends.c.id.in_(sa.bindparam("ids", expanding=True)),
@@ -133,6 +136,8 @@ MARK = (
     )
     .returning(sends.c.id)
 )
-STOPPED = sa.select(sends.c.id).where(
-    sends.c.id.in_(sa.bindparam("ids", expanding=True)), sends.c.state == sa.bindparam("state"), stops(sends)
+STOPPED = Prepared(
+    sa.select(sends.c.id).where(
+        sends.c.id.in_(sa.bindparam("ids", expanding=True)), sends.c.state == sa.bindparam("state"), stops(sends)
+    )
 )

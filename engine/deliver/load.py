@@ -15,6 +15,7 @@ from engine.compiler.plan import Window
 from engine.conditions import zone_of
 from engine.database import Tx
 from engine.leads import Lead, load_leads
+from engine.prepared import Prepared
 from engine.schedule.courses import days_off_of
 from engine.schema import bodies, enrolments, events, sends, touches
 from engine.spans import NO_DAYS_OFF, DaysOff
@@ -72,7 +73,7 @@ def load_sends(tx: Tx, claims: Sequence[Claim], live: Live) -> list[Loaded]:
 
 def load_sent(tx: Tx, send_id: int, live: Live) -> Loaded | None:
     """A send that went out, to be looked at again; None when there is none, or its lead was erased."""
-    row = tx.run(WENT_OUT, {"ids": [send_id]}).first()
+    row = next(iter(WENT_OUT.rows(tx, ids=[send_id])), None)
     lead = load_leads(tx, [row.lead_id]).get(row.lead_id) if row is not None else None
     if row is None or lead is None:
         return None
@@ -83,7 +84,7 @@ def load_sent(tx: Tx, send_id: int, live: Live) -> Loaded | None:
 def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[sa.Row[tuple[object, ...]]]:
     found = {}
     for some in rows_at_once(epochs):
-        for row in tx.run(CLAIMED, {"ids": some}):
+        for row in CLAIMED.rows(tx, ids=some):
             if row.epoch == epochs[row.id]:
                 found[row.id] = row
     return [found[send_id] for send_id in epochs if send_id in found]
@@ -150,5 +151,5 @@ CHOSEN = (
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)
     .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)))
 )  # fmt: skip
-CLAIMED = CHOSEN.where(sends.c.state == SendState.CLAIMED)
-WENT_OUT = CHOSEN.where(sends.c.state.in_((SendState.ATTEMPTING, SendState.ACCEPTED, SendState.UNKNOWN)))
+CLAIMED = Prepared(CHOSEN.where(sends.c.state == SendState.CLAIMED))
+WENT_OUT = Prepared(CHOSEN.where(sends.c.state.in_((SendState.ATTEMPTING, SendState.ACCEPTED, SendState.UNKNOWN))))

@@ -19,6 +19,7 @@ from engine.deliver.replies import Attempted, Fate, fate_of, is_dead_address, wi
 from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, Refused
 from engine.events import NewEvent, record_events
 from engine.log import ADDRESS
+from engine.prepared import Prepared
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schedule.timing import first_instant, into_window
 from engine.schema import bodies, sends
@@ -148,7 +149,7 @@ def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
     """Move the rows out of `leaving`, end the touches of those that are over, and let their stored bytes go in time."""
     if not rows:
         return
-    tx.run(SETTLE, [values_of(tx, row, leaving) for row in rows])
+    SETTLE.run_each(tx, [values_of(tx, row, leaving) for row in rows])
     over = [row for row in rows if row.fate.state in TERMINAL_SEND]
     end_touches(tx, [ended_touch(row) for row in over if row.touch_id is not None])
     stored = [row.send_id for row in over if row.stream != Stream.MARKETING]
@@ -205,7 +206,7 @@ def bounce(tx: Tx, flown: Flown) -> NewEvent:
 
 
 LATE_YES = sa.and_(sends.c.state == SendState.UNKNOWN, sa.bindparam("new_state", type_=sa.String) == SendState.ACCEPTED)
-SETTLE = (
+SETTLE = Prepared(
     sa.update(sends)
     .where(
         sends.c.id == sa.bindparam("send_id"),

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any
 
 import sqlalchemy as sa
 
 from engine import crash
 from engine.claim import CLAIMED, NOUNS, Claim, in_state, put_back, sweep, take_due
 from engine.database import Database, Tx
+from engine.prepared import Prepared
 from engine.processes.lanes import LANES, Lane, PublishJob
 from engine.processes.verbs import CHORES, Chore
 from engine.schema import workers
@@ -84,16 +84,16 @@ def dispatch(database: Database, publish: PublishJob, *, lease: timedelta, lanes
 
 
 def is_due(tx: Tx, lane: Lane) -> bool:
-    return tx.run(first_due(lane), {"now": tx.now}).first() is not None
+    return bool(first_due(lane).rows(tx, now=tx.now))
 
 
 @cache
-def first_due(lane: Lane) -> sa.Select[Any]:
+def first_due(lane: Lane) -> Prepared:
     """Asked of every lane at every round, so it is built once."""
     table = lane.noun.table
     is_open = in_state(table, lane.noun.open_state)
     now = sa.bindparam("now", type_=table.c.due_at.type)
-    return sa.select(sa.literal(1)).where(is_open, table.c.due_at <= now, *narrowed(lane)).limit(1)
+    return Prepared(sa.select(table.c.id).where(is_open, table.c.due_at <= now, *narrowed(lane)).limit(1))
 
 
 def dispatch_lane(database: Database, lane: Lane, publish: PublishJob, *, lease: timedelta) -> int:
@@ -114,17 +114,28 @@ def dispatch_lane(database: Database, lane: Lane, publish: PublishJob, *, lease:
 
 
 def claim(tx: Tx, lane: Lane, *, lease: timedelta) -> list[Claim]:
-    table = lane.noun.table
-    queued = sa.select(sa.func.count()).where(in_state(table, CLAIMED), table.c.worker_id.is_(None), *narrowed(lane))
-    room = lane.room - int(tx.run(queued).scalar_one())
+    [queued] = in_queue(lane).rows(tx)
+    room = lane.room - int(queued.rows)
     return take_due(tx, lane.noun, limit=room, lease=lease, only=lane.only) if room > 0 else []
+
+
+@cache
+def in_queue(lane: Lane) -> Prepared:
+    table = lane.noun.table
+    lies_there = (in_state(table, CLAIMED), table.c.worker_id.is_(None), *narrowed(lane))
+    return Prepared(sa.select(sa.func.count().label("rows")).select_from(table).where(*lies_there))
 
 
 def tried_before(tx: Tx, lane: Lane, claims: Sequence[Claim]) -> set[int]:
     """The ids that were claimed before and not finished: one of them may be what broke the job."""
+    return {row.id for row in tried(lane).rows(tx, ids=[row_id for row_id, _epoch in claims])} if claims else set()
+
+
+@cache
+def tried(lane: Lane) -> Prepared:
     table = lane.noun.table
-    again = sa.select(table.c.id).where(table.c.id.in_([row_id for row_id, _epoch in claims]), table.c.claims > 1)
-    return {row.id for row in tx.run(again)} if claims else set()
+    ids: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+    return Prepared(sa.select(table.c.id).where(table.c.id.in_(ids), table.c.claims > 1))
 
 
 def portions(lane: Lane, claims: Sequence[Claim], suspects: set[int]) -> Iterator[list[Claim]]:

@@ -17,6 +17,7 @@ from engine.database import Tx
 from engine.errors import ConditionError
 from engine.expressions.condition import Condition
 from engine.expressions.facts import Facts
+from engine.prepared import Prepared
 from engine.schedule.leave import Ending
 from engine.schema import events, reactions
 from engine.vocabulary import EnrolmentState, Origin, ReactionState, Reason
@@ -77,19 +78,21 @@ def pending_exits(tx: Tx, plans: Collection[CadencePlan], policy: Policy, lead_i
         return {}
     found: dict[int, set[str]] = {}
     for statement in PENDING:
-        for row in tx.run(statement, {"ids": list(lead_ids), "types": sorted(types)}):
+        for row in statement.rows(tx, ids=lead_ids, types=sorted(types)):
             found.setdefault(row.lead_id, set()).add(row.type)
     return found
 
 
 PENDING = [
-    sa.select(events.c.lead_id, events.c.type)
-    .join_from(reactions, events, events.c.id == reactions.c.event_id)
-    .where(
-        in_state(reactions, state),
-        events.c.lead_id.in_(sa.bindparam("ids", expanding=True)),
-        events.c.type.in_(sa.bindparam("types", expanding=True)),
-        events.c.origin == Origin.HUMAN,
+    Prepared(
+        sa.select(events.c.lead_id, events.c.type)
+        .join_from(reactions, events, events.c.id == reactions.c.event_id)
+        .where(
+            in_state(reactions, state),
+            events.c.lead_id.in_(sa.bindparam("ids", expanding=True)),
+            events.c.type.in_(sa.bindparam("types", expanding=True)),
+            events.c.origin == Origin.HUMAN,
+        )
     )
     for state in (ReactionState.WAITING, ReactionState.CLAIMED)
 ]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from engine.database import Tx
+from engine.prepared import Prepared
 from engine.schedule.courses import course, zone_named
 from engine.schedule.next_step import due_again
 from engine.schedule.passages import last_mailed, load_waiting, passage_of
@@ -38,54 +39,19 @@ def leave(tx: Tx, enrolment_ids: Collection[int], *, reason: str, state: Ending 
 
 
 def end_enrolments(tx: Tx, enrolment_ids: Collection[int], *, reason: str, state: Ending) -> list[int]:
-    ending = (
-        sa.update(enrolments)
-        .where(enrolments.c.id.in_(enrolment_ids), enrolments.c.state.in_(LIVE_ENROLMENT))
-        .values(state=state, reason=reason, ended_at=tx.now)
-        .returning(enrolments.c.id)
-    )
-    return [row.id for row in tx.run(ending)]
+    return [row.id for row in END.rows(tx, ids=enrolment_ids, new_state=state, why=reason, at=tx.now)]
 
 
 def cancel_sends(tx: Tx, enrolment_ids: Collection[int]) -> None:
-    tx.run(
-        sa.update(sends)
-        .where(sends.c.touch_id.in_(touches_of(enrolment_ids)), sends.c.state.in_(NOT_BEGUN))
-        .values(
-            state=SendState.CANCELLED,
-            reason=Reason.ENROLMENT_ENDED,
-            ended_at=tx.now,
-            epoch=sends.c.epoch + 1,
-            worker_id=None,
-            lease_until=None,
-        )
-    )
+    CANCEL.run(tx, ids=enrolment_ids, at=tx.now)
 
 
 def leave_touches(tx: Tx, enrolment_ids: Collection[int], *, reason: str) -> None:
-    on_its_way = sa.exists().where(sends.c.touch_id == touches.c.id, sends.c.state == SendState.ATTEMPTING)
-    tx.run(
-        sa.update(touches)
-        .where(touches.c.enrolment_id.in_(enrolment_ids), touches.c.state.in_(OPEN_TOUCH), ~on_its_way)
-        .values(
-            state=TouchState.LEFT,
-            reason=reason,
-            ended_at=tx.now,
-            due_at=None,
-            epoch=touches.c.epoch + 1,
-            worker_id=None,
-            lease_until=None,
-        )
-    )
+    LEAVE.run(tx, ids=enrolment_ids, why=reason, at=tx.now)
 
 
 def drop_tasks(tx: Tx, enrolment_ids: Collection[int]) -> None:
-    every = sa.select(touches.c.id).where(touches.c.enrolment_id.in_(enrolment_ids))
-    tx.run(
-        sa.update(tasks)
-        .where(tasks.c.touch_id.in_(every), tasks.c.state == TaskState.OPEN)
-        .values(state=TaskState.DROPPED, ended_at=tx.now)
-    )
+    DROP.run(tx, ids=enrolment_ids, at=tx.now)
 
 
 def suspend(tx: Tx, lead_ids: Collection[int]) -> None:
@@ -106,7 +72,7 @@ def hold(tx: Tx, enrolment_ids: Collection[int]) -> None:
     """Take away the due times; a claimed mail is taken back, a claimed touch is put back by whoever holds it."""
     tx.run(
         sa.update(sends)
-        .where(sends.c.touch_id.in_(touches_of(enrolment_ids)), sends.c.state.in_(NOT_BEGUN))
+        .where(sends.c.touch_id.in_(TOUCHES_OF), sends.c.state.in_(NOT_BEGUN))
         .values(
             state=SendState.READY,
             reason=Reason.PAUSED,
@@ -114,7 +80,8 @@ def hold(tx: Tx, enrolment_ids: Collection[int]) -> None:
             epoch=sends.c.epoch + 1,
             worker_id=None,
             lease_until=None,
-        )
+        ),
+        {"ids": list(enrolment_ids)},
     )
     tx.run(
         sa.update(touches)
@@ -162,7 +129,8 @@ def days_since(tx: Tx, row: sa.Row[Any]) -> int:
 
 def release_sends(tx: Tx, enrolment_ids: Collection[int]) -> None:
     held = sa.and_(sends.c.state == SendState.READY, sends.c.due_at.is_(None))
-    tx.run(sa.update(sends).where(sends.c.touch_id.in_(touches_of(enrolment_ids)), held).values(due_at=tx.now, reason=None))
+    released = sa.update(sends).where(sends.c.touch_id.in_(TOUCHES_OF), held).values(due_at=tx.now, reason=None)
+    tx.run(released, {"ids": list(enrolment_ids)})
 
 
 def plan_again(tx: Tx, enrolment_ids: Collection[int]) -> None:
@@ -195,6 +163,46 @@ def plan_again(tx: Tx, enrolment_ids: Collection[int]) -> None:
         )
 
 
-def touches_of(enrolment_ids: Collection[int]) -> sa.Select[tuple[int]]:
-    """The one touch of each that is with the mail."""
-    return sa.select(touches.c.id).where(touches.c.enrolment_id.in_(enrolment_ids), touches.c.state == TouchState.SENDING)
+IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)  # of enrolments
+# of each the one touch that is with the mail
+TOUCHES_OF = sa.select(touches.c.id).where(touches.c.enrolment_id.in_(IDS), touches.c.state == TouchState.SENDING)
+END = Prepared(
+    sa.update(enrolments)
+    .where(enrolments.c.id.in_(IDS), enrolments.c.state.in_(LIVE_ENROLMENT))
+    .values(state=sa.bindparam("new_state"), reason=sa.bindparam("why"), ended_at=sa.bindparam("at"))
+    .returning(enrolments.c.id)
+)
+CANCEL = Prepared(
+    sa.update(sends)
+    .where(sends.c.touch_id.in_(TOUCHES_OF), sends.c.state.in_(NOT_BEGUN))
+    .values(
+        state=SendState.CANCELLED,
+        reason=Reason.ENROLMENT_ENDED,
+        ended_at=sa.bindparam("at"),
+        epoch=sends.c.epoch + 1,
+        worker_id=None,
+        lease_until=None,
+    )
+)
+LEAVE = Prepared(
+    sa.update(touches)
+    .where(
+        touches.c.enrolment_id.in_(IDS),
+        touches.c.state.in_(OPEN_TOUCH),
+        ~sa.exists().where(sends.c.touch_id == touches.c.id, sends.c.state == SendState.ATTEMPTING),  # on its way
+    )
+    .values(
+        state=TouchState.LEFT,
+        reason=sa.bindparam("why"),
+        ended_at=sa.bindparam("at"),
+        due_at=None,
+        epoch=touches.c.epoch + 1,
+        worker_id=None,
+        lease_until=None,
+    )
+)
+DROP = Prepared(
+    sa.update(tasks)
+    .where(tasks.c.touch_id.in_(sa.select(touches.c.id).where(touches.c.enrolment_id.in_(IDS))), tasks.c.state == TaskState.OPEN)
+    .values(state=TaskState.DROPPED, ended_at=sa.bindparam("at"))
+)

@@ -11,6 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from engine.database import Tx
+from engine.prepared import Prepared
 from engine.schedule.endings import WayOut
 from engine.schedule.leave import leave
 from engine.schedule.progress import EndedTouch, close
@@ -38,8 +39,7 @@ class Leaves:
 
 
 def put_back(tx: Tx, waits: Sequence[Waits]) -> None:
-    if waits:
-        tx.run(PUT_BACK, [{"row_id": each.touch_id, "until": each.until, "why": each.reason} for each in waits])
+    PUT_BACK.run_each(tx, [{"row_id": each.touch_id, "until": each.until, "why": each.reason} for each in waits])
 
 
 def end_passages(tx: Tx, leaving: Sequence[Leaves]) -> None:
@@ -51,7 +51,7 @@ def end_passages(tx: Tx, leaving: Sequence[Leaves]) -> None:
         leave(tx, enrolment_ids, reason=way.reason, state=way.state)
 
 
-PUT_BACK = (
+PUT_BACK = Prepared(
     sa.update(touches)
     .where(touches.c.id == sa.bindparam("row_id"), touches.c.state == TouchState.CLAIMED)
     .values(

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import Policy
 from engine.database import Tx
-from engine.prepared import PreparedInsert
+from engine.prepared import Prepared, PreparedInsert
 from engine.schedule.beyond import is_mail
 from engine.schedule.courses import days_off_of, zone_of
 from engine.schedule.next_step import NEXT, OTHERWISE, Course, Ended, Next, Passage, Took, next_step
@@ -54,6 +54,13 @@ NEW_TOUCHES = PreparedInsert(
     touches,
     ("enrolment_id", "step_id", "state", "due_at", "epoch", "claims", "planned_on", "created_at"),
     unless=("enrolment_id", "step_id"),
+)
+
+
+DONE = Prepared(
+    sa.select(touches.c.enrolment_id, touches.c.step_id, touches.c.ended_at).where(
+        touches.c.enrolment_id.in_(sa.bindparam("ids", expanding=True)), touches.c.state == TouchState.DONE
+    )
 )
 
 
@@ -210,10 +217,7 @@ def last_mailed(tx: Tx, courses: Mapping[int, Course]) -> dict[int, datetime]:
     """When each of these enrolments last sent a mail; one that never did is missing."""
     found: dict[int, datetime] = {}
     for some in rows_at_once(courses):
-        chosen = sa.select(touches.c.enrolment_id, touches.c.step_id, touches.c.ended_at).where(
-            touches.c.enrolment_id.in_(some), touches.c.state == TouchState.DONE
-        )
-        for row in tx.run(chosen):
+        for row in DONE.rows(tx, ids=some):
             if is_mail(tx, courses[row.enrolment_id], row.step_id):
                 found[row.enrolment_id] = max(row.ended_at, found.get(row.enrolment_id, row.ended_at))
     return found

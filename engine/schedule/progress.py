@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import EmailStep
 from engine.database import Tx
+from engine.prepared import Prepared
 from engine.schedule.beyond import beyond
 from engine.schedule.courses import course
 from engine.schedule.next_step import NEXT, Course, Ended, Took
@@ -36,8 +37,8 @@ class EndedTouch:
     arm: str | None = None
 
 
-CHOSEN = TOUCHES_WITH_PASSAGES.where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True)))
-CLOSING = (
+CHOSEN = Prepared(TOUCHES_WITH_PASSAGES.where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True))))
+CLOSING = Prepared(
     sa.update(touches)
     .where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True)), touches.c.state.in_(OPEN_TOUCH))
     .values(
@@ -64,7 +65,7 @@ def end_touches(tx: Tx, ended: Sequence[EndedTouch]) -> None:
 
 
 def load(tx: Tx, touch_ids: Collection[int]) -> list[TouchRow]:
-    return [TouchRow._make(row) for row in tx.run(CHOSEN, {"touch_ids": list(touch_ids)})]
+    return CHOSEN.rows(tx, touch_ids=touch_ids)
 
 
 def close(tx: Tx, ended: Sequence[EndedTouch]) -> set[int]:
@@ -73,9 +74,9 @@ def close(tx: Tx, ended: Sequence[EndedTouch]) -> set[int]:
     for touch in ended:
         ways.setdefault((touch.state, touch.reason, touch.arm), []).append(touch.touch_id)
     closed: set[int] = set()
-    for (state, reason, arm), touch_ids in ways.items():
-        values = {"touch_ids": touch_ids, "to_state": state, "why": reason, "arm": arm, "at": tx.now}
-        closed.update(tx.run(CLOSING, values).scalars())
+    for (state, reason, arm), some in ways.items():
+        rows = CLOSING.rows(tx, touch_ids=some, to_state=state, why=reason, arm=arm, at=tx.now)
+        closed.update(row.id for row in rows)
     return closed
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import WaitStep
 from engine.database import Tx
+from engine.prepared import Prepared
 from engine.schedule.courses import course
 from engine.schema import enrolments, touches
 from engine.sql import rows_at_once
@@ -26,17 +27,8 @@ def wake_waits(tx: Tx, lead_ids: Collection[int]) -> int:
 
 
 def waiting_for_something(tx: Tx, lead_ids: Collection[int]) -> list[int]:
-    chosen = (
-        sa.select(touches.c.id, touches.c.step_id, enrolments.c.version_id)
-        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .where(
-            enrolments.c.lead_id.in_(lead_ids),
-            enrolments.c.state == EnrolmentState.ACTIVE,
-            touches.c.state.in_(ASKABLE),
-        )
-    )
     found = []
-    for row in tx.run(chosen).all():
+    for row in STANDING.rows(tx, ids=lead_ids):
         step = course(tx, row.version_id).steps.get(row.step_id)
         if isinstance(step, WaitStep) and step.condition is not None:
             found.append(row.id)
@@ -46,9 +38,20 @@ def waiting_for_something(tx: Tx, lead_ids: Collection[int]) -> list[int]:
 def wake(tx: Tx, touch_ids: Collection[int]) -> int:
     if not touch_ids:
         return 0
-    waking = (
-        sa.update(touches)
-        .where(touches.c.id.in_(touch_ids), touches.c.state.in_(ASKABLE))
-        .values(state=TouchState.WAITING, due_at=tx.now, epoch=touches.c.epoch + 1, worker_id=None, lease_until=None)
+    return WAKE.run(tx, ids=touch_ids, at=tx.now)
+
+
+STANDING = Prepared(
+    sa.select(touches.c.id, touches.c.step_id, enrolments.c.version_id)
+    .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+    .where(
+        enrolments.c.lead_id.in_(sa.bindparam("ids", expanding=True)),
+        enrolments.c.state == EnrolmentState.ACTIVE,
+        touches.c.state.in_(ASKABLE),
     )
-    return tx.run(waking).rowcount
+)
+WAKE = Prepared(
+    sa.update(touches)
+    .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)), touches.c.state.in_(ASKABLE))
+    .values(state=TouchState.WAITING, due_at=sa.bindparam("at"), epoch=touches.c.epoch + 1, worker_id=None, lease_until=None)
+)

@@ -7,18 +7,20 @@ under a lock on the lead's row, so two processes that score a lead at once raise
 import logging
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from engine.conditions import gather_facts, scope_of
 from engine.database import Tx
 from engine.leads import load_leads, lock_leads
+from engine.prepared import Prepared, PreparedInsert
 from engine.runtime import Runtime
 from engine.schema import rules, scores
 from engine.scoring.assignment import assigning_types
 from engine.scoring.handoff import Crossing, raise_hands
 from engine.scoring.rules import Score, kept_reasons, moving_types, score
-from engine.sql import insert, rows_at_once
+from engine.sql import rows_at_once
 from engine.versions import Live, live_rules
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ def keep(tx: Tx, fresh: Mapping[int, Score], live: Live) -> dict[int, int]:
     """
     before = kept_scores(tx, fresh)
     crossed: dict[int, int] = {}
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
     for lead_id, new in fresh.items():
         known = before.get(lead_id)
         above = new.is_ready and bool(live.assignment.reps)
@@ -61,42 +63,38 @@ def keep(tx: Tx, fresh: Mapping[int, Score], live: Live) -> dict[int, int]:
             crossings += 1
             crossed[lead_id] = crossings
         rows.append(score_row(tx, lead_id, new, above=above, crossings=crossings, rules_id=scoring_id(live)))
-    save(tx, rows)
+    SCORES.run(tx, rows)
     return crossed
 
 
-def kept_scores(tx: Tx, lead_ids: Collection[int]) -> dict[int, sa.Row[tuple[object, ...]]]:
-    found: dict[int, sa.Row[tuple[object, ...]]] = {}
+def kept_scores(tx: Tx, lead_ids: Collection[int]) -> dict[int, Any]:
+    found: dict[int, Any] = {}
     for some in rows_at_once(lead_ids):
-        found.update({row.lead_id: row for row in tx.run(sa.select(scores).where(scores.c.lead_id.in_(some)))})
+        found.update({row.lead_id: row for row in KEPT.rows(tx, ids=some)})
     return found
 
 
-def score_row(tx: Tx, lead_id: int, new: Score, *, above: bool, crossings: int, rules_id: int) -> dict[str, object]:
-    return {
-        "lead_id": lead_id,
-        "points": new.points,
-        "reasons": kept_reasons(new),
-        "as_of": tx.now,
-        "next_change_at": new.next_change_at,
-        "above": above,
-        "crossings": crossings,
-        "rules_id": rules_id,
-    }
+def score_row(tx: Tx, lead_id: int, new: Score, *, above: bool, crossings: int, rules_id: int) -> tuple[object, ...]:
+    """The values of `SCORES`."""
+    return (lead_id, new.points, kept_reasons(new), tx.now, new.next_change_at, above, crossings, rules_id)
+
+
+KEPT = Prepared(
+    sa.select(scores.c.lead_id, scores.c.above, scores.c.crossings).where(
+        scores.c.lead_id.in_(sa.bindparam("ids", expanding=True))
+    )
+)
+SCORES = PreparedInsert(
+    scores,
+    ("lead_id", "points", "reasons", "as_of", "next_change_at", "above", "crossings", "rules_id"),
+    unless=("lead_id",),
+    over=True,
+)
 
 
 def scoring_id(live: Live) -> int:
     """The row of the model that holds now."""
     return dict(live.ids)["scoring"]
-
-
-def save(tx: Tx, rows: list[dict[str, object]]) -> None:
-    if not rows:
-        return
-    new = insert(tx, scores)
-    columns = [column.name for column in scores.c if column.name != "lead_id"]
-    changed = {name: new.excluded[name] for name in columns}
-    tx.run(new.on_conflict_do_update(index_elements=["lead_id"], set_=changed), rows)
 
 
 def rescore_fading(tx: Tx, runtime: Runtime, *, limit: int = FADING_AT_ONCE) -> int:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck, Refused, Wire
+from engine.prepared import Prepared
 from engine.render.artifact import link_table_id
 from engine.schema import leads, sends
 from engine.simulate.posts import Post, read_post
@@ -76,21 +77,23 @@ def received(tx: Tx, arrived: Mapping[int, datetime]) -> list[Received]:
     """The mails that arrived, in the order of their sends; of the mails to reps, those that raise a hand."""
     mails: list[Received] = []
     for some in rows_at_once(arrived):
-        chosen = (
-            sa.select(
-                sends.c.id,
-                sends.c.email,
-                sends.c.stream,
-                sends.c.artifact_hash,
-                sends.c.handoff_id,
-                leads.c.email.label("address"),
-            )
-            .join_from(sends, leads, leads.c.id == sends.c.lead_id)
-            .where(sends.c.id.in_(some), sends.c.email != REMINDER)
-            .order_by(sends.c.id)
-        )
-        mails += [as_received(tx, row, arrived[row.id]) for row in tx.run(chosen)]
+        mails += [as_received(tx, row, arrived[row.id]) for row in CHOSEN.rows(tx, ids=some)]
     return mails
+
+
+CHOSEN = Prepared(
+    sa.select(
+        sends.c.id,
+        sends.c.email,
+        sends.c.stream,
+        sends.c.artifact_hash,
+        sends.c.handoff_id,
+        leads.c.email.label("address"),
+    )
+    .join_from(sends, leads, leads.c.id == sends.c.lead_id)
+    .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)), sends.c.email != REMINDER)
+    .order_by(sends.c.id)
+)
 
 
 def as_received(tx: Tx, row: sa.Row[tuple[object, ...]], at: datetime) -> Received:

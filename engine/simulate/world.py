@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from engine.claim import NOUNS, REACTION, SEND, Claim, in_state
 from engine.clock import VirtualClock
 from engine.database import Tx
+from engine.prepared import Prepared
 from engine.processes.dispatcher import dispatch, mend
 from engine.processes.lanes import LANES, Lane
 from engine.processes.verbs import VERBS
@@ -126,16 +127,18 @@ class World:
 
 def first_dues(tx: Tx) -> dict[str, datetime]:
     """When the next row of each noun is due. Fading points wait for the next time that anything is."""
-    row = tx.run(FIRST_DUES).one()
-    return {name: due for name, due in row._mapping.items() if due is not None}
+    [row] = FIRST_DUES.rows(tx)
+    return {name: due for name, due in row._asdict().items() if due is not None}
 
 
-FIRST_DUES = sa.select(
-    *(
-        sa.select(sa.func.min(noun.table.c.due_at))
-        .where(in_state(noun.table, noun.open_state))
-        .scalar_subquery()
-        .label(noun.name)
-        for noun in NOUNS.values()
+FIRST_DUES = Prepared(
+    sa.select(
+        *(
+            sa.select(sa.func.min(noun.table.c.due_at))
+            .where(in_state(noun.table, noun.open_state))
+            .scalar_subquery()
+            .label(noun.name)
+            for noun in NOUNS.values()
+        )
     )
 )
