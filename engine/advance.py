@@ -39,11 +39,12 @@ from engine.schedule.courses import course
 from engine.schedule.draw import arm_named, draw
 from engine.schedule.endings import WayOut, compiled_or_none, holds
 from engine.schedule.enter import Enters, enter_cadences
+from engine.schedule.late import Verdict, days_late, judge, on_time
 from engine.schedule.lock import lock_passages
 from engine.schedule.next_step import timeout_at
 from engine.schedule.outcomes import Leaves, Waits, end_passages, put_back
 from engine.schedule.passages import TouchRow
-from engine.schedule.progress import EndedTouch, end_touches, load
+from engine.schedule.progress import EndedTouch, end_touches, load, move_all_that_follows
 from engine.schedule.set_fields import Sets, fitting_values, set_all
 from engine.schedule.tasks import NewTask, write_tasks
 from engine.schedule.timing import into_window
@@ -156,11 +157,16 @@ def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
         return skipped(touch, Reason.CONSENT)
     if not lead.email or not lead.address_key:
         return skipped(touch, Reason.NO_ADDRESS)
-    passage, window = reached.passage, reached.course.plan.window
+    passage, window, late_by = reached.passage, reached.course.plan.window, timedelta(seconds=touch.late_by)
+    verdict = judge(step, due_at=touch.due_at, late_by=late_by, now=reached.now, zone=passage.zone)
+    if verdict == Verdict.SKIP:
+        return skipped(touch, Reason.LATE)
     opening = into_window(reached.now, window, passage.zone, clock=step.timing.clock, days_off=passage.days_off)
     if opening > reached.now:  # we come late, after an outage or a backlog, and the window has closed
         return Waits(touch_id=touch.id, until=opening, reason=Reason.WINDOW)
-    return TouchMail(touch_id=touch.id, lead=lead, topic=reached.course.plan.topic, email=step.email, artifact_hash=step.artifact)
+    days = days_late(on_time(touch.due_at, late_by, reached.now), reached.now, passage.zone) if verdict == Verdict.SHIFT else 0
+    topic = reached.course.plan.topic
+    return TouchMail(touch_id=touch.id, lead=lead, topic=topic, email=step.email, artifact_hash=step.artifact, moves_by=days)
 
 
 def ask_rep(live: Live, reached: Reached, step: TaskStep) -> Decision:
@@ -259,6 +265,7 @@ def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list
     if not mails:
         return []
     BEGIN_SENDING.run(tx, ids=[mail.touch_id for mail in mails])
+    move_all_that_follows(tx, {mail.touch_id: mail.moves_by for mail in mails if mail.moves_by})
     return send_rows_for_touches(tx, mails, worker_id=worker_id)
 
 

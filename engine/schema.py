@@ -139,6 +139,20 @@ plans = Table(
     Column("applied_at", Instant, nullable=False),
 )
 
+catch_ups = Table(
+    "catch_ups",  # each time that nothing ran for long: what had been held up, and how it is let out
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("since", Instant, nullable=False),  # when something last ran
+    Column("found_at", Instant, nullable=False),
+    Column("mails", Integer, nullable=False),  # that are to go out later than they should
+    Column("skipped", Integer, nullable=False, default=0),  # that were too late by then
+    Column("per_hour", Integer),  # of all marketing mail; NULL: an operator lifted the limit
+    Column("until", Instant),  # when the last of them is due, as far as it is known
+    Column("looked_at", Instant, nullable=False),
+    Column("ended_at", Instant),  # when there was nothing left of it
+)
+
 rules = Table(
     "rules",  # what is live: scoring, assignment, offers, policy; the newest row of a kind holds
     metadata,
@@ -251,6 +265,7 @@ touches = Table(
     *claim_columns("waiting"),
     Column("reason", Words),
     Column("arm", Name),  # which way a split drew
+    Column("late_by", Integer, nullable=False, default=0),  # seconds: by our own fault, up to its due time
     Column("planned_on", Date, nullable=False),  # local date by the cadence alone, before windows and shifts
     Column("created_at", Instant, nullable=False),  # when the previous step ended
     Column("ended_at", Instant),
@@ -258,6 +273,8 @@ touches = Table(
 )
 claim_indexes("touches", "waiting")
 OPEN = text("state IN ('waiting', 'claimed', 'sending')")
+HELD_UP = text("state = 'waiting' AND late_by > 0")  # none but after an outage
+Index("ix_touches_late", touches.c.due_at, sqlite_where=HELD_UP, postgresql_where=HELD_UP)
 Index("uq_touches_open", touches.c.enrolment_id, unique=True, sqlite_where=OPEN, postgresql_where=OPEN)
 
 sends = Table(

@@ -199,6 +199,7 @@ class Reason(StrEnum):
     SAME_MAIL = "same_mail"  # this passage had the same, when its step had another id
     # a touch or a send was moved
     WINDOW = "window"
+    CATCH_UP = "catch_up"  # held up while nothing ran, and let out little by little
     CAP = "cap"
     OUTRANKED = "outranked"  # another mail to the same person goes first
     TEMPORARY = "temporary"  # a 4xx; `smtp_reply` has the text

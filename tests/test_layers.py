@@ -14,6 +14,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("pure", ["engine.graph", "engine.expressions", "engine.compiler", "engine.render", "engine.inbound",
               "engine.schedule.timing",
               "engine.schedule.draw", "engine.schedule.next_step", "engine.schedule.holidays",
+              "engine.schedule.late", "engine.schedule.spread",
               "engine.schedule.counterparts", "engine.schedule.forecast", "engine.schedule.fates",
               "engine.deliver.mime", "engine.deliver.places", "engine.deliver.wire",
               "engine.scoring.rules"]),

@@ -38,6 +38,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("cadence", "hash", name=op.f("uq_cadence_versions_cadence_hash")),
     )
     op.create_table(
+        "catch_ups",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("mails", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("per_hour", sa.Integer(), nullable=True),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_catch_ups")),
+    )
+    op.create_table(
         "installation",
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -235,6 +248,7 @@ def upgrade() -> None:
         sa.Column("claims", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=True),
         sa.Column("arm", sa.String(length=120), nullable=True),
+        sa.Column("late_by", sa.Integer(), nullable=False),
         sa.Column("planned_on", sa.Date(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
@@ -257,6 +271,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'claimed'"),
         postgresql_where=sa.text("state = 'claimed'"),
+    )
+    op.create_index(
+        "ix_touches_late",
+        "touches",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting' AND late_by > 0"),
+        postgresql_where=sa.text("state = 'waiting' AND late_by > 0"),
     )
     op.create_index(
         "uq_touches_open",
@@ -508,6 +530,12 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN ('waiting', 'claimed', 'sending')"),
     )
     op.drop_index(
+        "ix_touches_late",
+        table_name="touches",
+        sqlite_where=sa.text("state = 'waiting' AND late_by > 0"),
+        postgresql_where=sa.text("state = 'waiting' AND late_by > 0"),
+    )
+    op.drop_index(
         "ix_touches_held",
         table_name="touches",
         sqlite_where=sa.text("state = 'claimed'"),
@@ -559,6 +587,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_leads_address_key"), table_name="leads")
     op.drop_table("leads")
     op.drop_table("installation")
+    op.drop_table("catch_ups")
     op.drop_table("cadence_versions")
     op.drop_table("artifacts")
     # ### end Alembic commands ###

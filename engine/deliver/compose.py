@@ -18,13 +18,14 @@ from engine.vocabulary import SendState, Stream
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TouchMail:
-    """A touch that sends. The lead has an address."""
+    """A touch that sends. The lead has an address. `moves_by`: so many days late, and all that follows moves with it."""
 
     touch_id: int
     lead: Lead
     topic: str
     email: str
     artifact_hash: str
+    moves_by: int = 0
 
 
 def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Claim]:

@@ -5,18 +5,18 @@ Before: `engine.deliver.send` has begun the claims. After: `engine.deliver.fligh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from engine.claim import Claim
-from engine.compiler.plan import Window
+from engine.compiler.plan import EmailStep, Window
 from engine.conditions import zone_of
 from engine.database import Tx
 from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
-from engine.schedule.courses import days_off_of
+from engine.schedule.courses import course, days_off_of
 from engine.schema import bodies, enrolments, events, sends, touches
 from engine.spans import NO_DAYS_OFF, DaysOff
 from engine.sql import rows_at_once
@@ -55,6 +55,10 @@ class Loaded:
     window: Window | None
     days_off: DaysOff
     owner: str | None  # of the cadence
+    step: EmailStep | None
+    late_by: timedelta  # up to `due_at`, by our own fault
+    due_at: datetime | None
+    read_at: datetime
     asked: Asked | None
     stored: bytes | None
 
@@ -136,16 +140,26 @@ def as_loaded(
         window=cadence.window if cadence else None,
         days_off=days_off_of(lead.fields, cadence, live.policy) if cadence else NO_DAYS_OFF,
         owner=cadence.owner if cadence else None,
+        step=email_step(tx, row),
+        late_by=timedelta(seconds=row.late_by or 0),
+        due_at=row.due_at,
+        read_at=tx.now,
         asked=asked.get(row.event_id),
         stored=stored.get(row.id),
     )
+
+
+def email_step(tx: Tx, row: sa.Row[tuple[object, ...]]) -> EmailStep | None:
+    """The step that asked for it; None when that is not in the version that the lead moved to."""
+    step = course(tx, row.version_id).steps.get(row.step_id) if row.version_id is not None else None
+    return step if isinstance(step, EmailStep) else None
 
 
 CHOSEN = (
     sa.select(
         sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
         sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
-        sends.c.event_id, sends.c.topic, enrolments.c.version_id,
+        sends.c.event_id, sends.c.topic, sends.c.due_at, enrolments.c.version_id, touches.c.step_id, touches.c.late_by,
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)

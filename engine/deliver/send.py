@@ -20,6 +20,7 @@ from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.deliver.flights import Ready, write_flights
 from engine.deliver.gate import mark, recheck
+from engine.deliver.late import judged, record_late
 from engine.deliver.load import Loaded, load_sends
 from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
 from engine.deliver.wire import NoAnswer, Outcome
@@ -56,6 +57,7 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
 
 def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
     live, sends, artifacts = load(runtime, held)
+    sends = in_time(runtime, sends)
     ready, unsendable = write_flights(runtime, live, sends, artifacts)
     drop(runtime, unsendable)
     batches = list(batches_of(ready, runtime.places.batch))
@@ -74,6 +76,16 @@ def load(runtime: Runtime, held: Sequence[Claim]) -> tuple[Live, list[Loaded], d
         sends = load_sends(tx, held, live)
         hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
         return live, sends, {artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes}
+
+
+def in_time(runtime: Runtime, sends: Sequence[Loaded]) -> list[Loaded]:
+    """What waited for its turn is judged once more; those that may go now. The others have their reason."""
+    late = [verdict for verdict in map(judged, sends) if verdict is not None]
+    if not late:
+        return list(sends)
+    with runtime.database.write() as tx:
+        gone = record_late(tx, late)
+    return [send for send in sends if send.send_id not in gone]
 
 
 def drop(runtime: Runtime, unsendable: Sequence[tuple[Loaded, Reason]]) -> None:

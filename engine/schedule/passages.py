@@ -6,7 +6,7 @@ passages here that stand between two steps. No step of a passage is ever taken t
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from engine.database import Tx
 from engine.prepared import Prepared, PreparedInsert
 from engine.schedule.beyond import is_mail
 from engine.schedule.courses import days_off_of, zone_of
+from engine.schedule.late import WORTH_NOTING
 from engine.schedule.next_step import NEXT, OTHERWISE, Course, Ended, Next, Passage, Took, next_step
 from engine.schema import enrolments, leads, touches
 from engine.sql import insert, rows_at_once
@@ -26,7 +27,7 @@ from engine.vocabulary import LIVE_ENROLMENT, EnrolmentState, Reason, TouchState
 class Standing:
     """A live passage between two steps: all that says what comes next. `ended` None: it has not begun.
 
-    `taken`: steps that it had before it moved to this version, and how they went.
+    `late_by`: by our own fault. `taken`: steps that it had before it moved to this version, and how they went.
     """
 
     enrolment_id: int
@@ -35,6 +36,7 @@ class Standing:
     passage: Passage
     is_suspended: bool
     ended: Ended | None
+    late_by: timedelta = timedelta(0)
     taken: Mapping[str, Took] = field(default_factory=dict)
 
 
@@ -43,8 +45,11 @@ PASSAGE_COLUMNS = (
     enrolments.c.state.label("enrolment_state"), enrolments.c.anchor_at, enrolments.c.shift_days, leads.c.zone,
     sa.cast(leads.c.fields, sa.Text).label("lead_fields"),  # as text: they are read only where holidays depend on them
 )  # fmt: skip
+TOUCH_COLUMNS = (
+    touches.c.id, touches.c.step_id, touches.c.planned_on, touches.c.created_at, touches.c.due_at, touches.c.late_by,
+)  # fmt: skip
 TOUCHES_WITH_PASSAGES = (
-    sa.select(touches.c.id, touches.c.step_id, touches.c.planned_on, touches.c.created_at, *PASSAGE_COLUMNS)
+    sa.select(*TOUCH_COLUMNS, *PASSAGE_COLUMNS)
     .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
     .join(leads, leads.c.id == enrolments.c.lead_id)
     .order_by(enrolments.c.id)
@@ -52,7 +57,7 @@ TOUCHES_WITH_PASSAGES = (
 )
 NEW_TOUCHES = PreparedInsert(
     touches,
-    ("enrolment_id", "step_id", "state", "due_at", "epoch", "claims", "planned_on", "created_at"),
+    ("enrolment_id", "step_id", "state", "due_at", "epoch", "claims", "reason", "late_by", "planned_on", "created_at"),
     unless=("enrolment_id", "step_id"),
 )
 
@@ -71,6 +76,8 @@ class TouchRow(NamedTuple):
     step_id: str
     planned_on: date
     created_at: datetime
+    due_at: datetime | None
+    late_by: int  # seconds
     enrolment_id: int
     lead_id: int
     version_id: int
@@ -92,7 +99,7 @@ def passage_of(row: Row, course: Course, policy: Policy) -> Passage:
     return Passage(anchor_at=row.anchor_at, shift_days=row.shift_days, zone=zone, days_off=days_off)
 
 
-def standing_of(row: Row, course: Course, policy: Policy, ended: Ended | None) -> Standing:
+def standing_of(row: Row, course: Course, policy: Policy, ended: Ended | None, late_by: timedelta = timedelta(0)) -> Standing:
     """From a row with `PASSAGE_COLUMNS`."""
     return Standing(
         enrolment_id=row.enrolment_id,
@@ -101,6 +108,7 @@ def standing_of(row: Row, course: Course, policy: Policy, ended: Ended | None) -
         passage=passage_of(row, course, policy),
         is_suspended=row.enrolment_state == EnrolmentState.SUSPENDED,
         ended=ended,
+        late_by=late_by,
     )
 
 
@@ -188,8 +196,28 @@ def write_touches(tx: Tx, found: Sequence[tuple[Standing, Next]]) -> list[Standi
 def touch_row(each: Standing, coming: Next, now: datetime) -> tuple[object, ...]:
     """The values of `NEW_TOUCHES`."""
     assert coming.step is not None and coming.planned is not None
-    due_at = None if each.is_suspended else coming.planned.due_at
-    return (each.enrolment_id, coming.step.id, "waiting", due_at, 0, 0, coming.planned.on, now)
+    late_by = late_again(each, coming, now) if each.late_by else 0
+    due_at: datetime | None = coming.planned.due_at
+    reason: str | None = None
+    if late_by and isinstance(coming.step, EmailStep):  # `engine.schedule.catch_up` says when its turn is
+        due_at, reason = None, Reason.CATCH_UP.value
+    if each.is_suspended:
+        due_at, reason = None, None
+    return (each.enrolment_id, coming.step.id, "waiting", due_at, 0, 0, reason, late_by, coming.planned.on, now)
+
+
+def late_again(each: Standing, coming: Next, now: datetime) -> int:
+    """By how many seconds the step that comes is due later than it would be, had the one before it not been late."""
+    assert each.ended is not None and coming.planned is not None
+    then = now - each.late_by
+    mailed_at = None if each.ended.mailed_at is None else min(each.ended.mailed_at, then)
+    ended = replace(each.ended, at=then, mailed_at=mailed_at)
+    passed = frozenset(step_id for step_id, _on in coming.passed)
+    on_time = next_step(each.course, each.passage, ended, now=then, taken=each.taken, sent_before=passed)
+    if on_time.planned is None or on_time.step != coming.step:
+        return 0
+    late = coming.planned.due_at - on_time.planned.due_at
+    return int(late.total_seconds()) if late >= WORTH_NOTING else 0
 
 
 def stuck(tx: Tx, standing: Sequence[Standing]) -> list[Standing]:

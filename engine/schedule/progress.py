@@ -6,21 +6,25 @@ The caller commits.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 import sqlalchemy as sa
 
-from engine.compiler.plan import EmailStep
+from engine.compiler.plan import EmailStep, WaitStep
 from engine.database import Tx
 from engine.prepared import Prepared
 from engine.schedule.beyond import beyond
 from engine.schedule.courses import course
+from engine.schedule.late import WORTH_NOTING
 from engine.schedule.next_step import NEXT, Course, Ended, Took
 from engine.schedule.passages import TOUCHES_WITH_PASSAGES, Standing, TouchRow, begin_next, last_mailed, standing_of
-from engine.schema import touches
+from engine.schema import enrolments, touches
 from engine.sql import rows_at_once
 from engine.versions import live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TouchState
+
+NOT_LATE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,16 @@ def end_touches(tx: Tx, ended: Sequence[EndedTouch]) -> None:
         begin_next(tx, standings(tx, live, how))
 
 
+def move_all_that_follows(tx: Tx, days: Mapping[int, int]) -> None:
+    """The mails of these touches, by id, go out so many days late, and so does all that comes after them in their passages."""
+    for number in sorted(set(days.values()) - {0}):
+        touch_ids = [touch_id for touch_id, late in days.items() if late == number]
+        theirs = sa.select(touches.c.enrolment_id).where(touches.c.id.in_(touch_ids))
+        later = {"shift_days": enrolments.c.shift_days + number}
+        tx.run(sa.update(enrolments).where(enrolments.c.id.in_(theirs)).values(later))
+        tx.run(sa.update(touches).where(touches.c.id.in_(touch_ids)).values(late_by=0))
+
+
 def load(tx: Tx, touch_ids: Collection[int]) -> list[TouchRow]:
     return CHOSEN.rows(tx, touch_ids=touch_ids)
 
@@ -98,13 +112,21 @@ def standings(tx: Tx, rows: Sequence[TouchRow], how: Mapping[int, EndedTouch]) -
             at=tx.now,
             mailed_at=mailed.get(row.enrolment_id),
         )
-        found.append(standing_of(row, ways[row.id], policy, ended))
+        late_by = still_late(row, ways[row.id], tx.now) if row.late_by else NOT_LATE
+        found.append(standing_of(row, ways[row.id], policy, ended, late_by))
     return found
 
 
 def way_from(tx: Tx, course: Course, row: TouchRow) -> Course:
     """The passage's version, with the step in it that it is about to leave."""
     return course if row.step_id in course.steps else beyond(tx, course, row.enrolment_id, row.step_id)
+
+
+def still_late(row: TouchRow, course: Course, now: datetime) -> timedelta:
+    """What a touch hands on of its lateness. A wait that waited for its lead has made up for it."""
+    step = course.steps.get(row.step_id)
+    waited = isinstance(step, WaitStep) and step.condition is not None and now - row.created_at >= WORTH_NOTING
+    return NOT_LATE if waited else timedelta(seconds=row.late_by)
 
 
 def is_mail(course: Course, step_id: str, ended: EndedTouch) -> bool:

@@ -1,0 +1,105 @@
+"""A product that is switched off and on again in virtual time: people in cadences, a wire that notes what it takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from engine.clock import VirtualClock
+from engine.compiler.plan import EmailStep, Timing
+from engine.database import Database
+from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
+from engine.processes.dispatcher import tick
+from engine.processes.lanes import Lane
+from engine.processes.verbs import VERBS
+from engine.runtime import Runtime
+from engine.schema import workers
+from engine.settings import read_settings
+from engine.spans import parse_span
+from engine.vocabulary import Late
+from tests.factories import TOKENS
+from tests.schedule.plans import email
+
+LEASE = timedelta(minutes=5)
+WORKER = "worker-1"
+
+
+class Taking:
+    """A mail server that takes everything."""
+
+    def __init__(self) -> None:
+        self.flights: list[Flight] = []
+
+    def fly(self, flights: list[Flight], recheck: Recheck) -> list[Outcome]:
+        self.flights.extend(flights)
+        return [Accepted(code=250, reply="2.0.0 taken")] * len(flights)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class House:
+    """A dispatcher and a worker in one, that run while the clock is moved on by `run`, and not while it is by `off`."""
+
+    database: Database
+    clock: VirtualClock
+    folder: Path
+    wire: Taking = field(default_factory=Taking)
+
+    def run(self, span: timedelta, *, step: timedelta = timedelta(minutes=10)) -> None:
+        until = self.clock.now() + span
+        while self.clock.now() < until:
+            self.look()
+            self.clock.move_to(min(until, self.clock.now() + step))
+        self.look()
+
+    def off(self, span: timedelta) -> None:
+        self.clock.move_to(self.clock.now() + span)
+
+    def look(self) -> None:
+        """Everything that is due now, to the end."""
+        self.renew()
+        while tick(self.database, self.publish, lease=LEASE):
+            pass
+
+    def publish(self, lane: Lane, claims: Sequence[tuple[int, int]]) -> None:
+        VERBS[lane.noun.name](self.runtime, list(claims))
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(
+            settings=read_settings(self.folder, {}),
+            database=self.database,
+            tokens=TOKENS,
+            wire=self.wire,
+            worker_id=WORKER,
+            has_lease=lambda: True,
+            publish=lambda noun, claims: None,
+        )
+
+    def renew(self) -> None:
+        """What its presence does while it lives: the row in `workers`."""
+        with self.database.write() as tx:
+            tx.run(sa.delete(workers))
+            row = {"id": WORKER, "kind": "up", "host": "test", "pid": 1, "started_at": tx.now}
+            tx.run(sa.insert(workers).values(**row, lease_until=tx.now + LEASE))
+
+
+def mail(id: str, timing: Timing, *, valid_for: str | None = None, late: Late = Late.SEND) -> EmailStep:
+    found = email(id, timing)
+    return EmailStep(
+        id=id,
+        timing=timing,
+        email=id,
+        artifact=found.artifact,
+        next=None,
+        valid_for=parse_span(valid_for) if valid_for else None,
+        late=late,
+    )
+
+
+def at_hour(instant: datetime) -> datetime:
+    return instant.replace(minute=0, second=0, microsecond=0)
