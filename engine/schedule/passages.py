@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from engine.compiler.plan import Policy
+from engine.compiler.plan import EmailStep, Policy
 from engine.database import Tx
 from engine.prepared import Prepared, PreparedInsert
 from engine.schedule.beyond import is_mail
