@@ -45,7 +45,7 @@ def build_policy(files: syntax.Files, brand: str) -> plan.Policy:
         event_emails={event: email.value for event, email in files.events.emails.items()},
         between=workspace.between.value,
         holidays=workspace.holidays,
-        webhooks={name: plan.Webhook(url=url) for name, url in workspace.webhooks.items()},
+        webhooks={name: plan.Webhook(url=url.value) for name, url in workspace.webhooks.items()},
     )
 
 

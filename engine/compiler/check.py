@@ -6,10 +6,11 @@ plan. All faults are found in one go.
 
 from engine.compiler.check_cadences import check_cadence
 from engine.compiler.checks import Checks
+from engine.compiler.circles import check_circles
 from engine.compiler.conditions import check_placeholders
-from engine.compiler.diagnostics import Place
-from engine.compiler.steps import emails_of
-from engine.compiler.syntax import Assignment, Offer, PointRule, Scoring
+from engine.compiler.diagnostics import Place, quote
+from engine.compiler.steps import all_steps, emails_of
+from engine.compiler.syntax import Assignment, EmailStep, Offer, PointRule, Scoring, WebhookStep
 from engine.expressions.scope import EVENT_NAMES
 from engine.vocabulary import Stream
 
@@ -28,7 +29,10 @@ def check_files(checks: Checks) -> None:
         checks.email(email, Stream.TRANSACTIONAL)
     for cadence in files.cadences:
         check_cadence(cadence, checks)
+    check_circles(checks)
+    check_deadlines(checks)
     check_unused_emails(checks)
+    check_unused_webhooks(checks)
 
 
 def check_brand_of_workspace(checks: Checks) -> None:
@@ -68,6 +72,22 @@ def check_offer(offer: Offer, checks: Checks) -> None:
     checks.conditions.check(offer.condition)
     for email in offer.emails:
         checks.email(email, Stream.TRANSACTIONAL)
+
+
+def check_deadlines(checks: Checks) -> None:
+    """Report a workspace in which deadlines decide and no mail has one."""
+    steps = (step for cadence in checks.files.cadences for step in all_steps(cadence.steps))
+    if checks.has_deadlines and not any(isinstance(step, EmailStep) and step.valid_for for step in steps):
+        place = checks.files.workspace.between.place
+        checks.findings.add("W013", place, "`first: deadline` decides nothing while no email step has `valid_for:`")
+
+
+def check_unused_webhooks(checks: Checks) -> None:
+    steps = (step for cadence in checks.files.cadences for step in all_steps(cadence.steps))
+    used = {step.to.value for step in steps if isinstance(step, WebhookStep)}
+    for name, url in checks.files.workspace.webhooks.items():
+        if name not in used and not checks.findings.has_errors:
+            checks.findings.add("W014", url.place, f"no step posts to {quote(name)}")
 
 
 def check_unused_emails(checks: Checks) -> None:

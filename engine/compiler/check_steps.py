@@ -8,6 +8,7 @@ from engine.compiler.checks import Checks
 from engine.compiler.conditions import check_template
 from engine.compiler.diagnostics import quote
 from engine.compiler.plan import Window
+from engine.compiler.possible import may_fail
 from engine.compiler.read_window import is_open_at
 from engine.compiler.source import Node, Scalar
 from engine.compiler.syntax import (
@@ -26,7 +27,7 @@ from engine.compiler.syntax import (
     WebhookStep,
 )
 from engine.expressions.fields import BUILT_IN_FIELDS
-from engine.vocabulary import Stream
+from engine.vocabulary import Late, Stream
 
 
 def check_step(step: Step, cadence: Cadence, window: Window, checks: Checks) -> None:
@@ -38,8 +39,12 @@ def check_step(step: Step, cadence: Cadence, window: Window, checks: Checks) -> 
             check_template(step.title, checks.lead_fields, checks.findings)
             check_template(step.note, checks.lead_fields, checks.findings)
             checks.rep(step.owner)
-        case WaitStep() | BranchStep() | GoalStep():
+        case GoalStep():
             checks.conditions.check(step.condition)
+        case WaitStep():
+            check_asked(step.condition, "this wait waits for nothing", checks)
+        case BranchStep():
+            check_asked(step.condition, "nobody goes on at `else`", checks)
         case SetStep():
             for key, node in step.fields:
                 check_value(key, node, checks)
@@ -59,6 +64,9 @@ def check_email(step: EmailStep, window: Window, checks: Checks) -> None:
     if step.late and not step.valid_for:
         message = f"`late: {step.late.value}` says nothing without `valid_for:`, the lateness that the mail bears"
         checks.findings.add("E053", step.late.place, message)
+    if step.late and step.valid_for and step.late.value is Late.SEND and not checks.has_deadlines:
+        message = "with `late: send` it goes out however late it is, so `valid_for:` says nothing"
+        checks.findings.add("W013", step.late.place, message)
 
 
 def check_clock(step: EmailStep, window: Window, checks: Checks) -> None:
@@ -70,6 +78,13 @@ def check_clock(step: EmailStep, window: Window, checks: Checks) -> None:
     else:
         message = f"{clock:%H:%M} is outside the sending window, {window.opens:%H:%M} to {window.closes:%H:%M}"
     checks.findings.add("W004", step.timing.place, message)
+
+
+def check_asked(scalar: Scalar | None, what: str, checks: Checks) -> None:
+    """Check a condition that decides something, and so must be able to hold and to fail. `what` is so if it cannot fail."""
+    condition = checks.conditions.check(scalar)
+    if scalar and condition and not may_fail(condition.tree, checks.conditions.scope.choices):
+        checks.findings.add("W010", scalar.place, f"{quote(scalar.text)} holds for every lead, so {what}")
 
 
 def check_value(key: Scalar, node: Node, checks: Checks) -> None:

@@ -41,6 +41,7 @@ class Checks:
         self.findings = findings
         self.streams = emails.streams()
         self.event_types = files.events.schema.types
+        self.has_deadlines = files.workspace.between.value.first == "deadline"  # so that every `valid_for` has a meaning
         self.cadence_names = [cadence.name for cadence in files.cadences]
         self.lead_fields = [field.name for field in files.leads.all_fields]
         scope = Scope(leads=files.leads, events=files.events.schema, emails=frozenset(emails.names), links=emails.links())

@@ -11,6 +11,7 @@ from dataclasses import replace
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from engine.compiler.diagnostics import Findings, Place, quote
+from engine.compiler.possible import may_hold
 from engine.compiler.source import Scalar
 from engine.errors import ConditionError
 from engine.expressions.check import check_text
@@ -18,7 +19,7 @@ from engine.expressions.condition import Condition, compile_condition
 from engine.expressions.scope import Scope
 
 LONGEST_TEMPLATE = 5_000
-ALWAYS = "true"
+UNKNOWN = "replied(within='{} days')"  # in the place of a segment that cannot be read: each may hold or not, for itself
 TEMPLATES = Environment(autoescape=False)  # parses only: nothing is rendered here
 
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -35,24 +36,29 @@ class Conditions:
         """The condition; None: there is none, or it is reported. Cheap to repeat."""
         if scalar is None or not scalar.text.strip():
             return None
+        scope = scope or self.scope
         try:
-            return compile_condition(scalar.text, scope or self.scope)
+            condition = compile_condition(scalar.text, scope)
         except ConditionError as error:
             report(error, scalar, "E023", self.findings)
             return None
+        if not may_hold(condition.tree, scope.choices):
+            report_never(scalar, self.findings)
+            return None
+        return condition
 
 
 def scope_with_sound_segments(scope: Scope, segments: Mapping[str, Scalar], findings: Findings) -> Scope:
     """The scope with these segments in it. Each fault is reported where it is, and not where the segment is used."""
-    texts = {name: scalar.text for name, scalar in segments.items()}
-    alone = replace(scope, segments=dict.fromkeys(texts, ALWAYS)).for_segment()
-    for name, scalar in segments.items():
-        if not is_sound(scalar, alone, "E023", findings):
-            texts[name] = ALWAYS
+    unknown = {name: UNKNOWN.format(number) for number, name in enumerate(segments, 1)}
+    alone = replace(scope, segments=unknown).for_segment()
+    texts = {
+        name: scalar.text if is_sound(scalar, alone, "E023", findings) else unknown[name] for name, scalar in segments.items()
+    }
     together = replace(scope, segments=texts).for_segment()
     for name, scalar in segments.items():
-        if texts[name] != ALWAYS and not is_sound(scalar, together, "E037", findings, inside=(name,)):
-            texts[name] = ALWAYS
+        if texts[name] != unknown[name] and not is_sound(scalar, together, "E037", findings, inside=(name,)):
+            texts[name] = unknown[name]
     return replace(scope, segments=texts)
 
 
@@ -60,11 +66,18 @@ def is_sound(scalar: Scalar, scope: Scope, code: str, findings: Findings, inside
     if not scalar.text.strip():
         return False
     try:
-        check_text(scalar.text, scope, inside)
+        tree = check_text(scalar.text, scope, inside)
     except ConditionError as error:
         report(error, scalar, code, findings)
         return False
+    if not may_hold(tree, scope.choices):
+        report_never(scalar, findings)
+        return False
     return True
+
+
+def report_never(scalar: Scalar, findings: Findings) -> None:
+    findings.add("E055", scalar.place, f"no lead can ever meet {quote(scalar.text)}")
 
 
 def report(error: ConditionError, scalar: Scalar, code: str, findings: Findings) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import reduce
 
 from engine.compiler.checks import Checks
+from engine.compiler.decided import Decided, aged, decided_above, still_decided, with_decision
 from engine.compiler.diagnostics import Place, quote
 from engine.compiler.plan import Timing, Window
 from engine.compiler.source import Scalar
@@ -39,18 +40,21 @@ ASKING_ABOUT_EMAILS = ("opened", "clicked")
 class Reached:
     """A lead's position: the earliest time it can be there, and what it may have been sent by then.
 
-    `last_email` None: no email yet, or one so long ago that its distance is not known.
+    `latest`: when those come who took the longest way. `last_email` None: no email yet, or one so long ago that its distance
+    is not known. `decided`: what the branches above have found out about the lead.
     """
 
     earliest: datetime
+    latest: datetime
     last_email: tuple[str, datetime] | None = None
     sent: frozenset[str] = frozenset()
+    decided: tuple[Decided, ...] = ()
 
 
 def check_journey(cadence: Cadence, window: Window, checks: Checks) -> None:
     """Report what is wrong with the ways through a cadence."""
     start = FIRST_DAY.replace(hour=window.opens.hour, minute=window.opens.minute)
-    Walk(cadence, window, checks).along(cadence.steps, Reached(earliest=start))
+    Walk(cadence, window, checks).along(cadence.steps, Reached(earliest=start, latest=start))
 
 
 class Walk:
@@ -77,7 +81,9 @@ class Walk:
         match step:
             case EmailStep():
                 return self.past_email(step, reached)
-            case TaskStep() | SetStep() | WebhookStep() | RaiseStep() | EnterStep():
+            case SetStep():
+                return replace(reached, decided=still_decided(reached.decided, {key.text for key, _ in step.fields}))
+            case TaskStep() | WebhookStep() | RaiseStep() | EnterStep():
                 return reached
             case LeaveStep():
                 return None
@@ -86,8 +92,7 @@ class Walk:
             case WaitStep():
                 return self.past_wait(step, reached)
             case BranchStep():
-                self.check_asked_emails(step.condition, reached)
-                return join(self.along(step.then, reached), self.along(step.otherwise, reached))
+                return self.past_branch(step, reached)
             case GoalStep():
                 self.check_asked_emails(step.condition, reached)
                 return None if step.condition is None else reached
@@ -99,7 +104,13 @@ class Walk:
         if timing.base == "at" and is_early:
             day = (reached.earliest - FIRST_DAY).days
             self.report("E032", step.timing.place, f"{quote(step.id.value)} lies before the step above it, which is on day {day}")
-        return replace(reached, earliest=max(planned, reached.earliest))
+        elif timing.base == "at" and planned.date() < reached.latest.date():
+            day = (reached.latest - FIRST_DAY).days
+            message = f"{quote(step.id.value)} has passed for those who take the longest way here, which is until day {day}"
+            self.report("W012", step.timing.place, message)
+        earliest = max(planned, reached.earliest)
+        latest = max(self.planned(timing, reached.latest), reached.latest)
+        return replace(reached, earliest=earliest, latest=latest, decided=aged(reached.decided, earliest > reached.earliest))
 
     def planned(self, timing: Timing, before: datetime) -> datetime:
         base = FIRST_DAY if timing.base == "at" else before
@@ -109,22 +120,50 @@ class Walk:
 
     def past_email(self, step: EmailStep, reached: Reached) -> Reached:
         name = step.email.value
-        if reached.last_email and self.is_too_close(reached.last_email[1], reached.earliest):
+        if reached.last_email and self.is_planned_for(reached.last_email[1], step, reached):
+            message = f"{quote(step.id.value)} and {quote(reached.last_email[0])} are planned for the same day and time"
+            self.report("E056", step.timing.place, message)
+        elif reached.last_email and self.is_too_close(reached.last_email[1], reached.earliest):
             message = f"{quote(name)} comes sooner than {self.gap} after {quote(reached.last_email[0])}, which is the gap"
             self.report("W003", step.timing.place, message)
         return replace(reached, last_email=(name, reached.earliest), sent=reached.sent | {name})
+
+    def is_planned_for(self, instant: datetime, step: EmailStep, reached: Reached) -> bool:
+        """Whether the step's own `at:` names that instant, so that no wait has brought the two together."""
+        timing = step.timing.value
+        is_that_day = timing.base == "at" and self.planned(timing, instant).date() == instant.date()
+        return is_that_day and reached.earliest == instant
 
     def is_too_close(self, before: datetime, now: datetime) -> bool:
         if self.gap.is_whole_days:
             return self.gap.after_day(before.date()) > now.date()
         return self.gap.after(before, UTC) > now
 
+    def past_branch(self, step: BranchStep, reached: Reached) -> Reached | None:
+        self.check_asked_emails(step.condition, reached)
+        condition, choices = self.checks.conditions.check(step.condition), self.checks.conditions.scope.choices
+        if condition is None:
+            return join(self.along(step.then, reached), self.along(step.otherwise, reached))
+        if told := decided_above(condition, reached.decided, choices):
+            self.report("W009", step.condition.place, told)
+        held = replace(reached, decided=with_decision(reached.decided, condition, True))
+        failed = replace(reached, decided=with_decision(reached.decided, condition, False))
+        return join(self.along(step.then, held), self.along(step.otherwise, failed))
+
     def past_wait(self, step: WaitStep, reached: Reached) -> Reached | None:
-        over = replace(reached, earliest=step.timeout.after(reached.earliest, UTC))
+        over = replace(
+            reached,
+            earliest=step.timeout.after(reached.earliest, UTC),
+            latest=step.timeout.after(reached.latest, UTC),
+            decided=aged(reached.decided, True),
+        )
         if step.condition is None:
             return over
         self.check_asked_emails(step.condition, reached)
-        return join(self.along(step.then, replace(reached, last_email=None)), self.along(step.otherwise, over))
+        return join(
+            self.along(step.then, replace(over, earliest=reached.earliest, latest=reached.latest, last_email=None)),
+            self.along(step.otherwise, over),
+        )
 
     def past_split(self, step: SplitStep, reached: Reached) -> Reached | None:
         """Where the arms meet again; of no arms, as if the split were not there."""
@@ -152,8 +191,10 @@ def join(one: Reached | None, other: Reached | None) -> Reached | None:
     last = [reached.last_email for reached in (one, other) if reached.last_email]
     return Reached(
         earliest=min(one.earliest, other.earliest),
+        latest=max(one.latest, other.latest),
         last_email=max(last, key=lambda email: email[1], default=None),
         sent=one.sent | other.sent,
+        decided=tuple(each for each in one.decided if each in other.decided),
     )
 
 

@@ -14,7 +14,7 @@ from engine.compiler.read_holidays import read_holidays
 from engine.compiler.read_window import USUAL_WINDOW, WINDOW_KEYS, read_quiet, read_window
 from engine.compiler.reading import Section, plain, scalar_of, value_of
 from engine.compiler.source import Node, Scalar
-from engine.compiler.syntax import Brand, Workspace, Written
+from engine.compiler.syntax import Brand, Text, Workspace, Written
 from engine.expressions.fields import BUILT_IN_FIELDS, Field, LeadSchema
 
 WORKSPACE_KEYS = (
@@ -93,9 +93,9 @@ def read_between(section: Section) -> Written[Between]:
     return Written(between, first.place)
 
 
-def read_webhooks(section: Section) -> Iterator[tuple[str, str]]:
+def read_webhooks(section: Section) -> Iterator[tuple[str, Text]]:
     for name, node in section.named_entries("webhooks"):
-        yield name, Section(node, "a webhook", ("url",), section.findings).needed("url", kinds.LINK, "").value
+        yield name, Section(node, "a webhook", ("url",), section.findings).needed("url", kinds.LINK, "")
 
 
 def read_leads(node: Node, findings: Findings) -> LeadSchema:

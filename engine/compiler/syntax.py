@@ -208,7 +208,7 @@ class Workspace:
     holidays: Holidays
     holiday_fields: tuple[Text, ...]  # where `holidays` was told to look for a lead's country and region
     between: Written[Between]
-    webhooks: Mapping[str, str] = field(default_factory=dict)  # name → URL
+    webhooks: Mapping[str, Text] = field(default_factory=dict)  # name → URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.compiler.plan import CadencePlan, Span, Step, Timing, Window
+from engine.compiler.plan import CadencePlan, EmailStep, SetStep, Span, SplitStep, Step, Timing, Window
+from engine.vocabulary import Late
 from tests.compiler.workspaces import compiled, copy_good, write
 
 HEAD = "title: Small\nowner: dana\ntopic: lessons\n"
@@ -174,14 +175,14 @@ def test_an_empty_list_of_exits_means_none(tmp_path: Path) -> None:
     assert cadence(tmp_path, "  - email: welcome\n", "exits: []\n").exits == ()
 
 
-def test_a_step_is_not_out_of_order_because_another_way_was_longer(tmp_path: Path) -> None:
+def test_a_time_that_has_passed_only_for_those_on_a_longer_way_is_no_error(tmp_path: Path) -> None:
     steps = (
         "  - email: welcome\n    at: day 0\n"
         "  - wait: read-it\n    for: clicked('welcome')\n    timeout: 6 weeks\n"
         "  - email: guide\n    at: day 10\n"
     )
 
-    assert found_in(tmp_path, steps) == []
+    assert found_in(tmp_path, steps) == ["W012"]
 
 
 def test_a_step_before_the_end_of_a_pause_is_out_of_order(tmp_path: Path) -> None:
@@ -225,3 +226,99 @@ def test_faults_inside_nested_steps_are_found_too(tmp_path: Path) -> None:
     )
 
     assert found_in(tmp_path, steps) == ["E023", "E012"]
+
+
+def split(short: str, long: str) -> str:
+    arms = f"      short: {{share: 1, steps: [{short}]}}\n      long: {{share: 1, steps: [{long}]}}\n"
+    return f"  - split: two-ways\n    arms:\n{arms}"
+
+
+def test_the_arms_of_a_split_lead_to_their_steps_and_meet_behind_it(tmp_path: Path) -> None:
+    steps = (
+        "  - split: short-or-none\n    arms:\n"
+        "      short: {share: 9, steps: [{email: welcome}, {email: guide, after: 1 week}]}\n"
+        "      none: {share: 1, holdout: yes}\n"
+        "  - goal: done\n"
+    )
+
+    small = cadence(tmp_path, steps)
+
+    drawn = small.steps[0]
+    assert isinstance(drawn, SplitStep)
+    assert [(arm.name, arm.share, arm.next, arm.holdout) for arm in drawn.arms] == [
+        ("short", 9, "welcome", False),
+        ("none", 1, "done", True),
+    ]
+    assert [(step.id, step.next) for step in small.steps[1:]] == [("welcome", "guide"), ("guide", "done"), ("done", None)]
+
+
+@pytest.mark.parametrize("ends", ["{goal: won}", "{leave: enough, because: has enough}"])
+def test_nobody_comes_behind_a_split_whose_arms_all_end(ends: str, tmp_path: Path) -> None:
+    other = ends.replace("won", "won-too").replace("enough,", "enough-too,")
+
+    assert found_in(tmp_path, split(ends, other) + "  - email: welcome\n") == ["W001"]
+    assert found_in(tmp_path, split(ends, "{email: guide}") + "  - email: welcome\n    after: 1 week\n") == []
+
+
+def test_emails_in_different_arms_may_be_at_one_instant_and_on_one_way_not(tmp_path: Path) -> None:
+    at_day_4 = "{email: %s, at: day 4}"
+
+    assert found_in(tmp_path, split(at_day_4 % "welcome", at_day_4 % "guide")) == []
+    assert found_in(tmp_path, split(at_day_4 % "welcome", "{task: t, title: T}") + "  - email: guide\n    at: day 4\n") == [
+        "E056"
+    ]
+
+
+def test_a_time_before_the_end_of_every_arm_is_out_of_order(tmp_path: Path) -> None:
+    pauses = split("{wait: 2 weeks, id: a}", "{wait: 3 weeks, id: b}")
+
+    assert found_in(tmp_path, pauses + "  - email: welcome\n    at: day 10\n") == ["E032"]
+    assert found_in(tmp_path, pauses + "  - email: welcome\n    at: day 20\n") == ["W012"]
+    assert found_in(tmp_path, pauses + "  - email: welcome\n    at: day 21\n") == []
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("", (None, Late.SEND)),
+        ("valid_for: 2 days", (Span(days=2), Late.SKIP)),
+        ("valid_for: 4 hours\n    late: shift", (Span(seconds=14400), Late.SHIFT)),
+    ],
+)
+def test_a_mail_that_bears_little_lateness_is_skipped_unless_it_says_otherwise(
+    written: str, meant: tuple[Span | None, Late], tmp_path: Path
+) -> None:
+    [step] = cadence(tmp_path, f"  - email: welcome\n    at: day 0\n    {written}\n").steps
+
+    assert isinstance(step, EmailStep)
+    assert (step.valid_for, step.late) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("", None), ("reentry: no", None), ("reentry: yes", Span()), ("reentry: 6 months", Span(months=6))]
+)
+def test_re_entry_is_never_at_once_or_after_a_time(written: str, meant: Span | None, tmp_path: Path) -> None:
+    small = cadence(tmp_path, "  - email: welcome\n", f"enter: [{{segment: big}}]\n{written}\n")
+
+    assert small.reentry == meant
+
+
+def test_a_cadence_is_quiet_in_the_workspaces_quiet_hours_and_its_own(tmp_path: Path) -> None:
+    copy_good(tmp_path)
+    with (tmp_path / "workspace.yaml").open("a") as file:
+        file.write('quiet: [{from: "20:00", to: "08:00"}]\n')
+    write(tmp_path, "cadences/small.yaml", HEAD + 'window: {quiet: [{from: "12:00", to: "13:00"}]}\nsteps:\n  - email: welcome\n')
+
+    plan = compiled(tmp_path).plan
+
+    assert plan
+    small, trial = plan.cadences
+    assert trial.window.quiet == ((time(20), time(8)),)
+    assert small.window.quiet == ((time(20), time(8)), (time(12), time(13)))
+
+
+def test_a_field_is_set_to_a_value_of_its_type_and_emptied_by_an_empty_one(tmp_path: Path) -> None:
+    small = cadence(tmp_path, "  - set: mark\n    fields: {first_name: '', employees: '80', role: OWNER}\n")
+
+    assert isinstance(small.steps[0], SetStep)
+    assert small.steps[0].values == {"first_name": None, "employees": 80, "role": "owner"}
