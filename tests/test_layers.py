@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 # A module belongs to the longest name here that it begins with; it may import its own layer and those above it here.
 LAYERS: list[tuple[str, list[str]]] = [
     ("ground", ["engine", "engine.errors", "engine.vocabulary", "engine.clock", "engine.crash", "engine.settings",
-                "engine.tokens", "engine.log", "engine.installed", "engine.spans"]),
+                "engine.tokens", "engine.log", "engine.installed", "engine.garbage", "engine.spans"]),
     ("pure", ["engine.graph", "engine.expressions", "engine.compiler", "engine.render", "engine.inbound",
               "engine.schedule.timing",
               "engine.schedule.draw", "engine.schedule.next_step", "engine.schedule.holidays",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from engine.database import Database
+from engine.garbage import collect_less
 from engine.processes.assemble import Unwired, assemble, mail_wire, outbox_folder, require_shared_broker
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
@@ -38,6 +39,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
         receiver = stack.enter_context(receiving(runtime, publisher(broker)))
+        collect_less()
         say(welcome(settings, receiver, outbox))
         stop.wait()
         say("Stopping: what was begun is being finished.")
@@ -48,6 +50,7 @@ def run_dispatcher_alone(settings: Settings, database: Database, *, stop: thread
     require_shared_broker(settings, "dispatcher")
     publish = publisher(open_broker(settings.broker_url))
     with present(database, kind="dispatcher", lease=settings.worker_lease):
+        collect_less()
         say("The dispatcher is running. Stop it with Ctrl-C.")
         run_dispatcher(database, publish, lease=settings.queue_lease, stop=stop)
 
@@ -60,6 +63,7 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
     with mail_wire(settings) as wire, present(database, kind="worker", lease=settings.worker_lease) as presence:
         runtime = assemble(settings, database, broker, wire=wire, presence=presence)
         with working(broker, runtime, threads=threads, on_unfinished=presence.abandon), keeping_up(runtime):
+            collect_less()
             say(f"A worker of {threads} threads is running. {destination(settings)} Stop it with Ctrl-C.")
             stop.wait()
 
@@ -70,6 +74,7 @@ def run_web_alone(settings: Settings, database: Database, *, stop: threading.Eve
     with present(database, kind="web", lease=settings.worker_lease) as presence:
         runtime = assemble(settings, database, broker, wire=Unwired(), presence=presence)
         with receiving(runtime, publisher(broker)) as address:
+            collect_less()
             say(f"The receiver is running at {address}, for replies at {settings.reply_listen}. Stop it with Ctrl-C.")
             stop.wait()
 

@@ -21,6 +21,7 @@ from threading import Thread
 import sqlalchemy as sa
 
 from engine.compiler.workspace import Compiled
+from engine.garbage import collect_less
 from engine.leadfile.bring_in import Imported, import_leads
 from engine.leadfile.map import LeadMap, read_map
 from engine.leads import NewLead
@@ -92,6 +93,7 @@ def pass_on(days: "Queue[int]", progress: Callable[[int], None]) -> None:
 
 def simulate_part(run: Run, number: int, parts: int, progress: Callable[[int], None]) -> Part:
     """One process's share: the leads whose address falls to this number."""
+    collect_less()
     with TemporaryDirectory(prefix="handraiser-") as folder:
         world = make_world(run.compiled, Path(folder), start=run.start, seed=run.seed)
         imported = import_leads(
