@@ -81,14 +81,17 @@ def gather(
     tx: Tx, rows: Sequence[TouchRow], courses: Mapping[int, Course], people: Mapping[int, Lead], live: Live
 ) -> dict[int, Facts]:
     """Facts by touch, for those whose cadence or step asks; events are read only where a condition is about them."""
-    groups: dict[tuple[str, frozenset[str] | None], list[TouchRow]] = {}
+    at_step: dict[tuple[int, str], list[TouchRow]] = {}
     for row in rows:
-        way = courses[row.version_id]
-        asked = conditions_at(way, row.step_id, live)
-        needs_rep = asks_for_rep(way.steps.get(row.step_id))
+        at_step.setdefault((row.version_id, row.step_id), []).append(row)
+    groups: dict[tuple[str, frozenset[str] | None], list[TouchRow]] = {}
+    for (version_id, step_id), some in at_step.items():
+        way = courses[version_id]
+        asked = conditions_at(way, step_id, live)
+        needs_rep = asks_for_rep(way.steps.get(step_id))
         if asked or needs_rep:
             types = None if needs_rep else frozenset(kind for each in asked for kind in each.uses_events)
-            groups.setdefault((way.plan.topic, types), []).append(row)
+            groups.setdefault((way.plan.topic, types), []).extend(some)
     found: dict[int, Facts] = {}
     for (topic, types), some in groups.items():
         theirs = {row.lead_id: people[row.lead_id] for row in some}

@@ -23,7 +23,7 @@ from engine.runtime import Runtime
 from engine.schedule.endings import compiled_or_none, conditions_of, way_out
 from engine.schedule.leave import leave, resume
 from engine.schedule.lock import lock_passages
-from engine.schedule.wake import wake_waits
+from engine.schedule.wake import waits_for_something, wake_waits
 from engine.schema import enrolments, events, handoffs, reactions
 from engine.scoring.rescore import rescore
 from engine.scoring.rules import moved_by
@@ -60,7 +60,7 @@ class Passage:
     began_at: datetime
 
 
-Reaction = Callable[[Tx, Runtime, Sequence[Observed]], None]  # the events are of one type
+Reaction = Callable[[Tx, Runtime, Sequence[Observed], Sequence[Passage]], None]  # events of one type, passages of their leads
 
 
 def react(runtime: Runtime, claims: Sequence[Claim]) -> None:
@@ -71,8 +71,9 @@ def react(runtime: Runtime, claims: Sequence[Claim]) -> None:
         lock_passages(tx, {event.lead_id for event in observed})
         for event_type in dict.fromkeys(event.type for event in observed):
             of_type = [event for event in observed if event.type == event_type]
+            passages = live_passages(tx, of_type)
             for reaction in REACTIONS.get(event_type, BY_DEFAULT):
-                reaction(tx, runtime, of_type)
+                reaction(tx, runtime, of_type, passages)
         finish(tx, [claim for claim in claims if claim[0] in begun])
 
 
@@ -88,62 +89,63 @@ def finish(tx: Tx, ours: Sequence[Claim]) -> None:
     FINISH.run(tx, **these(ours), at=tx.now)
 
 
-def stop_scope(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+def stop_scope(tx: Tx, _runtime: Runtime, observed: Sequence[Observed], passages: Sequence[Passage]) -> None:
     """An opt-out ends the passages that it is about: of one topic, or all of them."""
-    for passage in live_passages(tx, observed):
+    for passage in passages:
         of_topic = topic_scope(cadence_plan(tx, passage.version_id).topic)
         said = {event.scope for event in observed if event.lead_id == passage.lead_id}
         if said & {None, Scope.MARKETING, Scope.EVERYTHING, of_topic}:
             leave(tx, [passage.enrolment_id], reason=Reason.UNSUBSCRIBED)
 
 
-def stop_everything(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+def stop_everything(tx: Tx, _runtime: Runtime, observed: Sequence[Observed], passages: Sequence[Passage]) -> None:
     """The address must not be written to at all: every passage ends."""
-    leave(tx, ids(live_passages(tx, observed)), reason=observed[0].type)
+    leave(tx, ids(passages), reason=observed[0].type)
 
 
-def resume_nurture(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+def resume_nurture(tx: Tx, _runtime: Runtime, observed: Sequence[Observed], _passages: Sequence[Passage]) -> None:
     """Sales gave the lead back: its cadences go on where they were, unless its hand is up again by now."""
     given_back = {event.lead_id for event in observed}
     still_with_sales = sa.select(handoffs.c.lead_id).where(handoffs.c.lead_id.in_(given_back), handoffs.c.state.in_(OPEN_HANDOFF))
     resume(tx, sorted(given_back - {row.lead_id for row in tx.run(still_with_sales)}))
 
 
-def end_nurture(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+def end_nurture(tx: Tx, _runtime: Runtime, observed: Sequence[Observed], passages: Sequence[Passage]) -> None:
     """Sales is through with the lead: the cadences that it was in end."""
-    leave(tx, ids(passages_before(tx, observed)), reason=Reason.HANDOFF)
+    leave(tx, ids(begun_before(observed, passages)), reason=Reason.HANDOFF)
 
 
-def leave_by_event(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+def leave_by_event(tx: Tx, _runtime: Runtime, observed: Sequence[Observed], passages: Sequence[Passage]) -> None:
     """Leave the cadences that name this event as an exit."""
     event_type, known = observed[0].type, live_rules(tx).policy.event_schema
-    for passage in passages_before(tx, observed):
+    for passage in begun_before(observed, passages):
         for leaving in cadence_plan(tx, passage.version_id).exits:
             if leaving.event is not None and event_type in known.counted_as(leaving.event):
                 leave(tx, [passage.enrolment_id], reason=leaving.because)
                 break
 
 
-def count_points(tx: Tx, runtime: Runtime, observed: Sequence[Observed]) -> None:
+def count_points(tx: Tx, runtime: Runtime, observed: Sequence[Observed], _passages: Sequence[Passage]) -> None:
     """Score anew, where an event of this type may move a score."""
     rules = live_rules(tx)
     if moved_by(rules.scoring, observed[0].type, scope_of(rules.policy)):
         rescore(tx, runtime, {event.lead_id for event in observed})
 
 
-def leave_by_condition(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+def leave_by_condition(tx: Tx, _runtime: Runtime, observed: Sequence[Observed], passages: Sequence[Passage]) -> None:
     """Leave the cadences whose goal, or the condition of an exit, holds now that this has happened."""
     rules = live_rules(tx)
-    passages = {passage.enrolment_id: passage for passage in live_passages(tx, observed)}
-    plans = {enrolment_id: cadence_plan(tx, passage.version_id) for enrolment_id, passage in passages.items()}
-    watched = {enrolment_id: plan for enrolment_id, plan in plans.items() if watches(plan, rules.policy, observed[0].type)}
-    people = load_leads(tx, {passages[enrolment_id].lead_id for enrolment_id in watched})
-    for topic in sorted({plan.topic for plan in watched.values()}):
+    plans = {version_id: cadence_plan(tx, version_id) for version_id in {passage.version_id for passage in passages}}
+    watching = {version_id for version_id, plan in plans.items() if watches(plan, rules.policy, observed[0].type)}
+    watched = [passage for passage in passages if passage.version_id in watching]
+    people = load_leads(tx, {passage.lead_id for passage in watched})
+    for topic in sorted({plans[version_id].topic for version_id in watching}):
         facts = gather_facts(tx, people, rules, topic=topic)
-        for enrolment_id, plan in watched.items():
-            way = way_out(plan, rules.policy, facts[passages[enrolment_id].lead_id]) if plan.topic == topic else None
+        for passage in watched:
+            plan = plans[passage.version_id]
+            way = way_out(plan, rules.policy, facts[passage.lead_id]) if plan.topic == topic else None
             if way is not None:
-                leave(tx, [enrolment_id], reason=way.reason, state=way.state)
+                leave(tx, [passage.enrolment_id], reason=way.reason, state=way.state)
 
 
 def watches(plan: CadencePlan, policy: Policy, event_type: str) -> bool:
@@ -157,9 +159,11 @@ def may_move(asked: Condition, event_type: str) -> bool:
     return event_type in asked.uses_events or asked.uses_score or bool(asked.uses_fields) or not asked.uses_events
 
 
-def wake(tx: Tx, _runtime: Runtime, observed: Sequence[Observed]) -> None:
+def wake(tx: Tx, _runtime: Runtime, _observed: Sequence[Observed], passages: Sequence[Passage]) -> None:
     """Whoever waits for something looks again."""
-    wake_waits(tx, {event.lead_id for event in observed})
+    plans = {version_id: cadence_plan(tx, version_id) for version_id in {passage.version_id for passage in passages}}
+    waiting = {version_id for version_id, plan in plans.items() if any(waits_for_something(step) for step in plan.steps)}
+    wake_waits(tx, {passage.lead_id for passage in passages if passage.version_id in waiting})
 
 
 BY_DEFAULT: Sequence[Reaction] = (leave_by_event, count_points, leave_by_condition, wake)
@@ -180,10 +184,10 @@ def live_passages(tx: Tx, observed: Sequence[Observed]) -> list[Passage]:
     ]
 
 
-def passages_before(tx: Tx, observed: Sequence[Observed]) -> list[Passage]:
-    """The live passages that had begun when it happened: an old order, told late, does not end a new nurture."""
+def begun_before(observed: Sequence[Observed], passages: Sequence[Passage]) -> list[Passage]:
+    """The passages that had begun when it happened: an old order, told late, does not end a new nurture."""
     latest = {event.lead_id: event.at for event in sorted(observed, key=lambda event: event.at)}
-    return [passage for passage in live_passages(tx, observed) if passage.began_at <= latest[passage.lead_id]]
+    return [passage for passage in passages if passage.began_at <= latest[passage.lead_id]]
 
 
 def ids(passages: Iterable[Passage]) -> list[int]:

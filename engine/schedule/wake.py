@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from engine.compiler.plan import WaitStep
+from engine.compiler.plan import Step, WaitStep
 from engine.database import Tx
 from engine.prepared import Prepared
 from engine.schedule.courses import course
@@ -30,9 +30,13 @@ def waiting_for_something(tx: Tx, lead_ids: Collection[int]) -> list[int]:
     found = []
     for row in STANDING.rows(tx, ids=lead_ids):
         step = course(tx, row.version_id).steps.get(row.step_id)
-        if isinstance(step, WaitStep) and step.condition is not None:
+        if step is not None and waits_for_something(step):
             found.append(row.id)
     return found
+
+
+def waits_for_something(step: Step) -> bool:
+    return isinstance(step, WaitStep) and step.condition is not None
 
 
 def wake(tx: Tx, touch_ids: Collection[int]) -> int:
