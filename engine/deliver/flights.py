@@ -9,7 +9,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 from engine.compiler.plan import Offer, Policy
@@ -145,19 +144,12 @@ def headers_of(runtime: Runtime, send: Loaded, artifact: Artifact, spelt: Spelt)
 
 def lead_for_template(lead: Lead, schema: LeadSchema) -> dict[str, object]:
     """Every field that leads.yaml declares, typed; None where the lead has nothing."""
-    missing, days = declared(schema)
-    values = {**missing, **lead_values(lead)}
-    for name in days:
-        if isinstance(day := values[name], str):
-            values[name] = date.fromisoformat(day)
+    values = lead_values(lead)
+    for field in schema.fields:
+        value = values.setdefault(field.name, None)
+        if field.type is FieldType.DATE and isinstance(value, str):
+            values[field.name] = date.fromisoformat(value)
     return values
-
-
-@lru_cache(maxsize=8)
-def declared(schema: LeadSchema) -> tuple[dict[str, None], tuple[str, ...]]:
-    """Each declared name with None, and which of them are days."""
-    days = (field.name for field in schema.fields if field.type == FieldType.DATE)
-    return dict.fromkeys(field.name for field in schema.fields), tuple(days)
 
 
 def rep_for_template(send: Loaded, live: Live) -> dict[str, object] | None:

@@ -158,6 +158,7 @@ def phrase(name: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
 
 
+@lru_cache(256)  # the recipient's is asked for twice for each mail
 def address(mail_address: str) -> str:
     """An address as it stands in a header and in SMTP: a domain in ASCII (RFC 5890), a local part that needs no SMTPUTF8.
 
@@ -167,19 +168,24 @@ def address(mail_address: str) -> str:
     local, _, domain = mail_address.rpartition("@")
     if not LOCAL_PART.fullmatch(local) or len(local) > LONGEST_LOCAL_PART:
         raise ValueError("an address has a local part that cannot be written to")
-    ascii_domain = domain if domain.isascii() else in_ascii(domain)
-    if not DOMAIN.fullmatch(ascii_domain) or ".." in ascii_domain or len(local) + len(ascii_domain) >= LONGEST_ADDRESS:
+    ascii_domain = in_ascii(domain)
+    if len(local) + len(ascii_domain) >= LONGEST_ADDRESS:
         raise ValueError("an address has a domain that cannot be written to")
     return f"{local}@{ascii_domain}" if DOT_ATOM.fullmatch(local) else f'"{local}"@{ascii_domain}'
 
 
+@lru_cache(1024)
 def in_ascii(domain: str) -> str:
     try:
-        return idna.encode(domain, uts46=True).decode("ascii")
+        ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
     except idna.IDNAError as error:
         raise ValueError("an address has a domain that cannot be written to") from error
+    if not DOMAIN.fullmatch(ascii_domain) or ".." in ascii_domain:
+        raise ValueError("an address has a domain that cannot be written to")
+    return ascii_domain
 
 
+@lru_cache(256)  # most subjects are the same for every reader
 def unstructured(name: str, value: str) -> str:
     """A header's free text: as it is, folded at blanks, or in encoded words."""
     refuse_control(value, name)

@@ -12,14 +12,16 @@ LONGEST_LINE = 76  # RFC 2045 section 6.7 (5), without the CRLF
 SOFT_BREAK = "=\r\n"
 # What needs no encoding: printable ASCII but "=", not beginning with the dot that SMTP doubles.
 PLAIN = re.compile(r"[ -\-/-<>-~][ -<>-~]{0,74}")
-# The same and no character of HTML's either.
-BARE = re.compile(r"[ !#-%(-\-/-;?-~][ !#-%(-;?-~]{0,74}")
+# The same in two lines: an address with a token in it, of which a mail has many.
+LONG_WORD = re.compile(r"[!-\-/-<>-~][!-<>-~]{74}[!-\-/-<>-~][!-<>-~]{0,74}")
 
 
 def quote_piece(text: str) -> str:
     """The text as whole lines of quoted-printable. Line ends in the text are hard ones, written CRLF."""
     if PLAIN.fullmatch(text):
         return text + SOFT_BREAK
+    if LONG_WORD.fullmatch(text):
+        return f"{text[:75]}{SOFT_BREAK}{text[75:]}{SOFT_BREAK}"
     if not text:
         return ""
     encoded = b2a_qp(text.encode("utf-8", "replace"), quotetabs=False, istext=True).decode("ascii")

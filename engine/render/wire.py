@@ -5,6 +5,7 @@ forms of the same: `render` gives text, for previews and pages; `render_wire` gi
 fixed was encoded when the artifact was first met. Decoded, they are equal, and a test holds them to it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ from markupsafe import Markup, escape
 
 from engine.errors import RenderError
 from engine.render.artifact import Artifact
-from engine.render.quoted import BARE, SOFT_BREAK, quote_piece
+from engine.render.quoted import quote_piece
 from engine.render.sandbox import Sandbox, checked_url, make_sandbox, printed, spoken
 
 LARGEST_OUTPUT = 512 * 1024
@@ -23,6 +24,7 @@ LONGEST_SUBJECT = 300
 COMPILED = 512  # artifacts held ready
 # What begins every tracked address is the same all through a mail: one value, encoded once for the mail.
 STEMS = ("click", "personal", "open")
+BARE = re.compile(r"[ !#-%(-;=?-~]*")  # printable ASCII without HTML's own characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +47,12 @@ class WireParts:
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """An artifact's three templates, compiled."""
+    """An artifact's three templates, compiled, and those of `STEMS` that they print."""
 
     subject: Template
     html: Template
     text: Template
+    stems: tuple[str, ...] = ()
 
 
 def render(artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
@@ -63,7 +66,8 @@ def render(artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
 
 def render_wire(artifact: Artifact, values: Mapping[str, Any]) -> WireParts:
     """The same as `render` in the form in which it is sent: what is fixed is not encoded again. Raises RenderError."""
-    subject, html, text = fill(wire_templates(artifact), with_sealing(values) | stems_of(values), artifact)
+    templates = wire_templates(artifact)
+    subject, html, text = fill(templates, with_sealing(values) | stems_of(values, templates.stems), artifact)
     return WireParts(subject=one_line(subject), text_qp=text.encode("ascii"), html_qp=html.encode("ascii"))
 
 
@@ -81,9 +85,9 @@ class Ready(str):
     """Text that is quoted-printable already."""
 
 
-def stems_of(values: Mapping[str, Any]) -> dict[str, Any]:
+def stems_of(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     track, token = values["track"], values["token"]
-    return {f"{name}_stem": Ready(quote_piece(f"{track}/{name[0]}/{token}")) for name in STEMS}
+    return {f"{name}_stem": Ready(quote_piece(f"{track}/{name[0]}/{token}")) for name in names}
 
 
 def fill(templates: Templates, values: dict[str, Any], artifact: Artifact) -> list[str]:
@@ -120,17 +124,23 @@ def wire_templates(artifact: Artifact) -> Templates:
         subject=PLAIN_TEXT.from_string(artifact.subject),
         html=quoted_template(WIRE_HTML, artifact.html),
         text=quoted_template(WIRE_TEXT, artifact.text),
+        stems=tuple(name for name in STEMS if spelt_stem(name) in artifact.html + artifact.text),
     )
 
 
 def quoted_template(sandbox: Sandbox, source: str) -> Template:
     """A template whose fixed text is already quoted-printable, and whose `finalize` makes the values so."""
-    for stem in STEMS:
-        source = source.replace(f"{{{{ track }}}}/{stem[0]}/{{{{ token }}}}", f"{{{{ {stem}_stem }}}}")
+    for name in STEMS:
+        source = source.replace(spelt_stem(name), f"{{{{ {name}_stem }}}}")
     tree = sandbox.parse(source)
     for data in tree.find_all(nodes.TemplateData):
         data.data = quote_piece(data.data)
     return sandbox.from_string(tree)
+
+
+def spelt_stem(name: str) -> str:
+    """How an artifact spells it."""
+    return f"{{{{ track }}}}/{name[0]}/{{{{ token }}}}"
 
 
 def escaped(value: Any) -> str:
@@ -138,9 +148,9 @@ def escaped(value: Any) -> str:
 
 
 def quoted_html(value: Any) -> str:
-    if type(value) is str and BARE.fullmatch(value):
-        return value + SOFT_BREAK
-    return value if type(value) is Ready else quote_piece(str(escaped(value)))
+    if type(value) is Ready:
+        return value
+    return quote_piece(value if type(value) is str and BARE.fullmatch(value) else str(escaped(value)))
 
 
 def quoted_text(value: Any) -> str:
