@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 
 from engine.errors import HandraiserError
 
@@ -153,15 +154,25 @@ class ReplyReader:
         return [reply for line in lines if (reply := self._take(line.rstrip(b"\r"))) is not None]
 
     def _take(self, line: bytes) -> Reply | None:
-        code, separator, text = line[:3], line[3:4], line[4:].decode("utf-8", "replace").strip()
-        if len(code) < 3 or not code.isdigit() or separator not in (b"", b" ", b"-"):
-            raise ValueError(f"the server sent something that is not a reply: {line[:80]!r}")
         self._size += len(line)
         if self._size > LONGEST_REPLY:
             raise ValueError("the server sent a reply without an end")
-        self._lines.append(ENHANCED.sub("", text, count=1) if self._lines else text)
-        if separator == b"-":
+        spoken, is_last = read_line(line)
+        if is_last and not self._lines:
+            self._size = 0
+            return spoken
+        self._lines.append(ENHANCED.sub("", spoken.text, count=1) if self._lines else spoken.text)
+        if not is_last:
             return None
-        reply = Reply(code=int(code), text=" ".join(filter(None, self._lines)))
+        reply = Reply(code=spoken.code, text=" ".join(filter(None, self._lines)))
         self._lines, self._size = [], 0
         return reply
+
+
+@lru_cache(256)  # servers say the same three things over and over
+def read_line(line: bytes) -> tuple[Reply, bool]:
+    """What one line says, and whether it is the last of its reply. Raises ValueError for what is not SMTP."""
+    code, separator, text = line[:3], line[3:4], line[4:].decode("utf-8", "replace").strip()
+    if len(code) < 3 or not code.isdigit() or separator not in (b"", b" ", b"-"):
+        raise ValueError(f"the server sent something that is not a reply: {line[:80]!r}")
+    return Reply(code=int(code), text=text), separator != b"-"
