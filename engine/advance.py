@@ -33,6 +33,7 @@ from engine.deliver.compose import TouchMail, send_rows_for_touches
 from engine.deliver.send import deliver_begun
 from engine.expressions.condition import Condition
 from engine.look import Reached, look
+from engine.posts.ask import NewPost, write_posts
 from engine.prepared import Prepared
 from engine.runtime import Runtime
 from engine.schedule.courses import course
@@ -57,7 +58,7 @@ LOOK_AGAIN = timedelta(days=1)  # at a wait whose condition may come true withou
 LONGEST_REASON = 200
 
 
-Decision = TouchMail | NewTask | EndedTouch | Waits | Leaves | Sets | AskedHand | Enters
+Decision = TouchMail | NewTask | EndedTouch | Waits | Leaves | Sets | AskedHand | Enters | NewPost
 Kind = TypeVar("Kind")
 CHANGES_LEAD = (TaskStep, SetStep, RaiseStep, EnterStep)  # its row or its passages
 REACHES_OTHERS = (TaskStep, WebhookStep, RaiseStep)  # what a cadence that only pretends does not do
@@ -139,7 +140,7 @@ def decide(live: Live, reached: Reached) -> Decision:
             way = WayOut(reason=step.because[:LONGEST_REASON], state=EnrolmentState.LEFT)
             return Leaves(touch_id=touch.id, enrolment_id=touch.enrolment_id, way=way, reached=True)
         case WebhookStep():
-            raise NotImplementedError(step.kind)  # the compiler makes none yet
+            return NewPost(touch_id=touch.id, lead_id=touch.lead_id, webhook=step.to, fields=step.fields)
         case None:
             return skipped(touch, Reason.REMOVED)
     assert_never(step)
@@ -239,7 +240,10 @@ def carry_out(tx: Tx, runtime: Runtime, live: Live, decisions: Sequence[Decision
     put_back(tx, of(Waits, decisions))
     end_passages(tx, of(Leaves, decisions))
     write_tasks(tx, of(NewTask, decisions))
-    done = [*of(EndedTouch, decisions), *map(done_with, of(NewTask, decisions))]
+    write_posts(tx, of(NewPost, decisions))
+    done = of(EndedTouch, decisions)
+    done += [done_with(task.touch_id) for task in of(NewTask, decisions)]
+    done += [done_with(post.touch_id) for post in of(NewPost, decisions)]
     done += set_all(tx, of(Sets, decisions))
     done += raise_all(tx, runtime, live, of(AskedHand, decisions))
     done += enter_cadences(tx, of(Enters, decisions))
@@ -251,14 +255,14 @@ def of(kind: type[Kind], decisions: Sequence[object]) -> list[Kind]:
     return [each for each in decisions if isinstance(each, kind)]
 
 
-def done_with(each: NewTask | Sets | AskedHand) -> EndedTouch:
-    return EndedTouch(touch_id=each.touch_id, state=TouchState.DONE)
+def done_with(touch_id: int) -> EndedTouch:
+    return EndedTouch(touch_id=touch_id, state=TouchState.DONE)
 
 
 def raise_all(tx: Tx, runtime: Runtime, live: Live, asked: Sequence[AskedHand]) -> list[EndedTouch]:
     raised = raise_asked(tx, runtime, live, asked)
     over = EndedTouch(touch_id=0, state=TouchState.SKIPPED, reason=Reason.WITH_SALES)
-    return [done_with(each) if each.touch_id in raised else replace(over, touch_id=each.touch_id) for each in asked]
+    return [done_with(each.touch_id) if each.touch_id in raised else replace(over, touch_id=each.touch_id) for each in asked]
 
 
 def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Claim]:

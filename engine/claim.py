@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.prepared import Prepared
-from engine.schema import reactions, sends, touches, workers
+from engine.schema import posts, reactions, sends, touches, workers
 
 CLAIMED = "claimed"
 QUARANTINE_AFTER = 3  # a row that was tried so often and never finished harms others; a person must look
@@ -36,7 +36,8 @@ class Noun:
 TOUCH = Noun(name="touch", table=touches, open_state="waiting")
 SEND = Noun(name="send", table=sends, open_state="ready")
 REACTION = Noun(name="reaction", table=reactions, open_state="waiting")
-NOUNS = {noun.name: noun for noun in (TOUCH, SEND, REACTION)}
+POST = Noun(name="post", table=posts, open_state="ready")
+NOUNS = {noun.name: noun for noun in (TOUCH, SEND, REACTION, POST)}
 
 Claim = tuple[int, int]  # (id, epoch)
 

@@ -18,7 +18,7 @@ from engine.errors import SettingsError
 
 PREFIX = "HANDRAISER_"
 KNOWN = (
-    "DATABASE_URL", "BROKER_URL", "SMTP_URL", "PUBLIC_URL", "SECRET_KEY", "WEBHOOK_KEY", "REPLY_DOMAIN",
+    "DATABASE_URL", "BROKER_URL", "SMTP_URL", "PUBLIC_URL", "SECRET_KEY", "WEBHOOK_KEY", "WEBHOOK_ALLOW", "REPLY_DOMAIN",
     "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "QUEUE_LEASE_SECONDS", "WORKER_LEASE_SECONDS", "LOG_LEVEL", "CRASH_AT",
 )  # fmt: skip
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -41,6 +41,7 @@ class Settings:
     public_url: str
     secret_keys: tuple[str, ...]
     webhook_key: str | None
+    webhook_allow: frozenset[str]  # hosts that posts may go to although they lie inside
     reply_domain: str
     reply_listen: str
     web_listen: str
@@ -104,6 +105,7 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
         public_url=public_url,
         secret_keys=tuple(key.strip() for key in value("SECRET_KEY", "").split(",") if key.strip()),
         webhook_key=given.get(PREFIX + "WEBHOOK_KEY"),
+        webhook_allow=frozenset(host.strip().lower() for host in value("WEBHOOK_ALLOW", "").split(",") if host.strip()),
         reply_domain=value("REPLY_DOMAIN", reply_domain_of(public_url)),
         reply_listen=value("REPLY_LISTEN", "127.0.0.1:8026"),
         web_listen=value("WEB_LISTEN", "127.0.0.1:8025"),

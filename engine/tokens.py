@@ -38,6 +38,7 @@ class Tokens:
     def __init__(self, secret_keys: tuple[str, ...]) -> None:
         self._boxes = tuple((key_id(secret), AESSIV(derive(secret, b"token"))) for secret in secret_keys)
         self._pepper = derive(secret_keys[-1], b"address")
+        self._webhook_roots = tuple(derive(secret, b"webhook") for secret in secret_keys)
         self.fingerprint = hmac.new(self._pepper, b"fingerprint", sha256).hexdigest()
 
     def seal(self, token: SendToken) -> bytes:
@@ -70,6 +71,10 @@ class Tokens:
         """The id of the hand-off. Raises TokenError."""
         handoff_id: int = unpack(">q", self._decrypt(from_url(text), b"handoff"))[0]
         return handoff_id
+
+    def webhook_secrets(self, webhook: str) -> tuple[bytes, ...]:
+        """What posts to this webhook are signed with: one secret of each key, newest first. They are the receiver's to know."""
+        return tuple(hmac.digest(root, webhook.encode(), sha256) for root in self._webhook_roots)
 
     def address_key(self, address: str) -> str:
         """What stands for an address wherever the address itself must not stand: HMAC-SHA256 of its folded form."""

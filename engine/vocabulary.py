@@ -226,3 +226,6 @@ class Reason(StrEnum):
     ADDRESS_CHANGED = "address_changed"
     ENROLMENT_ENDED = "enrolment_ended"
     QUARANTINED = "quarantined"  # claimed three times and never finished
+    # a post failed
+    REJECTED = "rejected"  # the other system said no; `answer` has its words
+    FORBIDDEN = "forbidden"  # the address is none that we may write to

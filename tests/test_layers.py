@@ -17,12 +17,12 @@ LAYERS: list[tuple[str, list[str]]] = [
               "engine.schedule.late", "engine.schedule.spread",
               "engine.schedule.counterparts", "engine.schedule.forecast", "engine.schedule.fates",
               "engine.deliver.mime", "engine.deliver.places", "engine.deliver.wire",
-              "engine.scoring.rules"]),
+              "engine.posts.addresses", "engine.posts.fates", "engine.posts.sign", "engine.posts.wire", "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.prepared", "engine.claim", "engine.sql", "engine.leads",
                 "engine.events", "engine.suppression", "engine.versions", "engine.conditions", "engine.installation",
                 "engine.migrations", "engine.runtime"]),
     ("schedule", ["engine.schedule", "engine.leadfile"]),
-    ("deliver", ["engine.deliver"]),
+    ("deliver", ["engine.deliver", "engine.posts"]),
     ("scoring", ["engine.scoring"]),
     ("reactions", ["engine.reactions"]),
     ("advance", ["engine.look", "engine.advance"]),
@@ -84,6 +84,14 @@ def test_only_one_module_opens_smtp() -> None:
 
     # The demo's recipients write from mail programs of their own, to our listener on this machine.
     assert openers - {"engine.simulate.over_wire"} == {"engine.deliver.smtp"}
+
+
+def test_only_one_module_opens_connections_to_other_systems() -> None:
+    openers = {
+        module for module, tree in MODULES.items() if {"http.client", "urllib.request", "requests", "httpx"} & {*imported(tree)}
+    }
+
+    assert openers - {"engine.simulate.over_wire", "engine.simulate.shop"} == {"engine.posts.http"}
 
 
 def test_pure_modules_know_no_database() -> None:

@@ -3,7 +3,7 @@
 Before: the lead was found. After: `engine.cli.explain` prints it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from engine.schedule.courses import course
 from engine.schedule.next_step import Course
 from engine.schedule.passages import PASSAGE_COLUMNS, last_mailed, passage_of
 from engine.schedule.why import OpenTouch, why_then
-from engine.schema import consents, enrolments, handoffs, leads, scores, sends, touches
+from engine.schema import consents, enrolments, handoffs, leads, posts, scores, sends, touches
 from engine.scoring.card import about, name_of
 from engine.scoring.history import histories
 from engine.suppression import stops_on
@@ -71,6 +71,14 @@ WHY: dict[str, str] = {
     Reason.ADDRESS_CHANGED: "the lead has another address now",
     Reason.ENROLMENT_ENDED: "the lead had left the cadence by then",
     Reason.QUARANTINED: "it was tried three times and never finished; somebody must look",
+}
+
+POST_WHY: dict[str, str] = {
+    Reason.TEMPORARY: "the other system could not take it for now",
+    Reason.TOO_OLD: "the other system could not take it for three days",
+    Reason.REJECTED: "the other system refused it",
+    Reason.FORBIDDEN: "its address is none that we may write to",
+    Reason.REMOVED: "workspace.yaml no longer has that webhook",
 }
 
 
@@ -173,11 +181,13 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
             touches.c.step_id, touches.c.state, touches.c.reason, touches.c.due_at, touches.c.planned_on, touches.c.ended_at,
             touches.c.created_at, sends.c.state.label("send_state"), sends.c.reason.label("send_reason"),
             sends.c.due_at.label("send_due_at"), sends.c.ended_at.label("sent_at"), sends.c.smtp_code, sends.c.smtp_reply,
-            *PASSAGE_COLUMNS,
+            touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),
+            posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), *PASSAGE_COLUMNS,
         )
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
         .join(leads, leads.c.id == enrolments.c.lead_id)
         .join(sends, sends.c.touch_id == touches.c.id, isouter=True)
+        .join(posts, posts.c.touch_id == touches.c.id, isouter=True)
         .where(touches.c.enrolment_id == enrolment_id)
         .order_by(touches.c.id)
     )  # fmt: skip
@@ -195,9 +205,23 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
         state=in_reports(row.send_state or row.state),
         planned_on=str(row.planned_on),
         when=at(row.sent_at or row.ended_at or row.send_due_at or row.due_at, local),
-        because=tuple(told),
+        because=(*told, *what_followed(row, local)),
         server=server(row),
     )
+
+
+def what_followed(row: Row, local: ZoneInfo) -> Iterator[str]:
+    """The arm that a split drew, and what became of a post."""
+    if row.arm is not None:
+        yield f"drew the arm {row.arm}"
+    if row.post_state is None:
+        return
+    why = f", {POST_WHY.get(row.post_reason) or in_words(row.post_reason)}" if row.post_reason else ""
+    again = f"; tried again on {at(row.post_due_at, local)}" if row.attempts and row.post_due_at else ""
+    tries = f"{row.attempts} {'try' if row.attempts == 1 else 'tries'}"
+    yield f"the post to {row.webhook} is {row.post_state} after {tries}{why}{again}"
+    if row.answer:
+        yield f"{row.webhook} said: {' '.join(str(part) for part in (row.status_code, row.answer) if part)}"
 
 
 def other_mail(tx: Tx, lead: Lead) -> Sequence[Row]:

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from engine.claim import NOUNS, QUARANTINE_AFTER, Noun, in_state
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.database import Tx
-from engine.schema import enrolments, handoffs, leads, sends, suppressions, tasks, touches, workers
+from engine.schema import enrolments, handoffs, leads, posts, sends, suppressions, tasks, touches, workers
 from engine.vocabulary import HandoffState, TaskState
 
-DUE = {"touch": "step", "send": "mail", "reaction": "reaction"}
+DUE = {"touch": "step", "send": "mail", "reaction": "reaction", "post": "post"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class Status:
     suppressions: int
     passages: Mapping[str, int]
     mail: Mapping[str, int]
+    posts: Mapping[str, int]
     due: Mapping[str, int]
     next_touch_at: datetime | None
     handoffs: Mapping[str, int]
@@ -57,6 +58,7 @@ def status_of(tx: Tx) -> Status:
         suppressions=count(tx, suppressions),
         passages=by_state(tx, enrolments),
         mail=by_state(tx, sends),
+        posts=by_state(tx, posts),
         due={noun.name: count(tx, noun.table, is_open(noun), noun.table.c.due_at <= tx.now) for noun in NOUNS.values()},
         next_touch_at=tx.run(sa.select(sa.func.min(touches.c.due_at)).where(in_state(touches, "waiting"))).scalar(),
         handoffs=by_state(tx, handoffs),
@@ -89,6 +91,8 @@ def lines_of(found: Status) -> Iterator[str]:
     yield f"leads       {found.leads:,}, {found.suppressions:,} suppressions"
     yield f"passages    {listed(found.passages)}"
     yield f"mail        {listed(found.mail)}"
+    if found.posts:
+        yield f"posts       {listed(found.posts)}"
     yield f"due now     {', '.join(counted(number, DUE[noun]) for noun, number in found.due.items())}"
     yield f"next touch  {found.next_touch_at:%Y-%m-%d %H:%M} UTC" if found.next_touch_at else "next touch  none is planned"
     yield f"hand-offs   {listed(found.handoffs)}"

@@ -20,9 +20,12 @@ from engine.deliver.smtp import open_wire, relay_of
 from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
 from engine.errors import SettingsError
 from engine.log import start_logging
+from engine.posts.http import HttpPosts
+from engine.posts.wire import PostWire
 from engine.processes.broker import is_in_process, publisher
 from engine.processes.lanes import REACTIONS, TOUCHES, TRANSACTIONAL
 from engine.processes.outbox.mailbox import Mailbox
+from engine.processes.outbox.posts import KeptPosts
 from engine.processes.presence import Presence
 from engine.runtime import Runtime
 from engine.settings import Settings
@@ -67,6 +70,7 @@ def assemble(settings: Settings, database: Database, broker: dramatiq.Broker, *,
         worker_id=presence.worker_id,
         has_lease=presence.has_lease,
         publish=publish_rows,
+        posts=post_wire(settings),
         places=Places(relay_of(settings.smtp_url).connections if settings.smtp_url else MOST_CONNECTIONS),
     )
 
@@ -91,6 +95,14 @@ def mail_wire(settings: Settings) -> Iterator[Wire]:
     mailbox = Mailbox(outbox_folder(settings))
     with running(Sink(on_message=mailbox.keep)) as sink, closed_after(open_wire(sink.url)) as wire:
         yield wire
+
+
+def post_wire(settings: Settings) -> PostWire:
+    """The wire for webhook steps. Where mail does not leave, posts do not either."""
+    outward = HttpPosts(settings.webhook_allow)
+    if settings.sends_for_real:
+        return outward
+    return KeptPosts(folder=outbox_folder(settings) / "posts", allow=settings.webhook_allow, outward=outward)
 
 
 @contextmanager

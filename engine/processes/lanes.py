@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from engine.claim import REACTION, SEND, TOUCH, Claim, Noun
+from engine.claim import POST, REACTION, SEND, TOUCH, Claim, Noun
 from engine.schema import sends
 from engine.vocabulary import Stream
 
@@ -33,9 +33,11 @@ REACTIONS = Lane(queue="reaction", noun=REACTION)
 TRANSACTIONAL = Lane(queue="transactional", noun=SEND, only=sends.c.stream.in_(AWAITED_STREAMS), portion=8, room=400)
 TOUCHES = Lane(queue="touch", noun=TOUCH)
 MARKETING = Lane(queue="marketing", noun=SEND, only=sends.c.stream == Stream.MARKETING)
+POSTS = Lane(queue="post", noun=POST, portion=4, room=32)  # each may take as long as another system takes to answer
 
-LANES = (REACTIONS, TRANSACTIONAL, TOUCHES, MARKETING)  # the most urgent first
+LANES = (REACTIONS, TRANSACTIONAL, TOUCHES, MARKETING, POSTS)  # the most urgent first
 EXPRESS = (REACTIONS, TRANSACTIONAL)  # has threads of its own in every worker
 BULK = (TOUCHES, MARKETING)
+OUTWARD = (POSTS,)  # so that a slow system of somebody else's delays no mail
 
 PublishJob = Callable[[Lane, list[Claim]], None]

@@ -10,11 +10,12 @@ from engine.claim import Claim
 from engine.database import Tx
 from engine.deliver.record import settle_lost
 from engine.deliver.send import deliver
+from engine.posts.send import post_claimed
 from engine.reactions import react
 from engine.runtime import Runtime
 
 Verb = Callable[[Runtime, list[Claim]], None]
 Chore = Callable[[Tx], object]
 
-VERBS: dict[str, Verb] = {"touch": advance_touches, "send": deliver, "reaction": react}
+VERBS: dict[str, Verb] = {"touch": advance_touches, "send": deliver, "reaction": react, "post": post_claimed}
 CHORES: tuple[Chore, ...] = (settle_lost,)

@@ -21,13 +21,14 @@ from engine.database import Database
 from engine.processes.broker import declare_actors, publisher
 from engine.processes.dispatcher import dispatch
 from engine.processes.inprocess import InProcessBroker
-from engine.processes.lanes import BULK, EXPRESS, LANES, REACTIONS, TRANSACTIONAL, Lane
+from engine.processes.lanes import BULK, EXPRESS, LANES, OUTWARD, REACTIONS, TRANSACTIONAL, Lane
 from engine.processes.verbs import VERBS, Verb
 from engine.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
 DRAIN_MILLISECONDS = 25_000
+OUTWARD_THREADS = 4  # they mostly wait
 REDIS_POLL_MILLISECONDS = 100  # an idle worker asks Redis this often: a job waits for half of it on average
 MEMORY_POLL_MILLISECONDS = 500  # only how soon an idle thread sees that it should stop
 FOLLOWED_BY = {REACTIONS.queue: TRANSACTIONAL}  # a reaction may have asked for mail that somebody waits for
@@ -60,7 +61,11 @@ def working(
 def start_threads(broker: dramatiq.Broker, threads: int) -> list[Worker]:
     broker.emit_after("process_boot")
     express = max(1, threads // 4)
-    groups = [worker(broker, EXPRESS, express), worker(broker, BULK, max(1, threads - express))]
+    groups = [
+        worker(broker, EXPRESS, express),
+        worker(broker, BULK, max(1, threads - express)),
+        worker(broker, OUTWARD, OUTWARD_THREADS),
+    ]
     for group in groups:
         group.start()
     return groups

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.leads import load_leads
-from engine.schema import enrolments, events, handoffs, leads, sends, touches
+from engine.schema import enrolments, events, handoffs, leads, posts, sends, touches
 from engine.scoring.card import name_of, reason_words
 from engine.vocabulary import EventType, HandoffState, Origin, SendState, Stream
 
@@ -123,15 +123,16 @@ def mails_by_month(tx: Tx) -> dict[tuple[str, str], int]:
 
 
 def steps_reached(tx: Tx) -> list[StepCount]:
-    """Per cadence and step, what the touches became; a mail's touch counts as what its send became."""
-    became = sa.func.coalesce(sends.c.state, touches.c.state)
-    why = sa.func.coalesce(sends.c.reason, touches.c.reason, "")
+    """Per cadence and step, what the touches became; one with a mail or a post counts as what that became."""
+    became = sa.func.coalesce(sends.c.state, sa.literal("post ") + posts.c.state, touches.c.state)
+    why = sa.func.coalesce(sends.c.reason, posts.c.reason, touches.c.reason, "")
     grouped = (
         sa.select(
             enrolments.c.cadence, touches.c.step_id, became.label("became"), why.label("why"), sa.func.count().label("rows")
         )
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
         .join(sends, sends.c.touch_id == touches.c.id, isouter=True)
+        .join(posts, posts.c.touch_id == touches.c.id, isouter=True)
         .group_by(enrolments.c.cadence, touches.c.step_id, became, why)
     )
     found: dict[tuple[str, str], Counter[str]] = {}

@@ -21,7 +21,7 @@ from engine.runtime import Runtime
 from engine.schema import touches
 from engine.settings import read_settings
 from engine.vocabulary import Stream
-from tests.factories import TOKENS, add_lead, add_send, add_touch, add_worker
+from tests.factories import TOKENS, add_lead, add_post, add_send, add_touch, add_worker
 
 LEASE = timedelta(seconds=30)
 
@@ -97,6 +97,23 @@ def test_awaited_mail_passes_a_nurture_that_occupies_its_threads(runtime: Runtim
         held.set()
 
     assert came
+
+
+def test_posts_that_hang_delay_no_mail(runtime: Runtime, broker_url: str) -> None:
+    with runtime.database.write() as tx:
+        lead = add_lead(tx)
+        for _ in range(200):
+            add_post(tx, lead_id=lead)
+        add_send(tx, lead_id=lead, stream=Stream.MARKETING)
+        add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL)
+    hanging, mailed = threading.Event(), []
+
+    broker = open_broker(broker_url)
+    hang, send = (lambda _runtime, _claims: hanging.wait(20)), (lambda _runtime, claims: mailed.extend(claims))
+    with working(broker, runtime, threads=4, verbs=verbs(post=hang, send=send)):
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        wait_until(lambda: len(mailed) == 2)
+        hanging.set()
 
 
 def test_one_bad_row_harms_only_itself(runtime: Runtime, broker_url: str) -> None:
