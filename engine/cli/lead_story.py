@@ -70,14 +70,14 @@ WHY: dict[str, str] = {
     Reason.TEMPLATE_ERROR: "it could not be written for this lead",
     Reason.ADDRESS_CHANGED: "the lead has another address now",
     Reason.ENROLMENT_ENDED: "the lead had left the cadence by then",
+    Reason.REJECTED: "the other system refused it",
+    Reason.FORBIDDEN: "its address is none that we may write to",
     Reason.QUARANTINED: "it was tried three times and never finished; somebody must look",
 }
 
 POST_WHY: dict[str, str] = {
     Reason.TEMPORARY: "the other system could not take it for now",
     Reason.TOO_OLD: "the other system could not take it for three days",
-    Reason.REJECTED: "the other system refused it",
-    Reason.FORBIDDEN: "its address is none that we may write to",
     Reason.REMOVED: "workspace.yaml no longer has that webhook",
 }
 
