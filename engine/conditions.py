@@ -17,7 +17,8 @@ from engine.events import facts_of
 from engine.expressions.condition import Condition, compile_condition
 from engine.expressions.facts import Facts
 from engine.expressions.scope import Scope
-from engine.expressions.sql import Columns, Moment, holds_in_sql
+from engine.expressions.sql import holds_in_sql
+from engine.expressions.sql_values import Columns, Moment
 from engine.expressions.sql_words import POSTGRES, SQLITE
 from engine.expressions.tree import Happened, Node, deep_leaves
 from engine.leads import Lead, consents_of
@@ -59,6 +60,13 @@ def gather_facts(
 
     `event_types`: those that the conditions ask for (`Condition.uses_events`); None: all of them.
     """
+    return facts_under(tx, people, live.policy, topic=topic, event_types=event_types)
+
+
+def facts_under(
+    tx: Tx, people: Mapping[int, Lead], policy: Policy, *, topic: str | None = None, event_types: Collection[str] | None = None
+) -> dict[int, Facts]:
+    """The same under rules that need not be live yet."""
     events = facts_of(tx, people, types=event_types)
     points = points_of(tx, people)
     said = consents_of(tx, people, topic) if topic else {}
@@ -67,7 +75,7 @@ def gather_facts(
             lead=lead_values(lead),
             now=tx.now,
             events=events.get(lead_id, ()),
-            zone=zone_of(lead, live.policy),
+            zone=zone_of(lead, policy),
             score=points.get(lead_id, 0.0),
             consent=said.get(lead_id, Consent.UNKNOWN),
         )

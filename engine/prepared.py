@@ -175,7 +175,8 @@ def converted(rows: Sequence[Sequence[Any]], readers: Sequence[tuple[int, Conver
 class PreparedInsert:
     """An INSERT of any number of rows, each a tuple of these columns.
 
-    A row whose columns `unless` are there already is left out, or, with `over`, written over the old one but for those.
+    A row whose columns `unless` are there already is left out, or, with `over`, written over the old one but for those. With no
+    columns named a row is left out whatever stands in its way.
     """
 
     def __init__(
@@ -217,7 +218,7 @@ class PreparedInsert:
             changed = {name: adding.excluded[name] for name in self.columns if name not in self.unless}
             adding = adding.on_conflict_do_update(index_elements=self.unless, set_=changed)
         else:
-            adding = adding.on_conflict_do_nothing(index_elements=self.unless)
+            adding = adding.on_conflict_do_nothing(index_elements=self.unless or None)
         return adding.returning(*(self.table.c[name] for name in self.returning)) if self.returning else adding
 
 

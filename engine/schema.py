@@ -256,6 +256,16 @@ memberships = Table(
     Column("since", Instant, nullable=False),
 )
 
+refusals = Table(
+    "refusals",  # why a lead last did not come into a cadence
+    metadata,
+    Column("lead_id", Id, ForeignKey("leads.id"), primary_key=True),
+    Column("cadence", Name, primary_key=True),
+    Column("reason", String(40), nullable=False),
+    Column("asked_by", Words, nullable=False),  # hand | event:<type> | segment:<name>
+    Column("at", Instant, nullable=False),
+)
+
 touches = Table(
     "touches",  # one step of one enrolment: the row that decides
     metadata,

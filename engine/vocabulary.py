@@ -134,6 +134,8 @@ class NotEnrolled(StrEnum):
     SUPPRESSED = "suppressed"  # the address must not be written to
     CONSENT_REFUSED = "consent_refused"
     CONSENT_UNKNOWN = "consent_unknown"  # and the workspace holds marketing mail back then
+    HAD_BEFORE = "had_before"  # has been through it, and `reentry` does not let it in again (yet)
+    CONDITION = "condition"  # the event happened, but the condition beside it did not hold
 
 
 class Scope(StrEnum):

@@ -287,7 +287,7 @@ def enrolled_with_brand(tx: Tx, *steps, fields=None) -> int:
 
 
 def enrol_again(tx: Tx, lead_id: int) -> None:
-    assert enrol_leads(tx, "new-enquiry", [lead_id]).enrolled == 1
+    assert enrol_leads(tx, "new-enquiry", [lead_id], again=True).enrolled == 1
 
 
 def skip_open(tx: Tx) -> None:

@@ -189,6 +189,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("segment", "lead_id", name=op.f("pk_memberships")),
     )
     op.create_table(
+        "refusals",
+        sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("cadence", sa.String(length=120), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("asked_by", sa.String(length=200), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_refusals_lead_id_leads")),
+        sa.PrimaryKeyConstraint("lead_id", "cadence", name=op.f("pk_refusals")),
+    )
+    op.create_table(
         "scores",
         sa.Column("lead_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("points", sa.Float(), nullable=False),
@@ -564,6 +574,7 @@ def downgrade() -> None:
     op.drop_index("ix_scores_rules_id", table_name="scores")
     op.drop_index("ix_scores_next_change_at", table_name="scores")
     op.drop_table("scores")
+    op.drop_table("refusals")
     op.drop_table("memberships")
     op.drop_index("ix_events_send", table_name="events")
     op.drop_index("ix_events_lead", table_name="events")

@@ -25,6 +25,7 @@ IN_WORDS = {
     NotEnrolled.SUPPRESSED: "must not be written to (opted out, bounced or complained)",
     NotEnrolled.CONSENT_REFUSED: "refused mail on this topic",
     NotEnrolled.CONSENT_UNKNOWN: "never agreed to mail on this topic, and workspace.yaml says `consent: {unknown: hold}`",
+    NotEnrolled.HAD_BEFORE: "had it before (--again takes them in all the same)",
 }
 
 
@@ -34,6 +35,7 @@ IN_WORDS = {
 @click.option("--segment", metavar="NAME", help="Everybody who is in this segment now.")
 @click.option("--all", "everybody", is_flag=True, help="Every lead.")
 @click.option("--at", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Day 0, in each lead's zone. Default: now.")
+@click.option("--again", is_flag=True, help="Also those who have been through it before, whatever its `reentry` says.")
 @workspace_option
 @json_option
 def enrol_command(
@@ -42,10 +44,13 @@ def enrol_command(
     segment: str | None,
     everybody: bool,
     day: datetime | None,
+    again: bool,
     workspace: Path,
     as_json: bool,
 ) -> None:
     """Take leads into CADENCE. Who may not be written to, or is inside already, is left out and counted. Safe to repeat.
+
+    Who has been through it before comes in again only where its `reentry` allows it by now, or with --again.
 
     \b
     Examples:
@@ -57,7 +62,7 @@ def enrol_command(
     _settings, database = open_workspace(workspace)
     with database.read() as tx:
         people = list(chosen(tx, keys, segment))
-    done = enrol_all(database, cadence, people, day.date() if day else None, show=not as_json)
+    done = enrol_all(database, cadence, people, day.date() if day else None, again=again, show=not as_json)
     if as_json:
         print_json({"enrolled": done.enrolled, "left_out": done.left_out})
         return
@@ -82,13 +87,15 @@ def lead_of(tx: Tx, key: str) -> int:
     return found.id
 
 
-def enrol_all(database: Database, cadence: str, people: list[list[int]], day: date | None, *, show: bool) -> Enrolled:
+def enrol_all(
+    database: Database, cadence: str, people: list[list[int]], day: date | None, *, again: bool, show: bool
+) -> Enrolled:
     """A transaction for each thousand, so that sending goes on meanwhile; stopped half-way, it can simply be run again."""
     enrolled, left_out = 0, Counter[str]()
     with click.progressbar(people or [[]], label=f"Enrolling in {cadence}", hidden=not show) as parts:
         for some in parts:
             with database.write() as tx:
-                done = enrol_leads(tx, cadence, some, anchor_on=day)
+                done = enrol_leads(tx, cadence, some, anchor_on=day, again=again)
             enrolled += done.enrolled
             left_out.update(done.left_out)
     return Enrolled(enrolled=enrolled, left_out=dict(left_out))

@@ -165,3 +165,13 @@ def deep_leaves(node: Node) -> Iterator[Leaf]:
             yield from deep_leaves(leaf.part)
         else:
             yield leaf
+
+
+def depth_of(node: Node) -> int:
+    """How deeply it is nested, segments included; 1 for a leaf."""
+    match node:
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return 1 + max(map(depth_of, parts))
+        case Not(part=part) | InSegment(part=part):
+            return 1 + depth_of(part)
+    return 1

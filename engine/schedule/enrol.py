@@ -5,7 +5,7 @@ Works on a thousand leads a statement, so a hundred thousand are a matter of sec
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -15,26 +15,29 @@ import sqlalchemy as sa
 from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.errors import UsageError
-from engine.leads import consents_of
-from engine.schedule.courses import course, zone_of
+from engine.leads import lock_leads
+from engine.prepared import Prepared, PreparedInsert
+from engine.schedule.courses import course, days_off_of, zone_of
 from engine.schedule.leave import suspend
-from engine.schedule.next_step import Course
-from engine.schedule.passages import PASSAGE_COLUMNS, begin_next, standing_of
+from engine.schedule.next_step import Course, Passage
+from engine.schedule.passages import Standing, begin_next
 from engine.schedule.timing import first_instant
-from engine.schema import cadences, enrolments, handoffs, leads, suppressions
-from engine.sql import insert, rows_at_once
+from engine.schema import cadences, consents, enrolments, handoffs, leads, refusals, suppressions
+from engine.sql import rows_at_once
 from engine.versions import current_version, live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_HANDOFF, Consent, EnrolmentState, NotEnrolled, Scope, topic_scope
 
-Row = sa.Row[Any]
+BY_HAND = "hand"
+UNTOLD = (NotEnrolled.NO_LEAD, NotEnrolled.INSIDE)  # there is nobody to tell it of, or it shows by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """How many got a passage, and how many did not, by reason."""
+    """How many got a passage, and how many did not, by reason; `refused`: which leads these are."""
 
     enrolled: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    refused: Mapping[int, NotEnrolled] = field(default_factory=dict, compare=False, repr=False)
 
 
 def enrol_leads(
@@ -44,19 +47,27 @@ def enrol_leads(
     *,
     anchor_at: datetime | None = None,
     anchor_on: date | None = None,
+    again: bool = False,
+    by: str = BY_HAND,
 ) -> Enrolled:
     """Begin a passage for each lead, counted from `anchor_at` or from `anchor_on` in each lead's own zone, else from now.
 
-    Safe to repeat: who is inside already is left out. Raises UsageError when there is no such cadence now.
+    Who has been through the cadence is left out unless its `reentry` allows it by now, or `again` is said. Why somebody was left
+    out is kept for `explain`, with `by`: what asked for the passage. Safe to repeat: who is inside already is left out. Raises
+    UsageError when there is no such cadence now.
     """
     version_id = current_version(tx, cadence)
     if version_id is None:
         raise UsageError(no_such_cadence(tx, cadence))
-    begun, left_out = 0, Counter[str]()
-    for some in rows_at_once(dict.fromkeys(lead_ids)):
-        fit = fitting(tx, course(tx, version_id), some, left_out)
+    begun, refused = 0, dict[int, NotEnrolled]()
+    for some in rows_at_once(sorted(set(lead_ids))):
+        way = course(tx, version_id)
+        lock_leads(tx, some)
+        fit, unfit = sorted_out(tx, way, some, again=again)
         begun += begin(tx, version_id, fit, anchor_at=anchor_at, anchor_on=anchor_on)
-    return Enrolled(enrolled=begun, left_out=dict(left_out))
+        note_refusals(tx, cadence, unfit, by)
+        refused |= unfit
+    return Enrolled(enrolled=begun, left_out=dict(Counter(refused.values())), refused=refused)
 
 
 def no_such_cadence(tx: Tx, cadence: str) -> str:
@@ -66,38 +77,82 @@ def no_such_cadence(tx: Tx, cadence: str) -> str:
     return f"There is no cadence {cadence!r} to enrol in. {known}"
 
 
-def fitting(tx: Tx, way: Course, lead_ids: Sequence[int], left_out: Counter[str]) -> list[Row]:
-    """Those who may be enrolled; the others are counted by the first reason against them."""
-    rows = {row.id: row for row in tx.run(sa.select(leads).where(leads.c.id.in_(lead_ids)))}
+def sorted_out(tx: Tx, way: Course, lead_ids: Sequence[int], *, again: bool) -> tuple[list[Any], dict[int, NotEnrolled]]:
+    """Those who may be enrolled, and the others with the first reason against them."""
     policy, topic = live_rules(tx).policy, way.plan.topic
-    inside = live_leads(tx, way.plan.name, lead_ids)
-    stopped = stopped_addresses(tx, topic, [row.address_key for row in rows.values() if row.address_key])
-    said = consents_of(tx, lead_ids, topic)
-    fit = []
+    scopes = [Scope.EVERYTHING, Scope.MARKETING, topic_scope(topic)]
+    rows = {row.id: row for row in CANDIDATES.rows(tx, ids=lead_ids, cadence=way.plan.name, topic=topic, scopes=scopes)}
+    fit, refused = [], {}
     for lead_id in lead_ids:
         row = rows.get(lead_id)
-        reason = objection(row, inside, stopped, said.get(lead_id, Consent.UNKNOWN), policy)
+        reason = objection(row, policy) or (None if again else too_soon(row, way, policy, tx.now))
         if reason is not None:
-            left_out[reason] += 1
-        elif row is not None:
+            refused[lead_id] = reason
+        else:
             fit.append(row)
-    return fit
+    return fit, refused
 
 
-def objection(row: Row | None, inside: set[int], stopped: set[str], consent: Consent, policy: Policy) -> NotEnrolled | None:
+def objection(row: Any, policy: Policy) -> NotEnrolled | None:
     if row is None:
         return NotEnrolled.NO_LEAD
-    if row.id in inside:
+    if row.is_inside:
         return NotEnrolled.INSIDE
     if not row.email or not row.address_key:
         return NotEnrolled.NO_ADDRESS
-    if row.address_key in stopped:
+    if row.is_stopped:
         return NotEnrolled.SUPPRESSED
-    if consent == Consent.REFUSED:
+    if row.consent == Consent.REFUSED:
         return NotEnrolled.CONSENT_REFUSED
-    if consent == Consent.UNKNOWN and policy.unknown_consent == "hold":
+    if row.consent in (None, Consent.UNKNOWN) and policy.unknown_consent == "hold":
         return NotEnrolled.CONSENT_UNKNOWN
     return None
+
+
+def too_soon(row: Any, way: Course, policy: Policy, now: datetime) -> NotEnrolled | None:
+    """The span of `reentry` counts from the end of the last passage, in the lead's own days."""
+    if row.passages is None:
+        return None
+    wait = way.plan.reentry
+    if wait is None or (wait and wait.after(row.last_ended_at, zone_of(row.zone, way.plan.brand, policy)) > now):
+        return NotEnrolled.HAD_BEFORE
+    return None
+
+
+def begin(tx: Tx, version_id: int, fit: Sequence[Any], *, anchor_at: datetime | None, anchor_on: date | None) -> int:
+    """Insert the passages and their first touches; returns how many. Who came in meanwhile is passed over."""
+    way, policy = course(tx, version_id), live_rules(tx).policy
+    begun: dict[int, tuple[Any, Passage]] = {}
+    rows = []
+    for row in fit:
+        passage = begins(row, way, policy, anchor_at=anchor_at or tx.now, anchor_on=anchor_on)
+        begun[row.id] = (row, passage)
+        number = (row.passages or 0) + 1
+        rows.append((row.id, way.plan.name, version_id, number, EnrolmentState.ACTIVE, passage.anchor_at, 0, tx.now))
+    added = {new.lead_id: new.id for new in NEW_PASSAGES.rows(tx, rows)} if rows else {}
+    begin_next(tx, [standing(enrolment_id, *begun[lead_id], way) for lead_id, enrolment_id in added.items()])
+    suspend(tx, [row.id for row in fit if row.is_with_sales])  # theirs begin when sales gives them back
+    return len(added)
+
+
+def begins(row: Any, way: Course, policy: Policy, *, anchor_at: datetime, anchor_on: date | None) -> Passage:
+    zone = zone_of(row.zone, way.plan.brand, policy)
+    days_off = days_off_of(row.lead_fields, way.plan, policy)
+    anchor = first_instant(anchor_on, way.plan.window.opens, zone) if anchor_on else anchor_at
+    return Passage(anchor_at=anchor, shift_days=0, zone=zone, days_off=days_off)
+
+
+def standing(enrolment_id: int, row: Any, passage: Passage, way: Course) -> Standing:
+    """A passage that has not begun."""
+    number = (row.passages or 0) + 1
+    return Standing(enrolment_id=enrolment_id, number=number, course=way, passage=passage, is_suspended=False, ended=None)
+
+
+def note_refusals(tx: Tx, cadence: str, refused: Mapping[int, NotEnrolled], by: str) -> None:
+    """Keep, for each lead and cadence, why it last did not come in."""
+    rows = [(lead_id, cadence, reason, by, tx.now) for lead_id, reason in refused.items() if reason not in UNTOLD]
+    if rows:
+        NEW_REFUSALS.run(tx, rows)
 
 
 def live_leads(tx: Tx, cadence: str, lead_ids: Sequence[int]) -> set[int]:
@@ -109,64 +164,36 @@ def live_leads(tx: Tx, cadence: str, lead_ids: Sequence[int]) -> set[int]:
     return {row.lead_id for row in tx.run(chosen)}
 
 
-def stopped_addresses(tx: Tx, topic: str, address_keys: Sequence[str]) -> set[str]:
-    scopes = (Scope.EVERYTHING, Scope.MARKETING, topic_scope(topic))
-    chosen = sa.select(suppressions.c.address_key).where(
-        suppressions.c.address_key.in_(address_keys), suppressions.c.scope.in_(scopes)
-    )
-    return {row.address_key for row in tx.run(chosen)}
-
-
-def begin(tx: Tx, version_id: int, fit: Sequence[Row], *, anchor_at: datetime | None, anchor_on: date | None) -> int:
-    """Insert the passages and their first touches; returns how many. Who came in meanwhile is passed over."""
-    if not fit:
-        return 0
-    way, policy = course(tx, version_id), live_rules(tx).policy
-    earlier = passages_so_far(tx, way.plan.name, [row.id for row in fit])
-    rows = [
-        {
-            "lead_id": row.id,
-            "cadence": way.plan.name,
-            "version_id": version_id,
-            "passage": earlier.get(row.id, 0) + 1,
-            "state": EnrolmentState.ACTIVE.value,
-            "anchor_at": anchor_of(row, way, policy, anchor_on) if anchor_on else anchor_at or tx.now,
-            "shift_days": 0,
-            "created_at": tx.now,
-        }
-        for row in fit
-    ]
-    adding = insert(tx, enrolments).on_conflict_do_nothing().returning(enrolments.c.id)
-    added = [row.id for row in tx.run(adding, rows)]
-    begin_next(tx, [standing_of(row, way, policy, None) for row in load_new(tx, added)])
-    suspend(tx, with_sales(tx, [row.id for row in fit]))
-    return len(added)
-
-
-def with_sales(tx: Tx, lead_ids: Sequence[int]) -> list[int]:
-    """Those whom sales has at the moment: a new passage of theirs begins when sales gives them back."""
-    chosen = sa.select(handoffs.c.lead_id).where(handoffs.c.lead_id.in_(lead_ids), handoffs.c.state.in_(OPEN_HANDOFF))
-    return list(tx.run(chosen).scalars())
-
-
-def passages_so_far(tx: Tx, cadence: str, lead_ids: Sequence[int]) -> dict[int, int]:
-    chosen = (
-        sa.select(enrolments.c.lead_id, sa.func.max(enrolments.c.passage).label("number"))
-        .where(enrolments.c.lead_id.in_(lead_ids), enrolments.c.cadence == cadence)
-        .group_by(enrolments.c.lead_id)
-    )
-    return {row.lead_id: int(row.number) for row in tx.run(chosen)}
-
-
-def anchor_of(row: Row, way: Course, policy: Policy, day: date) -> datetime:
-    return first_instant(day, way.plan.window.opens, zone_of(row.zone, way.plan.brand, policy))
-
-
-def load_new(tx: Tx, enrolment_ids: Sequence[int]) -> Sequence[Row]:
-    chosen = (
-        sa.select(*PASSAGE_COLUMNS)
-        .join(leads, leads.c.id == enrolments.c.lead_id)
-        .where(enrolments.c.id.in_(enrolment_ids))
-        .order_by(enrolments.c.id)
-    )
-    return tx.run(chosen).all()
+_theirs = sa.and_(enrolments.c.lead_id == leads.c.id, enrolments.c.cadence == sa.bindparam("cadence", type_=sa.String()))
+CANDIDATES = Prepared(
+    sa.select(
+        leads.c.id,
+        leads.c.email,
+        leads.c.address_key,
+        leads.c.zone,
+        sa.cast(leads.c.fields, sa.Text).label("lead_fields"),
+        sa.exists().where(_theirs, enrolments.c.state.in_(LIVE_ENROLMENT)).label("is_inside"),
+        sa.select(sa.func.max(enrolments.c.passage)).where(_theirs).scalar_subquery().label("passages"),
+        sa.select(sa.func.max(enrolments.c.ended_at)).where(_theirs).scalar_subquery().label("last_ended_at"),
+        sa.exists()
+        .where(
+            suppressions.c.address_key == leads.c.address_key,
+            suppressions.c.scope.in_(sa.bindparam("scopes", expanding=True)),
+        )
+        .label("is_stopped"),
+        sa.select(consents.c.state)
+        .where(consents.c.lead_id == leads.c.id, consents.c.topic == sa.bindparam("topic", type_=sa.String()))
+        .scalar_subquery()
+        .label("consent"),
+        sa.exists().where(handoffs.c.lead_id == leads.c.id, handoffs.c.state.in_(OPEN_HANDOFF)).label("is_with_sales"),
+    ).where(leads.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
+NEW_PASSAGES = PreparedInsert(
+    enrolments,
+    ("lead_id", "cadence", "version_id", "passage", "state", "anchor_at", "shift_days", "created_at"),
+    unless=(),  # whatever stands in the way: this very passage, or another live one
+    returning=("id", "lead_id"),
+)
+NEW_REFUSALS = PreparedInsert(
+    refusals, ("lead_id", "cadence", "reason", "asked_by", "at"), unless=("lead_id", "cadence"), over=True
+)

@@ -13,7 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from engine.compiler.plan import Policy
 from engine.conditions import condition, gather_facts, holds_for
 from engine.database import Database, Tx
+from engine.expressions.fields import Field, FieldType
 from engine.expressions.folding import FOLD
+from engine.expressions.sql_values import NotInSql
+from engine.expressions.tree import Not
+from engine.expressions.values import parse_value
 from engine.leads import load_leads
 from engine.schema import consents, events, leads, scores
 from engine.versions import Live
@@ -87,3 +91,17 @@ def test_a_text_is_folded_alike_everywhere(database: Database) -> None:
         folded = [tx.run(sa.select(sa.Function(FOLD, sa.literal(text, sa.String())))).scalar() for text in TEXTS]
 
     assert folded == [text.casefold() for text in TEXTS]
+
+
+def test_what_is_nested_too_deeply_for_a_database_is_refused_when_it_is_built(sqlite_database: Database) -> None:
+    tree = condition("staff > 1", POLICY).tree
+    for _ in range(30):
+        tree = Not(part=tree)
+
+    with sqlite_database.read() as tx, pytest.raises(NotInSql):
+        holds_for(tx, tree, POLICY)
+
+
+def test_no_number_that_is_none_comes_into_a_field() -> None:
+    with pytest.raises(ValueError, match="15 digits"):
+        parse_value(Field(name="staff", type=FieldType.NUMBER), float("nan"))

@@ -1,14 +1,17 @@
 """Who is enrolled, who is left out and why."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from engine.database import Database
+from engine.clock import VirtualClock
+from engine.database import Database, Tx
 from engine.errors import UsageError
 from engine.schedule.enrol import Enrolled, enrol_leads
-from engine.schema import enrolments, touches
+from engine.schedule.leave import leave
+from engine.schema import enrolments, refusals, touches
+from engine.spans import Span, parse_span
 from tests.factories import TOKENS, add_consent, add_lead, add_suppression
 from tests.schedule.plans import apply, at, cadence, email
 
@@ -90,3 +93,50 @@ def test_thousands_are_enrolled_in_one_go(database: Database):
 
         assert enrol_leads(tx, "new-enquiry", people).enrolled == 1_200
         assert tx.run(sa.select(sa.func.count()).select_from(enrolments)).scalar_one() == 1_200
+
+
+def test_a_cadence_is_gone_through_once_unless_it_is_said_by_hand(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))))
+        lead_id = been_through(tx)
+
+        assert enrol_leads(tx, "new-enquiry", [lead_id]) == Enrolled(left_out={"had_before": 1})
+        assert enrol_leads(tx, "new-enquiry", [lead_id], again=True) == Enrolled(enrolled=1)
+
+
+def test_reentry_counts_from_the_end_of_the_last_passage(database: Database, clock: VirtualClock):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at("")), reentry=parse_span("1 month")))
+        lead_id = been_through(tx)
+    clock.move_to(clock.now() + timedelta(days=31) - timedelta(seconds=1))
+
+    with database.write() as tx:
+        assert enrol_leads(tx, "new-enquiry", [lead_id]).left_out == {"had_before": 1}
+    clock.move_to(clock.now() + timedelta(seconds=1))
+    with database.write() as tx:
+        assert enrol_leads(tx, "new-enquiry", [lead_id]).enrolled == 1
+
+
+def test_with_no_distance_asked_for_a_lead_may_come_in_again_at_once(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at("")), reentry=Span()))
+
+        assert enrol_leads(tx, "new-enquiry", [been_through(tx)]).enrolled == 1
+
+
+def test_why_a_lead_was_left_out_is_kept(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))))
+        lead_id = been_through(tx)
+
+        enrol_leads(tx, "new-enquiry", [lead_id])
+
+        kept = tx.run(sa.select(refusals.c.lead_id, refusals.c.cadence, refusals.c.reason, refusals.c.asked_by)).one()
+        assert tuple(kept) == (lead_id, "new-enquiry", "had_before", "hand")
+
+
+def been_through(tx: Tx) -> int:
+    lead_id = add_lead(tx)
+    enrol_leads(tx, "new-enquiry", [lead_id])
+    leave(tx, list(tx.run(sa.select(enrolments.c.id)).scalars()), reason="replied")
+    return lead_id

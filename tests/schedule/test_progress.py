@@ -126,7 +126,7 @@ def test_a_new_passage_leaves_out_what_was_sent_before(database: Database):
         end(tx)
         end(tx, state=SKIPPED, reason="cap")
 
-        enrol_leads(tx, "new-enquiry", [lead_id])
+        enrol_leads(tx, "new-enquiry", [lead_id], again=True)
 
         second = tx.run(sa.select(touches).where(touches.c.id > 2).order_by(touches.c.id)).all()
         assert [(row.step_id, row.state, row.reason) for row in second] == [
@@ -142,7 +142,7 @@ def test_a_cadence_that_repeats_sends_again(database: Database):
         enrol_leads(tx, "new-enquiry", [lead_id])
         end(tx)
 
-        enrol_leads(tx, "new-enquiry", [lead_id])
+        enrol_leads(tx, "new-enquiry", [lead_id], again=True)
 
         assert (open_touch(tx).step_id, open_touch(tx).state) == ("one", "waiting")
 
