@@ -31,9 +31,13 @@ class NoRoom(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """What the gate said. In none of the three: somebody else has moved the send since, and it is no longer ours."""
+    """What the gate said. In none of these: somebody else has moved the send since, and it is no longer ours.
+
+    `pretended`: they would have flown, and end here.
+    """
 
     through: list[Loaded]
+    pretended: list[Loaded]
     suppressed: list[Loaded]
     held_back: list[tuple[Loaded, NoRoom]]
 
@@ -44,11 +48,14 @@ def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str) -> Mar
     """
     held_back = without_room(tx, batch, policy)
     open_to = [send for send in batch if send.send_id not in held_back]
-    through = begin_flights(tx, open_to, worker_id) if open_to else set()
-    left = [send for send in open_to if send.send_id not in through]
+    flying = [send for send in open_to if not send.is_shadow]
+    through = begin_flights(tx, flying, worker_id) if flying else set()
+    pretended = pretend(tx, [send for send in open_to if send.is_shadow], worker_id)
+    left = [send for send in open_to if send.send_id not in through | pretended]
     stopped = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
     return Marked(
         through=[send for send in open_to if send.send_id in through],
+        pretended=[send for send in open_to if send.send_id in pretended],
         suppressed=[send for send in left if send.send_id in stopped],
         held_back=[(send, held_back[send.send_id]) for send in batch if send.send_id in held_back],
     )
@@ -95,6 +102,15 @@ def begin_flights(tx: Tx, batch: Sequence[Loaded], worker_id: str) -> set[int]:
     return through
 
 
+def pretend(tx: Tx, shadows: Sequence[Loaded], worker_id: str) -> set[int]:
+    """The mark of mails that only pretend: the same check, and the end of them."""
+    if not shadows:
+        return set()
+    pairs = [(send.send_id, send.epoch) for send in shadows]
+    ended = PRETEND.rows(tx, ids=[send.send_id for send in shadows], pairs=pairs, worker=worker_id, now=tx.now)
+    return {row.id for row in ended}
+
+
 def recheck(database: Database, send_ids: Sequence[int]) -> set[int]:
     """The second look: which of these marked sends a suppression has forbidden since."""
     with database.read() as tx:
@@ -118,21 +134,36 @@ COUNT = Prepared(
         sends.c.state.in_(CAP_HOLDING_SEND),
     )
 )
+MAY_GO = sa.and_(
+    sends.c.id.in_(sa.bindparam("ids", expanding=True)),
+    sa.tuple_(sends.c.id, sends.c.epoch).in_(sa.bindparam("pairs", expanding=True)),
+    sends.c.state == SendState.CLAIMED,
+    sends.c.worker_id == sa.bindparam("worker"),
+    ~stops(sends),
+)
 MARK = Prepared(
     sa.update(sends)
-    .where(
-        sends.c.id.in_(sa.bindparam("ids", expanding=True)),
-        sa.tuple_(sends.c.id, sends.c.epoch).in_(sa.bindparam("pairs", expanding=True)),
-        sends.c.state == SendState.CLAIMED,
-        sends.c.worker_id == sa.bindparam("worker"),
-        ~stops(sends),
-    )
+    .where(MAY_GO)
     .values(
         state=SendState.ATTEMPTING,
         attempts=sends.c.attempts + 1,
         attempting_at=sa.bindparam("now"),
         cap_on=sa.bindparam("day"),
         reason=None,
+    )
+    .returning(sends.c.id)
+)
+PRETEND = Prepared(
+    sa.update(sends)
+    .where(MAY_GO)
+    .values(
+        state=SendState.CANCELLED,
+        reason=Reason.SHADOW,
+        ended_at=sa.bindparam("now"),
+        due_at=None,
+        worker_id=None,
+        lease_until=None,
+        claims=0,
     )
     .returning(sends.c.id)
 )

@@ -56,6 +56,7 @@ class Loaded:
     days_off: DaysOff
     owner: str | None  # of the cadence
     step: EmailStep | None
+    is_shadow: bool  # its step or its cadence only pretends
     late_by: timedelta  # up to `due_at`, by our own fault
     due_at: datetime | None
     read_at: datetime
@@ -121,6 +122,7 @@ def as_loaded(
     asked: Mapping[int, Asked],
 ) -> Loaded:
     cadence = cadence_plan(tx, row.version_id) if row.version_id is not None else None
+    step = email_step(tx, row)
     return Loaded(
         send_id=row.id,
         epoch=row.epoch,
@@ -140,7 +142,8 @@ def as_loaded(
         window=cadence.window if cadence else None,
         days_off=days_off_of(lead.fields, cadence, live.policy) if cadence else NO_DAYS_OFF,
         owner=cadence.owner if cadence else None,
-        step=email_step(tx, row),
+        step=step,
+        is_shadow=cadence is not None and (cadence.shadow or (step is not None and step.shadow)),
         late_by=timedelta(seconds=row.late_by or 0),
         due_at=row.due_at,
         read_at=tx.now,

@@ -71,6 +71,11 @@ def record_gate(tx: Tx, marked: Marked, loser: Literal["delay", "drop"]) -> None
         due_at = None if loser == "drop" else opening_on(room.until, send)
         rows.append(row_for(send, Fate(state=state, reason=room.reason, counts=False), due_at))
     settle(tx, rows, SendState.CLAIMED)
+    end_touches(tx, [shadow_of(send.touch_id) for send in marked.pretended if send.touch_id is not None])
+
+
+def shadow_of(touch_id: int) -> EndedTouch:
+    return EndedTouch(touch_id=touch_id, state=TouchState.SKIPPED, reason=Reason.SHADOW)
 
 
 def opening_on(day: date, send: Loaded) -> datetime:

@@ -68,8 +68,9 @@ def open_mails(tx: Tx, batch: Sequence[Loaded], priorities: dict[str, int], poli
     before = max(end_of_today(tx.now, send) for send in batch)
     found = []
     for row in tx.run(OPEN_MAILS, {"address_keys": sorted({send.address_key for send in batch}), "before": before}):
-        step = course(tx, row.version_id).steps.get(row.step_id)
-        if isinstance(step, EmailStep):
+        way = course(tx, row.version_id)
+        step = way.steps.get(row.step_id)
+        if isinstance(step, EmailStep) and not (step.shadow or way.plan.shadow):
             since = row.send_created_at or row.due_at
             deadline = NEVER if step.valid_for is None else step.valid_for.after(since, UTC)
             ranked = rank(priorities.get(row.cadence, 0), deadline, since, row.id)

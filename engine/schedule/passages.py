@@ -64,7 +64,8 @@ NEW_TOUCHES = PreparedInsert(
 
 DONE = Prepared(
     sa.select(touches.c.enrolment_id, touches.c.step_id, touches.c.ended_at).where(
-        touches.c.enrolment_id.in_(sa.bindparam("ids", expanding=True)), touches.c.state == TouchState.DONE
+        touches.c.enrolment_id.in_(sa.bindparam("ids", expanding=True)),
+        sa.or_(touches.c.state == TouchState.DONE, touches.c.reason == Reason.SHADOW),
     )
 )
 

@@ -22,7 +22,7 @@ from engine.schedule.passages import TOUCHES_WITH_PASSAGES, Standing, TouchRow, 
 from engine.schema import enrolments, touches
 from engine.sql import rows_at_once
 from engine.versions import live_rules
-from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TouchState
+from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, Reason, TouchState
 
 NOT_LATE = timedelta(0)
 
@@ -130,4 +130,6 @@ def still_late(row: TouchRow, course: Course, now: datetime) -> timedelta:
 
 
 def is_mail(course: Course, step_id: str, ended: EndedTouch) -> bool:
-    return ended.state == TouchState.DONE and isinstance(course.steps.get(step_id), EmailStep)
+    """A mail that only pretends keeps its distance to the next one, too."""
+    has_gone = ended.state == TouchState.DONE or ended.reason == Reason.SHADOW
+    return has_gone and isinstance(course.steps.get(step_id), EmailStep)
