@@ -7,6 +7,7 @@ tables; a test proves that they make exactly them.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -65,13 +66,24 @@ class Instant(TypeDecorator[datetime]):
             raise ValueError(f"{value} has no zone; instants are aware")
         if dialect.name != "sqlite":
             return value
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        return text_of(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None or dialect.name != "sqlite":
             found: datetime | None = value
             return found
-        return datetime.fromisoformat(value + "+00:00")
+        return instant_of(value)
+
+
+# Kept, since the rows of a batch share most of their instants.
+@lru_cache(maxsize=4_096)
+def text_of(instant: datetime) -> str:
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+@lru_cache(maxsize=4_096)
+def instant_of(text: str) -> datetime:
+    return datetime.fromisoformat(text + "+00:00")
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER PRIMARY KEY

@@ -19,7 +19,8 @@ def has_room(counted: Sequence[date], caps: Caps, day: date) -> bool:
 
 
 def within(counted: Sequence[date], day: date, span: int) -> int:
-    return sum(day - timedelta(days=span) < counted_on <= day for counted_on in counted)
+    before = day - timedelta(days=span)
+    return sum([before < counted_on <= day for counted_on in counted])
 
 
 def next_day_with_room(counted: Sequence[date], caps: Caps, day: date) -> date:

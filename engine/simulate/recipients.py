@@ -5,7 +5,7 @@ always give the same decision, whatever else happens in the run.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -98,9 +98,15 @@ class Recipients:
 
     seed: int
     personas: Sequence[Persona] = PERSONAS
+    drawn: dict[str, Persona] = field(default_factory=dict, compare=False, repr=False)  # who was asked for before
 
     def persona_of(self, address: str) -> Persona:
         """Drawn by the address, so that it is the same in every run with this seed."""
+        if address not in self.drawn:
+            self.drawn[address] = self.draw_persona(address)
+        return self.drawn[address]
+
+    def draw_persona(self, address: str) -> Persona:
         drawn = self.dice("persona", address).random() * sum(persona.share for persona in self.personas)
         for persona in self.personas:
             drawn -= persona.share
