@@ -1,54 +1,115 @@
-"""`handraiser apply`: puts the workspace into force."""
+"""`handraiser apply`: puts the workspace into force, as `handraiser plan` told it.
+
+Before: `handraiser plan`. After: the dispatcher claims by the new versions. What was planned is worked out again in the very
+transaction that carries it out.
+"""
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
-from engine.cli.plan import compile_or_exit, saved_form
+from engine.cli.plan import compile_or_exit
+from engine.compiler.plan import hash_of
+from engine.compiler.workspace import Compiled
+from engine.database import Tx
 from engine.errors import UsageError
-from engine.schedule.apply import apply_plan, difference
+from engine.schedule.apply import carry_out_work, hold_inside
 from engine.schedule.changes import Changes
+from engine.schedule.edited import Work, work_out
+from engine.schedule.saved import FORMAT, Deviation, deviations
 from engine.schedule.told import lines
+
+MOST_SHOWN = 12  # deviations from a saved plan
 
 
 @click.command("apply")
-@click.option("--plan", "saved", type=click.Path(path_type=Path), help="Apply only if it would do what this saved plan says.")
+@click.argument("saved", required=False, metavar="[FILE]", type=click.Path(path_type=Path))
+@click.option(
+    "--within",
+    default=0,
+    metavar="PEOPLE",
+    type=click.IntRange(min=0),
+    help="With FILE: go ahead though up to so many people have moved, come or gone since.",
+)
 @workspace_option
 @json_option
-def apply_command(saved: Path | None, workspace: Path, as_json: bool) -> None:
+def apply_command(saved: Path | None, within: int, workspace: Path, as_json: bool) -> None:
     """Put the workspace into force, and say what changed. Safe to repeat.
 
-    New words reach everybody at once. New steps reach those inside only where the cadence says `on_change: migrate`.
+    New words reach everybody at once. New steps reach those inside only where the cadence says `on_change: migrate`. With FILE,
+    it does what that plan says, and stops where people fare otherwise by now.
 
     \b
     Example:
-      handraiser apply --workspace my-workspace
+      handraiser apply tuesday.plan --within 20
     """
     compiled = compile_or_exit(workspace, as_json=as_json)
-    assert compiled.plan is not None
+    plan_then = None if saved is None else read_saved(saved)
     _settings, database = open_workspace(workspace)
     with database.write() as tx:
-        if saved is not None and saved_form(compiled, difference(tx, compiled.plan)) != read_saved(saved):
-            refuse(difference(tx, compiled.plan), as_json=as_json)
-        changes = apply_plan(tx, compiled.plan, compiled.artifacts)
+        changes = apply_now(tx, compiled, plan_then, within, as_json=as_json)
     print_json(changes.as_plain()) if as_json else click.echo("\n".join(lines(changes)))
 
 
-def read_saved(path: Path) -> object:
-    """Raises UsageError when it is not a plan that `handraiser plan --save` wrote."""
+def apply_now(tx: Tx, compiled: Compiled, saved: dict[str, Any] | None, within: int, *, as_json: bool) -> Changes:
+    assert compiled.plan is not None
+    tell(f"working out what becomes of the people inside {len(compiled.plan.cadences)} cadences", as_json=as_json)
+    hold_inside(tx, compiled.plan)
+    work = work_out(tx, compiled.plan)
+    if saved is not None:
+        stop_unless_as_saved(work, deviations(saved, work, hash_of(compiled.plan)), within, as_json=as_json)
+    return carry_out_work(
+        tx,
+        compiled.plan,
+        compiled.artifacts,
+        work,
+        lambda cadence, people: tell(f"{cadence}: {people:,} people", as_json=as_json),
+    )
+
+
+def tell(words: str, *, as_json: bool) -> None:
+    """How far it has come, for who watches."""
+    if not as_json and sys.stderr.isatty():
+        click.echo(f"  {words}", err=True)
+
+
+def read_saved(path: Path) -> dict[str, Any]:
+    """Raises UsageError when it is not a plan that `handraiser plan --out` wrote."""
+    wrong = UsageError(f"{path} is not a saved plan; make one with `handraiser plan --out {path}`")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} is not a saved plan; make one with `handraiser plan --save {path}`") from error
+        raise wrong from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise wrong
+    return found
 
 
-def refuse(changes: Changes, *, as_json: bool) -> None:
-    if as_json:
-        print_json(changes.as_plain())
-    else:
-        click.echo("Since that plan was saved, something has changed. Nothing was applied. It would now do this:", err=True)
-        click.echo("\n".join(lines(changes)), err=True)
-    sys.exit(1)
+def stop_unless_as_saved(work: Work, found: Sequence[Deviation], within: int, *, as_json: bool) -> None:
+    """Exits with status 1 where more differs than was allowed."""
+    if not found:
+        return
+    people = sum(each.people for each in found)
+    may_go_on = people <= within and all(each.people for each in found)
+    if as_json and not may_go_on:
+        print_json({"applied": False, "people": people, "differs": [each.words for each in found], **work.changes.as_plain()})
+    elif not as_json:
+        click.echo("\n".join(deviation_lines(found, people, within, may_go_on=may_go_on)), err=True)
+    if not may_go_on:
+        sys.exit(1)
+
+
+def deviation_lines(found: Sequence[Deviation], people: int, within: int, *, may_go_on: bool) -> list[str]:
+    end = "Applied all the same" if may_go_on else "Nothing was applied"
+    told = [f"Since that plan was saved, something has changed. {end}."]
+    told += [f"    {each.people:>7,}  {each.words}" if each.people else f"  {each.words}" for each in found[:MOST_SHOWN]]
+    if len(found) > MOST_SHOWN:
+        told.append(f"           … and {len(found) - MOST_SHOWN} more")
+    if not may_go_on and all(each.people for each in found):
+        told.append(f"Look at it with `handraiser plan`, or allow it: --within {people}")
+    return told

@@ -1,10 +1,11 @@
-"""`handraiser plan`: what `apply` would change, and for how many people.
+"""`handraiser plan`: what `apply` would change, and what becomes of everybody inside.
 
 Before: the marketer has edited the workspace. After: `handraiser apply`, with the saved plan if it must be exactly this.
 """
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -13,31 +14,51 @@ from engine.cli import check
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.compiler.plan import hash_of
 from engine.compiler.workspace import Compiled, compile_workspace
+from engine.database import Tx
+from engine.leads import Lead, load_leads
 from engine.render import library
-from engine.schedule.apply import difference
-from engine.schedule.changes import Changes
+from engine.schedule.edited import Work, work_out
+from engine.schedule.saved import as_saved
 from engine.schedule.told import lines
+from engine.schedule.who import KINDS, Consequence, consequences
+from engine.scoring.card import name_of
 
 
 @click.command("plan")
-@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Keep the plan for `apply --plan FILE`.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Keep the plan, for `apply FILE`.")
+@click.option(
+    "--who",
+    is_flag=False,
+    flag_value="",
+    metavar="[STEP|KIND]",
+    help=f"Name the people: all, those whom it means at one step, or those of one kind: {', '.join(KINDS)}.",
+)
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(min=1), help="With --who: names for each line.")
 @workspace_option
 @json_option
-def plan_command(save: Path | None, workspace: Path, as_json: bool) -> None:
+def plan_command(out: Path | None, who: str | None, limit: int, workspace: Path, as_json: bool) -> None:
     """Show what `apply` would change, and what becomes of the people inside. Changes nothing.
+
+    It tells who moves from which step to which, who would lose a mail or get one more, who would have got one twice and does not,
+    and whose dates move, if nothing else happens to them.
 
     \b
     Example:
-      handraiser plan --save tuesday.plan
+      handraiser plan --out tuesday.plan
+      handraiser plan --who lost
     """
     compiled = compile_or_exit(workspace, as_json=as_json)
+    assert compiled.plan is not None
     _settings, database = open_workspace(workspace)
     with database.read() as tx:
-        changes = difference(tx, compiled.plan) if compiled.plan else None
-    assert changes is not None
-    if save is not None:
-        save.write_text(json.dumps(saved_form(compiled, changes), indent=2), encoding="utf-8")
-    print_json(changes.as_plain()) if as_json else click.echo("\n".join(lines(changes)))
+        work = work_out(tx, compiled.plan)
+        if out is not None:
+            out.write_text(json.dumps(as_saved(work, hash_of(compiled.plan), tx.now)), encoding="utf-8")
+        if who is None:
+            print_json(work.changes.as_plain()) if as_json else click.echo("\n".join(lines(work.changes)))
+            return
+        told = named(tx, work, who)
+    print_json([as_plain(*each) for each in told]) if as_json else click.echo("\n".join(in_words(told, who, limit)))
 
 
 def compile_or_exit(workspace: Path, *, as_json: bool) -> Compiled:
@@ -49,11 +70,29 @@ def compile_or_exit(workspace: Path, *, as_json: bool) -> Compiled:
     return compiled
 
 
-def saved_form(compiled: Compiled, changes: Changes) -> dict[str, object]:
-    """What `apply --plan` compares. How many people are where changes by the minute, and is no part of it."""
+def named(tx: Tx, work: Work, wanted: str) -> list[tuple[Consequence, list[Lead]]]:
+    found = consequences(tx, work, wanted)
+    people = load_leads(tx, {lead_id for each in found for lead_id in each.lead_ids})
+    return [(each, [people[lead_id] for lead_id in each.lead_ids]) for each in found]
+
+
+def as_plain(consequence: Consequence, people: Sequence[Lead]) -> dict[str, object]:
     return {
-        "workspace": hash_of(compiled.plan),
-        "cadences": [[each.cadence, each.how, []] for each in changes.cadences],
-        "rules": list(changes.rules),
-        "emails": list(changes.emails),
+        "cadence": consequence.cadence,
+        "kind": consequence.kind,
+        "step": consequence.step,
+        "what": consequence.words,
+        "people": [{"key": lead.key, "name": name_of(lead)} for lead in people],
     }
+
+
+def in_words(told: Sequence[tuple[Consequence, Sequence[Lead]]], wanted: str, limit: int) -> Iterator[str]:
+    if not told:
+        yield f"Nobody: {wanted!r} is no step or kind that this edit has to do with." if wanted else "Nobody."
+    for consequence, people in told:
+        yield f"{consequence.cadence}: {len(people):,} {consequence.words}"
+        for lead in people[:limit]:
+            name = name_of(lead)
+            yield f"    {lead.key}" + ("" if name == lead.key else f"  {name}")
+        if len(people) > limit:
+            yield f"    … and {len(people) - limit:,} more; --limit {len(people)} names them all"

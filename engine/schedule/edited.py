@@ -3,7 +3,7 @@
 Before: `engine.compiler` has a plan. After: `difference` tells it, `apply_plan` carries out the very same.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,16 @@ Row = sa.Row[Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
     """A cadence of the workspace with what becomes of the people inside. `moving`: the versions whose people go on with it;
-    `crowds`: those of them for whom steps or times change.
+    `now`: the version that is this very plan, where people are on it; `crowds`: those for whom steps or times change; `same`: the
+    counterparts of the steps of each version that they leave.
     """
 
     plan: CadencePlan
     change: CadenceChange
     moving: tuple[int, ...]
+    now: int | None
     crowds: tuple[Crowd, ...]
+    same: Mapping[int, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,14 @@ def edited_cadence(tx: Tx, cadence: CadencePlan, known: Row | None, policy: Poli
         steps=steps_moved(found),
         mails=mails_changed(found, cadence, same),
     )
-    return Edited(plan=cadence, change=change, moving=tuple(row.id for row in (*alike, *migrated)), crowds=tuple(found))
+    return Edited(
+        plan=cadence,
+        change=change,
+        moving=tuple(row.id for row in (*alike, *migrated)),
+        now=next((row.id for row in versions if row.hash == hash_of(cadence)), None),
+        crowds=tuple(found),
+        same=same,
+    )
 
 
 def versions_inside(tx: Tx, cadence: str) -> list[Row]:

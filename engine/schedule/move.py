@@ -80,7 +80,7 @@ def touch_values(crowd: Crowd) -> Iterator[dict[str, Any]]:
 
 RENAME = (
     sa.update(touches)
-    .where(touches.c.id == sa.bindparam("row_id"), touches.c.state.in_(NOT_WITH_MAIL))
+    .where(touches.c.id == sa.bindparam("row_id"), touches.c.ended_at.is_(None), touches.c.state != TouchState.SENDING)
     .values(
         step_id=sa.bindparam("step"),
         state=TouchState.WAITING,

@@ -43,7 +43,7 @@ def lines(changes: Changes) -> Iterator[str]:
 
 
 def cadence_lines(change: CadenceChange) -> Iterator[str]:
-    yield f"{LETTER[change.how]} cadence {change.cadence}: {IN_WORDS[change.how]}"
+    yield headed(f"{LETTER[change.how]} cadence {change.cadence}: {IN_WORDS[change.how]}")
     yield from (f"    {line}" for line in people_lines(change))
     on_their_way = [each for each in change.steps if each.how != "stays"]
     standing = sum(each.people for each in change.steps if each.how == "stays")
@@ -108,6 +108,10 @@ def shortened(told: Sequence[str]) -> Iterator[str]:
     yield from told[:MOST_LINES]
     if len(told) > MOST_LINES:
         yield f"           … and {len(told) - MOST_LINES} more, which --json lists"
+
+
+def headed(words: str) -> str:
+    return "\n".join(wrap(words, WIDTH, subsequent_indent="    ", break_on_hyphens=False))
 
 
 def numbered(number: int, words: str) -> str:

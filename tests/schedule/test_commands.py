@@ -47,12 +47,12 @@ def test_a_plan_shows_what_would_change_and_changes_nothing(applied: Path):
 def test_a_saved_plan_is_carried_out_only_while_it_is_true(applied: Path):
     edit(applied / "cadences" / "new-enquiry.yaml", "at: day 4", "at: day 5")
     saved = applied / "tuesday.plan"
-    assert run(applied, "plan", "--save", str(saved)).exit_code == 0
+    assert run(applied, "plan", "--out", str(saved)).exit_code == 0
     edit(applied / "cadences" / "new-enquiry.yaml", "at: day 5", "at: day 6")
 
-    refused = run(applied, "apply", "--plan", str(saved))
+    refused = run(applied, "apply", str(saved))
     edit(applied / "cadences" / "new-enquiry.yaml", "at: day 6", "at: day 5")
-    carried_out = run(applied, "apply", "--plan", str(saved))
+    carried_out = run(applied, "apply", str(saved))
 
     assert (refused.exit_code, carried_out.exit_code) == (1, 0)
     assert "Nothing was applied" in refused.stderr
