@@ -76,7 +76,7 @@ def forecast(course: Course, passage: Passage, start: Start, outlook: Outlook, *
         at = due(course, step, passage, planned, now, is_sending=start.is_sending and not mails)
         if outlook.is_over(at):
             break
-        if isinstance(step, EmailStep) and outlook.takes_mail:
+        if isinstance(step, EmailStep) and outlook.takes_mail and not (step.shadow or course.plan.shadow):
             mails.append(Mail(step_id=step.id, email=step.email, at=at))
             mailed_at = at
         left = leaving(course, step, passage, planned, outlook, at, created_at, asked=asked)
