@@ -21,6 +21,7 @@ from engine.leads import load_leads
 from engine.prepared import Prepared
 from engine.runtime import Runtime
 from engine.schedule.endings import compiled_or_none, conditions_of, way_out
+from engine.schedule.entries import enter_by_event, enter_by_segment
 from engine.schedule.leave import leave, resume
 from engine.schedule.lock import lock_passages
 from engine.schedule.wake import waits_for_something, wake_waits
@@ -48,6 +49,7 @@ class Observed:
     lead_id: int
     scope: str | None
     at: datetime
+    by_person: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,13 @@ def react(runtime: Runtime, claims: Sequence[Claim]) -> None:
 def load_observed(tx: Tx, reaction_ids: Collection[int]) -> list[Observed]:
     """What a person did, oldest first; of a machine's events only those that stop mail, whoever says so."""
     return [
-        Observed(type=row.type, lead_id=row.lead_id, scope=row.data.get("scope"), at=row.occurred_at)
+        Observed(
+            type=row.type,
+            lead_id=row.lead_id,
+            scope=row.data.get("scope"),
+            at=row.occurred_at,
+            by_person=row.origin == Origin.HUMAN,
+        )
         for row in OBSERVED.rows(tx, ids=reaction_ids)
     ]
 
@@ -166,7 +174,14 @@ def wake(tx: Tx, _runtime: Runtime, _observed: Sequence[Observed], passages: Seq
     wake_waits(tx, {passage.lead_id for passage in passages if passage.version_id in waiting})
 
 
-BY_DEFAULT: Sequence[Reaction] = (leave_by_event, count_points, leave_by_condition, wake)
+def come_in(tx: Tx, _runtime: Runtime, observed: Sequence[Observed], _passages: Sequence[Passage]) -> None:
+    """Begin the cadences that a person's event lets in, or a segment that the lead has come to match by it."""
+    people = {event.lead_id for event in observed if event.by_person}
+    enter_by_event(tx, observed[0].type, people)
+    enter_by_segment(tx, people, after=observed[0].type)
+
+
+BY_DEFAULT: Sequence[Reaction] = (leave_by_event, count_points, leave_by_condition, come_in, wake)
 REACTIONS: dict[str, Sequence[Reaction]] = {
     EventType.UNSUBSCRIBED: (stop_scope, *BY_DEFAULT),
     EventType.BOUNCED: (stop_everything, *BY_DEFAULT),
@@ -195,7 +210,7 @@ def ids(passages: Iterable[Passage]) -> list[int]:
 
 
 OBSERVED = Prepared(
-    sa.select(events.c.type, events.c.lead_id, events.c.data, events.c.occurred_at)
+    sa.select(events.c.type, events.c.lead_id, events.c.data, events.c.occurred_at, events.c.origin)
     .join(reactions, reactions.c.event_id == events.c.id)
     .where(
         reactions.c.id.in_(sa.bindparam("ids", expanding=True)),

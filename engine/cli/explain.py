@@ -49,6 +49,8 @@ def lines_of(story: Story) -> Iterator[str]:
         yield f"WITH SALES: {story.with_sales}"
     for passage in story.passages:
         yield from lines_of_passage(passage)
+    if story.stayed_out:
+        yield from ("", "Stayed out", *(f"  {line}" for line in story.stayed_out))
     if story.mail:
         yield from ("", "Mail of its own", *(line for mail in story.mail for line in lines_of_step(mail)))
     yield from ("", "History, newest first", *(f"  {line}" for line in story.history))

@@ -19,7 +19,7 @@ from engine.schedule.courses import course
 from engine.schedule.next_step import Course
 from engine.schedule.passages import PASSAGE_COLUMNS, last_mailed, passage_of
 from engine.schedule.why import OpenTouch, why_then
-from engine.schema import consents, enrolments, handoffs, leads, posts, scores, sends, touches
+from engine.schema import consents, enrolments, handoffs, leads, posts, refusals, scores, sends, touches
 from engine.scoring.card import about, name_of
 from engine.scoring.history import histories
 from engine.suppression import stops_on
@@ -106,9 +106,19 @@ class ToldPassage:
     steps: tuple[ToldStep, ...]
 
 
+STAYED_OUT: dict[str, str] = {
+    NotEnrolled.NO_ADDRESS: "it has no email address",
+    NotEnrolled.SUPPRESSED: "the address must not be written to",
+    NotEnrolled.CONSENT_REFUSED: "it refused mail on this topic",
+    NotEnrolled.CONSENT_UNKNOWN: "it never agreed to mail on this topic, and the workspace holds such mail back",
+    NotEnrolled.HAD_BEFORE: "it had it before, and the cadence's `reentry` does not let it in again yet",
+    NotEnrolled.CONDITION: "the condition beside the entry did not hold",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """All about one lead. `mail`: what was sent or is to be sent without a cadence."""
+    """All about one lead. `mail`: what was sent or is to be sent without a cadence; `stayed_out`: of which cadences, and why."""
 
     lead: str
     about: str
@@ -120,6 +130,7 @@ class Story:
     stops: tuple[str, ...]
     with_sales: str | None
     passages: tuple[ToldPassage, ...]
+    stayed_out: tuple[str, ...]
     mail: tuple[ToldStep, ...]
     history: tuple[str, ...]
 
@@ -141,6 +152,7 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         stops=tuple(f"{scope}, because it {reason}, by {by}" for scope, reason, by in stops_on(tx, lead.address_key or "")),
         with_sales=with_sales(tx, live, lead, local),
         passages=passages(tx, live.policy, lead, local),
+        stayed_out=tuple(refusal_in_words(row, local) for row in standing_refusals(tx, lead)),
         mail=tuple(told_mail(row, local) for row in other_mail(tx, lead)),
         history=tuple(f"{at(entry.at, local)}  {entry.line}" for entry in histories(tx, [lead.id])[lead.id]),
     )
@@ -173,6 +185,23 @@ def passages(tx: Tx, policy: Policy, lead: Lead, local: ZoneInfo) -> tuple[ToldP
         )
         for row in rows
     )
+
+
+def standing_refusals(tx: Tx, lead: Lead) -> Sequence[Row]:
+    """Why the lead last stayed out of cadences that it has not come into since."""
+    came_in_since = sa.exists().where(
+        enrolments.c.lead_id == refusals.c.lead_id,
+        enrolments.c.cadence == refusals.c.cadence,
+        enrolments.c.created_at > refusals.c.at,
+    )
+    chosen = sa.select(refusals).where(refusals.c.lead_id == lead.id, ~came_in_since)
+    return tx.run(chosen.order_by(refusals.c.at)).all()
+
+
+def refusal_in_words(row: Row, local: ZoneInfo) -> str:
+    kind, _colon, name = row.asked_by.partition(":")
+    asked = {"event": f"at the event {name}", "segment": f"on coming into the segment {name}"}.get(kind, "when asked for")
+    return f"{at(row.at, local)}  not into {row.cadence}, {asked}: {STAYED_OUT.get(row.reason, row.reason)}"
 
 
 def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:

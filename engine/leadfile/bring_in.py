@@ -5,21 +5,24 @@ Before: `engine.leadfile.rows`. After: `handraiser leads import` prints the outc
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 from engine.database import Database, Tx
 from engine.errors import ImportFileError
+from engine.events import NewEvent, record_events
 from engine.leadfile.map import LeadMap
 from engine.leadfile.rows import BadRow, GoodRow, check_lines, read_rows
 from engine.leads import NewLead, ids_by_key, save_leads
+from engine.schedule.entries import enter_by_event, enter_by_segment
 from engine.suppression import Suppression, suppress
 from engine.tokens import Tokens
 from engine.versions import live_rules
-from engine.vocabulary import Scope
+from engine.vocabulary import EventType, Origin, Scope
 
 AT_ONCE = 1_000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a cell
@@ -91,8 +94,9 @@ def open_lines(file: Path) -> Iterator[Iterator[str]]:
 
 def save(tx: Tx, tokens: Tokens, good: list[GoodRow], source: str, done: Imported) -> None:
     before = len(ids_by_key(tx, [row.lead.key for row in good]))
-    save_leads(tx, tokens, [row.lead for row in good])
+    ids = save_leads(tx, tokens, [row.lead for row in good])
     suppress(tx, list(refusals(tokens, good, source)))
+    come_in(tx, {ids[row.lead.key]: row.lead for row in good}, source)
     added = len({row.lead.key for row in good}) - before
     done.added += added
     done.known += len(good) - added
@@ -100,6 +104,20 @@ def save(tx: Tx, tokens: Tokens, good: list[GoodRow], source: str, done: Importe
     done.do_not_email += sum(row.do_not_email for row in good)
     done.do_not_call += sum(row.lead.do_not_call for row in good)
     done.without_address += sum(row.lead.email is None for row in good)
+
+
+def come_in(tx: Tx, people: Mapping[int, NewLead], source: str) -> None:
+    """Note who came in by the file, the same row once however often it is read, and begin the cadences that let them in."""
+    told = [
+        NewEvent(
+            source_key=f"imported:{lead_id}:{sha256(repr(lead).encode()).hexdigest()[:32]}", type=EventType.IMPORTED,
+            origin=Origin.HUMAN, lead_id=lead_id, data={"file": source}, occurred_at=tx.now,
+        )
+        for lead_id, lead in people.items()
+    ]  # fmt: skip
+    fresh = record_events(tx, told)
+    enter_by_event(tx, EventType.IMPORTED, [event.lead_id for event in told if event.source_key in fresh and event.lead_id])
+    enter_by_segment(tx, people)
 
 
 def refusals(tokens: Tokens, good: Iterable[GoodRow], source: str) -> Iterator[Suppression]:

@@ -1,4 +1,5 @@
-"""What time alone makes due, done by workers beside their jobs: points that fade, bytes that were kept long enough.
+"""What time alone makes due, done by workers beside their jobs: points that fade, leads that come to match a segment, bytes that
+were kept long enough.
 
 Before: `engine.scoring` notes when a score next changes by itself; deliveries and replies note until when their bytes are kept.
 After: scores are as of now, hands may be raised; what a person wrote is gone when it should be.
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.runtime import Runtime
+from engine.schedule.sweep import sweep_if_due
 from engine.schema import bodies
 from engine.scoring.rescore import rescore_fading
 
@@ -42,6 +44,7 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
         try:
             while refresh_fading(runtime) and not stop.wait(BREATH_SECONDS):
                 pass
+            sweep_if_due(runtime.database)
             if rounds % FORGET_EVERY == 0:
                 with runtime.database.write() as tx:
                     forget_bodies(tx)

@@ -13,6 +13,8 @@ from engine.database import Tx
 from engine.render.artifact import Artifact, link_table_id
 from engine.schedule.changes import Changes
 from engine.schedule.edited import Edited, Work, is_migrated, versions_inside, work_out
+from engine.schedule.entries import settle, watched_now
+from engine.schedule.memberships import changed, watched_under, write_baseline
 from engine.schedule.move import carry_out, pin
 from engine.schedule.positions import lock
 from engine.schema import artifacts, cadence_versions, cadences, emails, plans, rules
@@ -44,6 +46,8 @@ def carry_out_work(
     changes = work.changes
     if changes.is_nothing:
         return changes
+    watched_before, watched = watched_now(tx), watched_under(plan.policy, plan.cadences)
+    settle(tx, changed(watched_before, watched))
     write_artifacts(tx, made)
     write_rules(tx, plan, changes.rules)
     write_emails(tx, plan)
@@ -52,6 +56,7 @@ def carry_out_work(
             progress(edited.plan.name, edited.change.moves)
             put_in_force(tx, edited)
     close_removed(tx, [change.cadence for change in changes.cadences if change.how == "removed"])
+    write_baseline(tx, plan.policy, watched_before, watched)
     tx.run(sa.insert(plans).values(hash=hash_of(plan), body=to_json(plan), applied_at=tx.now))
     return changes
 

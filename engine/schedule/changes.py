@@ -64,12 +64,22 @@ class CadenceChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyIn:
+    """How many match a segment before a cadence lets in by it, or before it means what it will: they do not come in by that."""
+
+    cadence: str
+    segment: str
+    people: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """Everything that differs between what is applied and the workspace."""
 
     cadences: tuple[CadenceChange, ...]
     rules: tuple[str, ...]  # kinds that change: policy, scoring, assignment, offers
     emails: tuple[tuple[str, EmailHow], ...]
+    already_in: tuple[AlreadyIn, ...] = ()
 
     @property
     def is_nothing(self) -> bool:

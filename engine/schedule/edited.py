@@ -11,9 +11,12 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import CadencePlan, Policy, WorkspacePlan, hash_of, structure_hash_of
 from engine.database import Tx
-from engine.schedule.changes import CadenceChange, Changes, EmailHow, How, mails_changed, steps_moved
+from engine.schedule.changes import AlreadyIn, CadenceChange, Changes, EmailHow, How, mails_changed, steps_moved
 from engine.schedule.counterparts import counterparts
 from engine.schedule.crowds import Crowd, crowds
+from engine.schedule.entries import watched_now
+from engine.schedule.memberships import newly_watched, watched_under
+from engine.schedule.segments import who_matches
 from engine.schema import cadence_versions, cadences, emails, enrolments, rules
 from engine.versions import KINDS, cadence_plan
 from engine.vocabulary import LIVE_ENROLMENT
@@ -51,8 +54,25 @@ def work_out(tx: Tx, plan: WorkspacePlan) -> Work:
     gone = sorted(name for name, row in known.items() if row.hash and name not in {each.plan.name for each in edited})
     removed = tuple(CadenceChange(cadence=name, how="removed", stays=live_count(tx, name)) for name in gone)
     present = tuple(each.change for each in edited)
-    changes = Changes(cadences=present + removed, rules=changed_rules(tx, plan), emails=changed_emails(tx, plan))
+    changes = Changes(
+        cadences=present + removed,
+        rules=changed_rules(tx, plan),
+        emails=changed_emails(tx, plan),
+        already_in=already_in(tx, plan),
+    )
     return Work(edited=edited, changes=changes)
+
+
+def already_in(tx: Tx, plan: WorkspacePlan) -> tuple[AlreadyIn, ...]:
+    """Who matches the segments that cadences will newly let in by."""
+    before, after = watched_now(tx), watched_under(plan.policy, plan.cadences)
+    counted = {name: len(who_matches(tx, plan.policy, name)) for name in newly_watched(before, after)}
+    return tuple(
+        AlreadyIn(cadence=cadence, segment=name, people=people)
+        for name, people in counted.items()
+        for cadence in sorted(after[name].cadences)
+        if people
+    )
 
 
 def current(tx: Tx) -> dict[str, Row]:

@@ -3,7 +3,7 @@
 Before: `handraiser enrol` names one, or a cadence is entered by it. After: `engine.schedule.enrol` takes the leads in.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 import sqlalchemy as sa
 
@@ -27,34 +27,26 @@ def leads_in_segment(tx: Tx, name: str) -> Iterator[list[int]]:
     yield from rows_at_once(who_matches(tx, policy, name))
 
 
-def who_matches(tx: Tx, policy: Policy, name: str, *, among: Iterable[int] | None = None) -> list[int]:
-    """The ids of the leads in the segment, in their order. `among`: only of these; None: of all.
+def who_matches(tx: Tx, policy: Policy, name: str, *, among: Collection[int] | None = None) -> list[int]:
+    """The ids of the leads in the segment, in their order. `among`: only of these, which should be few; None: of all.
 
-    Asked in SQL, where the database looks at a hundred thousand leads in the time in which Python loads a few thousand; the one
-    place that falls back on asking in memory, for a condition that is nested too deeply for it.
+    Few are asked in memory; all of them in SQL, where the database looks at a hundred thousand in the time in which Python loads
+    some thousands. This is the one place that falls back on memory, for a condition that is nested too deeply for SQL.
     """
-    chosen = sa.select(leads.c.id).order_by(leads.c.id)
     if among is not None:
-        some = sorted(set(among))
-        return [lead_id for part in rows_at_once(some) for lead_id in matching(tx, policy, name, chosen, part)]
-    return matching(tx, policy, name, chosen, None)
-
-
-def matching(tx: Tx, policy: Policy, name: str, chosen: sa.Select[tuple[int]], among: list[int] | None) -> list[int]:
-    if among is not None:
-        chosen = chosen.where(leads.c.id.in_(among))
+        return in_memory(tx, policy, name, sorted(set(among)))
     try:
         is_in = holds_for(tx, condition(policy.segments[name], policy).tree, policy)
     except NotInSql:
-        return in_memory(tx, policy, name, tx.run(chosen).scalars())
-    return list(tx.run(chosen.where(is_in)).scalars())
+        return [lead_id for some in every_lead(tx) for lead_id in in_memory(tx, policy, name, some)]
+    return list(tx.run(sa.select(leads.c.id).where(is_in).order_by(leads.c.id)).scalars())
 
 
-def in_memory(tx: Tx, policy: Policy, name: str, lead_ids: Iterable[int]) -> list[int]:
+def in_memory(tx: Tx, policy: Policy, name: str, lead_ids: Collection[int]) -> list[int]:
     asked, found = condition(policy.segments[name], policy), []
-    for some in rows_at_once(list(lead_ids)):
+    for some in rows_at_once(lead_ids):
         facts = facts_under(tx, load_leads(tx, some), policy, event_types=asked.uses_events)
-        found += [lead_id for lead_id in some if asked.holds(facts[lead_id])]
+        found += [lead_id for lead_id in some if lead_id in facts and asked.holds(facts[lead_id])]
     return found
 
 

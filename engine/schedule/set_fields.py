@@ -11,6 +11,7 @@ from engine.database import Tx
 from engine.expressions.fields import LeadSchema
 from engine.expressions.values import as_json, parse_value
 from engine.leads import set_fields
+from engine.schedule.entries import enter_by_segment
 from engine.schedule.progress import EndedTouch
 from engine.schedule.wake import wake_waits
 from engine.vocabulary import TouchState
@@ -45,4 +46,5 @@ def set_all(tx: Tx, asked: Sequence[Sets]) -> list[EndedTouch]:
     if changes:
         set_fields(tx, changes)
         wake_waits(tx, changes)
+        enter_by_segment(tx, changes)
     return [EndedTouch(touch_id=each.touch_id, state=TouchState.DONE) for each in asked]

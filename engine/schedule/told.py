@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from textwrap import wrap
 
-from engine.schedule.changes import CadenceChange, Changes, How, MailChange, StepMove
+from engine.schedule.changes import AlreadyIn, CadenceChange, Changes, How, MailChange, StepMove
 
 IN_WORDS: dict[How, str] = {
     "new": "new",
@@ -34,12 +34,21 @@ def lines(changes: Changes) -> Iterator[str]:
     for change in changes.cadences:
         if change not in still:
             yield from cadence_lines(change)
+    for already in changes.already_in:
+        yield from already_in_lines(already)
     for kind in changes.rules:
         yield f"~ {kind}: new rules, for everyone at once"
     for how in ("new", "changed", "gone"):
         yield from email_lines(how, [name for name, way in changes.emails if way == how])
     if still:
         yield f"  {count(len(still), 'cadence')} as before"
+
+
+def already_in_lines(already: AlreadyIn) -> Iterator[str]:
+    """A segment lets in who comes to match it from now on; how the others are taken in."""
+    verb = "is" if already.people == 1 else "are"
+    yield f"  {people(already.people)} {verb} in {already.segment} already; to let them in, too:"
+    yield f"      handraiser enrol {already.cadence} --segment {already.segment}"
 
 
 def cadence_lines(change: CadenceChange) -> Iterator[str]:

@@ -20,6 +20,7 @@ from engine.processes.dispatcher import dispatch, mend
 from engine.processes.lanes import LANES, Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
+from engine.schedule.sweep import sweep
 from engine.scoring.rescore import rescore_fading
 from engine.simulate.mailbox import received
 from engine.simulate.recipients import Intended, Recipients
@@ -69,6 +70,7 @@ class World:
         if self.mended_at is None or self.clock.now() - self.mended_at >= MEND_EVERY:
             mend(self.runtime.database)
             self.refresh_scores()
+            sweep(self.runtime.database)
             self.mended_at = self.clock.now()
 
     def refresh_scores(self) -> None:

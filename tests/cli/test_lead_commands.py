@@ -9,16 +9,16 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from engine.cli.lead_story import WHY
+from engine.cli.lead_story import STAYED_OUT, WHY
 from engine.cli.main import handraiser
 from engine.database import Database, Tx
 from engine.errors import StaleError, UsageError
 from engine.migrations import upgrade
-from engine.schedule.enrol import enrol_leads
+from engine.schedule.enrol import UNTOLD, enrol_leads
 from engine.schedule.leave import leave
 from engine.schema import enrolments, handoffs, sends, touches
 from engine.scoring.rescore import rescore
-from engine.vocabulary import Reason
+from engine.vocabulary import NotEnrolled, Reason
 from tests.factories import add_consent, add_event, add_lead, add_reaction, add_send, add_suppression, add_worker
 from tests.schedule.plans import at, cadence, chain, email
 from tests.scoring.models import apply_rules, runtime
@@ -212,3 +212,18 @@ def test_status_tells_what_somebody_must_look_at(filled: Database, run: Run):
 
 def test_status_of_an_empty_database(run: Run):
     assert "none is running" in said(run, "status")
+
+
+def test_explain_tells_why_a_lead_stayed_out_until_it_came_in(filled: Database, run: Run):
+    with filled.write() as tx:
+        lead_id = add_maya(tx)
+        add_consent(tx, lead_id=lead_id, state="refused")
+        enrol_leads(tx, "new-enquiry", [lead_id], by="event:order_placed")
+
+    told = said(run, "explain", "maya@fernhill.example")
+
+    assert "not into new-enquiry, at the event order_placed: it refused mail on this topic" in told
+
+
+def test_every_way_of_staying_out_has_its_words():
+    assert set(NotEnrolled) - set(UNTOLD) == set(STAYED_OUT)

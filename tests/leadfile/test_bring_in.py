@@ -1,19 +1,22 @@
 """Bringing a lead file in, on both databases."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from engine.compiler.plan import Entry, WorkspacePlan, from_json
 from engine.compiler.workspace import Compiled
-from engine.database import Database
+from engine.database import Database, Tx
 from engine.errors import ImportFileError
 from engine.leadfile.bring_in import Imported, import_leads
 from engine.leadfile.map import read_map
 from engine.leads import find_lead, save_consents
 from engine.schedule.apply import apply_plan
-from engine.schema import consents, leads
+from engine.schema import consents, enrolments, events, leads, plans, refusals
+from engine.spans import Span
 from engine.suppression import stops_on
 from engine.versions import live_rules
 from engine.vocabulary import Consent
@@ -133,3 +136,26 @@ def test_a_file_that_breaks_in_the_middle_brings_nobody_in(database: Database, b
 
     with database.read() as tx:
         assert tx.run(sa.select(sa.func.count()).select_from(leads)).scalar() == 0
+
+
+def test_a_file_lets_its_people_in_once_however_often_it_is_read(database: Database, bring: Bring) -> None:
+    with database.write() as tx:
+        plan = live_workspace(tx)
+        entry = Entry(segment=None, event="imported", condition="employees >= 10")
+        first, *others = plan.cadences
+        apply_plan(tx, replace(plan, cadences=(replace(first, entries=(entry,), reentry=Span()), *others)), {})
+
+    bring("Name,Email,Staff,No mail", "Ada,ada@firm.example,12,No", "Bo,bo@firm.example,3,No")
+    bring("Name,Email,Staff,No mail", "Ada,ada@firm.example,12,No", "Bo,bo@firm.example,3,No")
+
+    with database.read() as tx:
+        inside = tx.run(sa.select(leads.c.email, enrolments.c.cadence).join_from(enrolments, leads)).all()
+        told = tx.run(sa.select(events.c.type)).scalars().all()
+        kept = tx.run(sa.select(refusals.c.reason, refusals.c.asked_by)).all()
+    assert [tuple(row) for row in inside] == [("ada@firm.example", first.name)]
+    assert told == ["imported", "imported"]
+    assert [tuple(row) for row in kept] == [("condition", "event:imported")]
+
+
+def live_workspace(tx: Tx) -> WorkspacePlan:
+    return from_json(WorkspacePlan, str(tx.run(sa.select(plans.c.body)).scalar_one()))
