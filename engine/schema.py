@@ -274,7 +274,7 @@ refusals = Table(
     Column("lead_id", Id, ForeignKey("leads.id"), primary_key=True),
     Column("cadence", Name, primary_key=True),
     Column("reason", String(40), nullable=False),
-    Column("asked_by", Words, nullable=False),  # hand | event:<type> | segment:<name>
+    Column("asked_by", Words, nullable=False),  # hand | step | event:<type> | segment:<name>
     Column("at", Instant, nullable=False),
 )
 

@@ -44,6 +44,7 @@ WHY: dict[str, str] = {
     Reason.NO_CADENCE: "there is no such cadence any more",
     Reason.NO_FIELD: "leads.yaml no longer has the field, or not of this type",
     NotEnrolled.INSIDE: "the lead is in that cadence already",
+    NotEnrolled.HAD_BEFORE: "the lead has been through that cadence, and its `reentry` does not let it in again (yet)",
     NotEnrolled.CONSENT_REFUSED: "the lead has refused mail on that cadence's topic",
     NotEnrolled.CONSENT_UNKNOWN: "the lead has not agreed to mail on that cadence's topic",
     Reason.WINDOW: "its time came when no mail goes out; it was moved to the next opening",

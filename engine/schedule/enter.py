@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.database import Tx
-from engine.schedule.enrol import enrol_leads, live_leads
+from engine.schedule.enrol import enrol_leads
 from engine.schedule.progress import EndedTouch
 from engine.versions import cadence_plan, current_version
 from engine.vocabulary import Reason, TouchState
+
+BY_A_STEP = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +43,7 @@ def refused_by(tx: Tx, cadence: str, lead_ids: Sequence[int], *, from_shadow: bo
         return dict.fromkeys(lead_ids, Reason.NO_CADENCE)
     if from_shadow and not cadence_plan(tx, version_id).shadow:
         return dict.fromkeys(lead_ids, Reason.SHADOW)
-    before = live_leads(tx, cadence, lead_ids)
-    left_out = enrol_leads(tx, cadence, lead_ids).left_out
-    if not left_out:
-        return {}
-    outside = set(lead_ids) - (live_leads(tx, cadence, lead_ids) - before)
-    if len(left_out) == 1:
-        return dict.fromkeys(outside, *left_out)
-    return {lead_id: next(iter(enrol_leads(tx, cadence, [lead_id]).left_out)) for lead_id in outside}
+    return dict(enrol_leads(tx, cadence, lead_ids, by=BY_A_STEP).refused)
 
 
 def ended_touch(each: Enters, refusal: str | None) -> EndedTouch:

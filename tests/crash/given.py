@@ -4,6 +4,7 @@ Before: `tests.crash.lessons`, an empty migrated database. After: the processes 
 test does to a live database: it lets time pass, and it is the person who looks at rows that were set aside.
 """
 
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from engine.events import NewEvent, record_events
 from engine.render import library
 from engine.schedule.apply import apply_plan
 from engine.schedule.enrol import enrol_leads
-from engine.schema import enrolments, leads, reactions, sends, touches
-from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TERMINAL_SEND, EventType, Origin, ReactionState
-from tests.crash.lessons import CADENCE, write_workspace
+from engine.schema import enrolments, leads, posts, reactions, sends, touches
+from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TERMINAL_SEND, EventType, Origin, PostState, ReactionState
+from tests.crash.lessons import CADENCE, NOTHING, NOWHERE, write_workspace
 from tests.crash.oracle import Entry
 from tests.factories import add_lead
 
@@ -27,8 +28,8 @@ REP = "dana@clearroom.example"
 serial = count(1)
 
 
-def apply_lessons(database: Database, folder: Path) -> None:
-    write_workspace(folder)
+def apply_lessons(database: Database, folder: Path, *, webhook: str = NOWHERE, more: Mapping[str, str] = NOTHING) -> None:
+    write_workspace(folder, webhook=webhook, more=more)
     compiled = compile_workspace(folder, render=library)
     assert compiled.plan is not None, compiled.diagnostics
     with database.write() as tx:
@@ -97,6 +98,7 @@ def unfinished(database: Database, *, most: int = 1) -> list[str]:
         touches: touches.c.state.in_(OPEN_TOUCH),
         enrolments: enrolments.c.state.in_(LIVE_ENROLMENT),
         sends: sends.c.state.not_in(TERMINAL_SEND),
+        posts: posts.c.state.in_((PostState.READY, PostState.CLAIMED)),
     }
     with database.read() as tx:
         return [

@@ -5,11 +5,14 @@ Before: nothing. After: `tests.crash.given` compiles and applies it.
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.installed import starter_folder
 
 CADENCE = "lessons"
+NOWHERE = "https://crm.example/hook"
+NOTHING: Mapping[str, str] = {}
 MAILS_OF_A_PASSAGE = ("lesson-1", "lesson-2", "lesson-3")
 
 FILES = {
@@ -21,6 +24,7 @@ topics: {air-lessons: {title: "Lessons on indoor air"}}
 consent: {unknown: nurture}
 caps: {per_day: 3, per_week: 3, per_month: 3}
 window: {days: [mon, tue, wed, thu, fri, sat, sun], from: "00:00", to: "23:59"}
+webhooks: {crm: {url: "WEBHOOK"}}
 """,
     "leads.yaml": """
 fields:
@@ -65,6 +69,9 @@ steps:
       - task: call-them
         title: "Call {{ lead.first_name }}"
         due: 2 days
+  - webhook: tell-crm
+    to: crm
+    fields: [first_name]
   - wait: a-moment
     for: "clicked('lesson-1')"
     timeout: 1 second
@@ -99,13 +106,13 @@ owner: dana
 }
 
 
-def write_workspace(folder: Path) -> None:
-    """The files, with the starter's brand and layouts."""
+def write_workspace(folder: Path, *, webhook: str = NOWHERE, more: Mapping[str, str] = NOTHING) -> None:
+    """The files, with the starter's brand and layouts; `webhook`: the other system's URL, `more`: further files."""
     for name in ("brands", "layouts"):
         shutil.copytree(starter_folder() / "templates" / name, folder / "templates" / name)
-    for path, text in (FILES | lessons()).items():
+    for path, text in (FILES | lessons() | dict(more)).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text.lstrip(), encoding="utf-8")
+        (folder / path).write_text(text.lstrip().replace("WEBHOOK", webhook), encoding="utf-8")
 
 
 def lessons() -> dict[str, str]:

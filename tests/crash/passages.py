@@ -3,18 +3,18 @@
 Before: a trial is over. After: what is found here fails it, as what `tests.crash.oracle` finds among the sends does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from engine.database import Database
-from engine.schema import enrolments, leads, sends, touches
-from engine.vocabulary import EnrolmentState, SendState, TouchState
+from engine.schema import enrolments, leads, posts, sends, touches
+from engine.vocabulary import EnrolmentState, PostState, SendState, TouchState
 from tests.crash.lessons import MAILS_OF_A_PASSAGE
 
-SMALL = ["lesson-1", "big-or-small", "a-moment", "lesson-2", "lesson-3"]
-BIG = ["lesson-1", "big-or-small", "call-them", "a-moment", "lesson-2", "lesson-3"]
+SMALL = ["lesson-1", "big-or-small", "tell-crm", "a-moment", "lesson-2", "lesson-3"]
+BIG = ["lesson-1", "big-or-small", "call-them", "tell-crm", "a-moment", "lesson-2", "lesson-3"]
 OVER = (TouchState.DONE, TouchState.SKIPPED)
 LEFT = (SendState.ACCEPTED, SendState.UNKNOWN)
 Row = sa.Row[Any]
@@ -26,6 +26,21 @@ def complaints_about_passages(database: Database) -> list[str]:
         for row in tx.run(STEPS):
             by_passage.setdefault(row.enrolment_id, []).append(row)
     return [f"{what}: {rows}" for rows in by_passage.values() for what in complaints_about(rows)]
+
+
+def complaints_about_posts(database: Database, received: Collection[str]) -> list[str]:
+    """Each step told the other system, which has heard of it: once, or again under the same id."""
+    with database.read() as tx:
+        told = tx.run(sa.select(posts)).all()
+        asked = tx.run(sa.select(sa.func.count()).where(touches.c.step_id == "tell-crm")).scalar_one()
+    unheard = [row.id for row in told if not any(webhook_id.endswith(f"_{row.id}") for webhook_id in received)]
+    problems = {
+        "steps without a post": asked - len(told),
+        "posts that are not done": sum(row.state != PostState.DONE for row in told),
+        "posts that nobody heard of": len(unheard),
+        "ids that nobody gave": len(set(received)) - len(told),
+    }
+    return [f"{number} {what}" for what, number in problems.items() if number]
 
 
 def complaints_about(rows: Sequence[Row]) -> Iterable[str]:

@@ -17,10 +17,11 @@ from engine.schema import sends, workers
 from engine.vocabulary import SendState
 from tests.crash.given import add_work, apply_lessons, ledger, let_time_pass, unfinished
 from tests.crash.oracle import Verdict, join, read_journal
-from tests.crash.passages import complaints_about_passages
+from tests.crash.passages import complaints_about_passages, complaints_about_posts
 from tests.crash.points import Point
 from tests.crash.product import Process, Product, mail_server
 from tests.factories import SECRET, TOKENS
+from tests.posts.receiver import Receiver, receiving
 from tests.services.handraiser import settings_of_a_test
 
 CONNECTIONS = 2  # to the mail server, from one process
@@ -45,6 +46,7 @@ class Trial:
     database: Database
     product: Product
     journal: Path
+    receiver: Receiver
     deaths: list[Death] = field(default_factory=list)
 
     def add_work(self, *, lessons: int = 12, orders: int = 6, hands: int = 2) -> None:
@@ -151,7 +153,9 @@ class Trial:
 
     def complaints(self) -> list[str]:
         """Of everything that the ledger, the mail server and the passages cannot explain together."""
-        return [*self.judge().complaints, *complaints_about_passages(self.database)]
+        received = [headers["webhook-id"] for _path, headers, _body in self.receiver.got]
+        about_posts = complaints_about_posts(self.database, received)
+        return [*self.judge().complaints, *complaints_about_passages(self.database), *about_posts]
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
         """Meanwhile time passes: what waits for its hour becomes due."""
@@ -168,11 +172,12 @@ class Trial:
 def trial(folder: Path, database_url: str, broker_url: str | None) -> Iterator[Trial]:
     """One process over SQLite; a dispatcher and a worker where a broker is given."""
     journal = folder / "accepted.jsonl"
-    with mail_server(journal) as port:
+    with mail_server(journal) as port, receiving() as receiver:
         settings = {
             "DATABASE_URL": database_url,
             "SMTP_URL": f"smtp://127.0.0.1:{port}?connections={CONNECTIONS}",
             "SECRET_KEY": SECRET,
+            "WEBHOOK_ALLOW": "127.0.0.1",
             **SHORT_LEASES,
             **({"BROKER_URL": broker_url} if broker_url else {}),
         }
@@ -180,8 +185,8 @@ def trial(folder: Path, database_url: str, broker_url: str | None) -> Iterator[T
         product = Product(folder=folder, environment=settings_of_a_test(**settings), roles=roles)
         database = Database.open(database_url)
         try:
-            apply_lessons(database, folder)
-            yield Trial(database=database, product=product, journal=journal)
+            apply_lessons(database, folder, webhook=receiver.url)
+            yield Trial(database=database, product=product, journal=journal, receiver=receiver)
         finally:
             product.end()
             database.close()
