@@ -10,6 +10,7 @@ from engine.cli.options import json_option, print_json, workspace_option
 from engine.compiler.workspace import compile_workspace
 from engine.errors import UsageError, WorkspaceError
 from engine.render import library
+from engine.simulate.arms import arm_as_plain
 from engine.simulate.parts import Run, cores, simulate, tally_of
 from engine.simulate.tally import StepCount, Tally, in_words
 
@@ -68,6 +69,7 @@ def as_plain(told: Tally) -> dict[str, object]:
         "steps": [
             {"cadence": one.cadence, "step": one.step, "reached": one.reached, "became": dict(one.became)} for one in told.steps
         ],
+        "arms": [arm_as_plain(arm) for arm in told.arms],
         "hands": [{"who": hand.who, "rep": hand.rep, "state": hand.state, "points": hand.points} for hand in told.hands],
     }
 

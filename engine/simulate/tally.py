@@ -15,6 +15,7 @@ from engine.database import Tx
 from engine.leads import load_leads
 from engine.schema import enrolments, events, handoffs, leads, posts, sends, touches
 from engine.scoring.card import name_of, reason_words
+from engine.simulate.arms import ArmCount, arms, arms_in_words, arms_together
 from engine.vocabulary import EventType, HandoffState, Origin, SendState, Stream
 
 BAR = "█"
@@ -57,6 +58,7 @@ class Tally:
     passages: Mapping[tuple[str, str | None], int]  # (state, reason) → rows
     steps: Sequence[StepCount]
     hands: Sequence[Hand]
+    arms: Sequence[ArmCount] = ()
 
 
 def tally(tx: Tx) -> Tally:
@@ -72,6 +74,7 @@ def tally(tx: Tx) -> Tally:
         passages=counted(tx, enrolments.c.state, enrolments.c.reason),
         steps=steps_reached(tx),
         hands=raised_hands(tx),
+        arms=arms(tx),
     )
 
 
@@ -86,6 +89,7 @@ def together(one: Tally, other: Tally) -> Tally:
         passages=added(one.passages, other.passages),
         steps=steps_together(one.steps, other.steps),
         hands=sorted([*one.hands, *other.hands], key=lambda hand: hand.raised_at),
+        arms=arms_together(one.arms, other.arms),
     )
 
 
@@ -163,7 +167,9 @@ def raised_hands(tx: Tx) -> list[Hand]:
 
 def in_words(told: Tally) -> str:
     """The tally as a person wants to read it: a bar for each month, what came back, whose hand is raised and why."""
-    return "\n\n".join(part for part in (months(told), answers(told), endings(told), hands(told)) if part)
+    return "\n\n".join(
+        part for part in (months(told), answers(told), endings(told), hands(told), arms_in_words(told.arms)) if part
+    )
 
 
 def months(told: Tally) -> str:
