@@ -21,6 +21,7 @@ from engine.errors import DatabaseError
 from engine.expressions.folding import DOUBLE, FOLD, double_in, fold
 
 BUSY_MILLISECONDS = 30_000
+STATEMENTS_KEPT = 256  # by SQLite, ready to run; a batch's lists come in many lengths, each a statement of its own
 LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanished would keep its locks for hours
 
 
@@ -119,7 +120,7 @@ def postgres_engine(url: str, connections: int) -> sa.Engine:
 
 
 def sqlite_engine(url: str, *, durable: bool) -> sa.Engine:
-    waiting = {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False}
+    waiting = {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False, "cached_statements": STATEMENTS_KEPT}
     engine = sa.create_engine(url, hide_parameters=True, connect_args=waiting)  # errors are logged, and values are personal
 
     @sa.event.listens_for(engine, "connect")
