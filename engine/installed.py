@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 STARTER = (
     "workspace.yaml", "leads.yaml", "events.yaml", "segments.yaml", "scoring.yaml", "assignment.yaml", "offers.yaml",
-    "cadences", "templates",
+    "cadences", "templates", "schemas",
 )  # fmt: skip
 
 

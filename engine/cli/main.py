@@ -13,7 +13,7 @@ from engine.errors import HandraiserError
 
 COMMANDS = (
     "apply", "check", "demo", "dispatcher", "enrol", "explain", "graph", "handoffs", "init", "leads", "plan", "render", "report",
-    "simulate", "status", "up", "web", "webhooks", "worker",
+    "schema", "simulate", "status", "up", "web", "webhooks", "worker",
 )  # fmt: skip
 
 

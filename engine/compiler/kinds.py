@@ -17,10 +17,10 @@ from email_validator import EmailNotValidError, validate_email
 
 from engine.compiler.diagnostics import quote
 from engine.compiler.plan import Timing
+from engine.compiler.shapes_of_windows import WEEKDAYS
 from engine.spans import Span, parse_span
 from engine.vocabulary import Late
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONGEST_NAME = 80
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")

@@ -10,24 +10,22 @@ from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings
 from engine.compiler.plan import Window
 from engine.compiler.read_steps import read_first_steps
-from engine.compiler.read_window import OWN_WINDOW_KEYS, read_window
+from engine.compiler.read_window import read_window
 from engine.compiler.reading import Section
+from engine.compiler.shapes_of_cadences import CADENCE, ENTRY, EXIT
+from engine.compiler.shapes_of_windows import OWN_WINDOW
 from engine.compiler.source import Node, Scalar
 from engine.compiler.syntax import Cadence, Entry, Exit, Written
 from engine.spans import Span
 from engine.vocabulary import EventType
 
-KEYS = (
-    "title", "owner", "topic", "brand", "on_change", "repeat", "enter", "reentry", "priority", "shadow", "window", "gap",
-    "exits", "goal", "steps", "tests",
-)  # fmt: skip
 USUAL_EXITS = (EventType.REPLIED, EventType.PURCHASED)
 USUAL_GAP = Span(days=1)
 
 
 def read_cadence(node: Node, name: str, window: Window, findings: Findings) -> Cadence:
     """One cadence; `window` is the workspace's, whose parts stand in for what its own leaves out."""
-    section = Section(node, "a cadence", KEYS, findings)
+    section = Section(node, "a cadence", CADENCE, findings)
     own_window = section.node("window")
     return Cadence(
         name=name,
@@ -38,7 +36,7 @@ def read_cadence(node: Node, name: str, window: Window, findings: Findings) -> C
         brand=section.optional("brand", kinds.TEXT),
         on_change=section.given("on_change", kinds.ON_CHANGE, "pin").value,
         repeat=section.given("repeat", kinds.YES_NO, False).value,
-        window=read_window(own_window, window, OWN_WINDOW_KEYS, own_window.place, findings) if own_window else None,
+        window=read_window(own_window, window, OWN_WINDOW, own_window.place, findings) if own_window else None,
         gap=section.given("gap", kinds.SPAN, USUAL_GAP).value,
         goal=section.filled_scalar("goal"),
         exits=tuple(read_exits(section)),
@@ -59,7 +57,7 @@ def read_entries(section: Section) -> Iterator[Entry]:
 
 def read_entry(node: Node, findings: Findings) -> Entry | None:
     """One way in; None: it names nothing, or two things (reported)."""
-    own = Section(node, "a way in", ("segment", "event", "if"), findings)
+    own = Section(node, "a way in", ENTRY, findings)
     if ("segment" in own) == ("event" in own):
         if not own.is_misshapen and not own.misspelt:
             findings.add("E054", node.place, "a way in needs one of `segment:` and `event:`")
@@ -78,6 +76,6 @@ def read_exits(section: Section) -> Iterator[Exit]:
         if isinstance(item, Scalar):
             yield Exit(event=Written(item.text, item.place))
         else:
-            own = Section(item, "an exit", ("if", "because"), section.findings)
+            own = Section(item, "an exit", EXIT, section.findings)
             because = own.optional("because", kinds.TEXT)
             yield Exit(condition=own.needed_scalar("if"), because=because.value if because else None)

@@ -9,17 +9,16 @@ from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings
 from engine.compiler.read_fields import is_usable_name, read_data_field
 from engine.compiler.reading import Section, plain
+from engine.compiler.shapes_of_tables import EVENT, EVENTS
 from engine.compiler.source import Node, Scalar
 from engine.compiler.syntax import Events, Text
 from engine.expressions.fields import EventKind, EventSchema, Field
 from engine.expressions.values import parse_value
 from engine.vocabulary import EventType
 
-EVENT_KEYS = ("title", "counts_as", "email", "data", "sample")
-
 
 def read_events(node: Node, findings: Findings) -> Events:
-    section = Section(node, "events.yaml", ("events",), findings)
+    section = Section(node, "events.yaml", EVENTS, findings)
     found = [event for key, own in section.keyed_entries("events") if (event := read_event(key, own, findings))]
     schema = EventSchema(tuple(kind for kind, _ in found))
     return Events(schema=schema, emails={kind.name: email for kind, email in found if email})
@@ -27,7 +26,7 @@ def read_events(node: Node, findings: Findings) -> Events:
 
 def read_event(key: Scalar, node: Node, findings: Findings) -> tuple[EventKind, Text | None] | None:
     """One type of event with its email; None: its name is not usable (reported)."""
-    section = Section(node, "an event", EVENT_KEYS, findings)
+    section = Section(node, "an event", EVENT, findings)
     section.text("title")
     data = tuple(read_data(section))
     read_sample(section, data)

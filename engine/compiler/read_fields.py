@@ -6,27 +6,24 @@ Before: `engine.compiler.reading`. After: `read_workspace` and `read_events` col
 from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings, quote
 from engine.compiler.reading import Section
+from engine.compiler.shapes_of_tables import DATA_FIELD, DATA_TYPES, FIELD, LEAD_TYPES
 from engine.compiler.source import Node, Scalar
 from engine.expressions.fields import NAME, RESERVED, Field, FieldType
-
-LEAD_TYPES = tuple(kind.value for kind in FieldType if kind is not FieldType.LIST_OF)
-DATA_TYPES = tuple(kind.value for kind in FieldType)
-INNER_TYPES = LEAD_TYPES
 
 
 def read_lead_field(key: Scalar, node: Node, findings: Findings) -> Field | None:
     """A field of leads.yaml; None: not usable (reported)."""
-    return read_field(key, Section(node, "a field", ("type", "choices"), findings), LEAD_TYPES)
+    return read_field(key, Section(node, "a field", FIELD, findings), LEAD_TYPES)
 
 
 def read_data_field(key: Scalar, node: Node, findings: Findings) -> Field | None:
     """A field of an event's data; None: not usable (reported)."""
-    return read_field(key, Section(node, "a field", ("type", "choices", "of", "personal"), findings), DATA_TYPES)
+    return read_field(key, Section(node, "a field", DATA_FIELD, findings), DATA_TYPES)
 
 
 def read_inner_field(key: Scalar, node: Node, findings: Findings) -> Field | None:
     """A field of the records in a list-of; None: not usable (reported)."""
-    return read_field(key, Section(node, "a field", ("type", "choices"), findings), INNER_TYPES)
+    return read_field(key, Section(node, "a field", FIELD, findings), LEAD_TYPES)
 
 
 def read_field(key: Scalar, section: Section, types: tuple[str, ...]) -> Field | None:

@@ -13,15 +13,14 @@ from engine.compiler import kinds
 from engine.compiler.diagnostics import quote
 from engine.compiler.plan import Holidays
 from engine.compiler.reading import Section, value_of
+from engine.compiler.shapes_of_tables import HOLIDAYS
 from engine.compiler.source import Scalar
 from engine.compiler.syntax import Text
-
-KEYS = ("usual", "country_field", "region_field", "also")
 
 
 def read_holidays(section: Section) -> tuple[Holidays, tuple[Text, ...]]:
     """The workspace's holidays, and the fields of leads that they name. Without the key, there are none."""
-    own = Section(section.node("holidays"), "`holidays`", KEYS, section.findings)
+    own = Section(section.node("holidays"), "`holidays`", HOLIDAYS, section.findings)
     country, region = own.optional("country_field", kinds.TEXT), own.optional("region_field", kinds.TEXT)
     if region and not country:
         own.findings.add("E061", region.place, "a `region_field:` needs a `country_field:` whose regions it names")

@@ -7,18 +7,17 @@ from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings
 from engine.compiler.plan import Rep
 from engine.compiler.reading import Section
+from engine.compiler.shapes_of_tables import ASSIGNMENT, OFFER, OFFERS, POINT_RULE, PROFILE_RULE, REP, RULE, SCORING
 from engine.compiler.source import Node
 from engine.compiler.syntax import Assignment, AssignmentRule, Offer, PointRule, ProfileRule, Scoring
 from engine.spans import Span
 
 USUAL_THRESHOLD = 60.0
 USUAL_RESPONSE = Span(seconds=4 * 3600)
-OFFER_KEYS = ("priority", "for", "if", "title", "text", "link", "button")
-POINT_KEYS = ("on", "if", "points", "at_most", "fades", "because")
 
 
 def read_scoring(node: Node, findings: Findings) -> Scoring:
-    section = Section(node, "scoring.yaml", ("threshold", "respond_within", "points", "profile"), findings)
+    section = Section(node, "scoring.yaml", SCORING, findings)
     return Scoring(
         threshold=section.given("threshold", kinds.NUMBER_FROM_ZERO, USUAL_THRESHOLD).value,
         respond_within=section.given("respond_within", kinds.POSITIVE_SPAN, USUAL_RESPONSE).value,
@@ -28,7 +27,7 @@ def read_scoring(node: Node, findings: Findings) -> Scoring:
 
 
 def read_point_rule(node: Node, findings: Findings) -> PointRule:
-    section = Section(node, "a rule for points", POINT_KEYS, findings)
+    section = Section(node, "a rule for points", POINT_RULE, findings)
     at_most = section.optional("at_most", kinds.NUMBER_FROM_ZERO)
     fades = section.optional("fades", kinds.POSITIVE_SPAN)
     return PointRule(
@@ -42,7 +41,7 @@ def read_point_rule(node: Node, findings: Findings) -> PointRule:
 
 
 def read_profile_rule(node: Node, findings: Findings) -> ProfileRule:
-    section = Section(node, "a rule of the profile", ("if", "points", "because"), findings)
+    section = Section(node, "a rule of the profile", PROFILE_RULE, findings)
     return ProfileRule(
         condition=section.needed_scalar("if"),
         points=section.needed("points", kinds.NUMBER, 0).value,
@@ -51,7 +50,7 @@ def read_profile_rule(node: Node, findings: Findings) -> ProfileRule:
 
 
 def read_assignment(node: Node, findings: Findings) -> Assignment:
-    section = Section(node, "assignment.yaml", ("reps", "rules"), findings)
+    section = Section(node, "assignment.yaml", ASSIGNMENT, findings)
     return Assignment(
         place=section.place,
         reps={key: read_rep(own, key, findings) for key, own in section.named_entries("reps")},
@@ -60,7 +59,7 @@ def read_assignment(node: Node, findings: Findings) -> Assignment:
 
 
 def read_rep(node: Node, key: str, findings: Findings) -> Rep:
-    section = Section(node, "a rep", ("name", "email", "phone", "zone"), findings)
+    section = Section(node, "a rep", REP, findings)
     phone, zone = section.optional("phone", kinds.TEXT), section.optional("zone", kinds.ZONE)
     return Rep(
         key=key,
@@ -72,7 +71,7 @@ def read_rep(node: Node, key: str, findings: Findings) -> Rep:
 
 
 def read_rule(node: Node, findings: Findings) -> AssignmentRule:
-    section = Section(node, "a rule", ("if", "to"), findings)
+    section = Section(node, "a rule", RULE, findings)
     section.require("to")
     to = section.texts("to")
     if not to and "to" in section:
@@ -81,12 +80,12 @@ def read_rule(node: Node, findings: Findings) -> AssignmentRule:
 
 
 def read_offers(node: Node, findings: Findings) -> tuple[Offer, ...]:
-    section = Section(node, "offers.yaml", ("offers",), findings)
+    section = Section(node, "offers.yaml", OFFERS, findings)
     return tuple(read_offer(own, key, findings) for key, own in section.named_entries("offers"))
 
 
 def read_offer(node: Node, key: str, findings: Findings) -> Offer:
-    section = Section(node, "an offer", OFFER_KEYS, findings)
+    section = Section(node, "an offer", OFFER, findings)
     section.require("for")
     return Offer(
         key=key,

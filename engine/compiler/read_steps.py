@@ -11,6 +11,7 @@ from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings
 from engine.compiler.plan import Timing
 from engine.compiler.reading import Section, items_of
+from engine.compiler.shapes_of_cadences import ARM, PAUSE, STEP
 from engine.compiler.source import Mapping, Node, Scalar
 from engine.compiler.syntax import (
     Arm,
@@ -32,22 +33,6 @@ from engine.compiler.syntax import (
 from engine.spans import Span
 from engine.vocabulary import StepKind
 
-TIMES = ("at", "after")
-STEP_KEYS = {
-    StepKind.EMAIL: ("email", "id", "attach", "valid_for", "late", "shadow", *TIMES),
-    StepKind.TASK: ("task", "title", "note", "due", "action", "owner", *TIMES),
-    StepKind.WAIT: ("wait", "for", "timeout", "then", "else", *TIMES),
-    StepKind.BRANCH: ("branch", "if", "then", "else", *TIMES),
-    StepKind.GOAL: ("goal", "if", *TIMES),
-    StepKind.SPLIT: ("split", "arms", *TIMES),
-    StepKind.SET: ("set", "fields", *TIMES),
-    StepKind.WEBHOOK: ("webhook", "to", "fields", *TIMES),
-    StepKind.RAISE: ("raise", "because", *TIMES),
-    StepKind.ENTER: ("enter", "id", *TIMES),
-    StepKind.LEAVE: ("leave", "because", *TIMES),
-}
-PAUSE_KEYS = ("wait", "id", *TIMES)
-ARM_KEYS = ("share", "holdout", "steps")
 WAYS_OF_A_STEP = ("next", "otherwise")  # what the schedule calls the ways out of every step, so that no arm may
 USUAL_TIMEOUT = Span(days=1)  # in the place of one that is missing, which was reported
 USUAL_DUE = Span(business_days=2)
@@ -78,7 +63,7 @@ def read_step(node: Node, position: int, positions: Iterator[int], findings: Fin
     if kind is None:
         return None
     if kind is StepKind.WAIT and not is_awaiting(node):
-        return read_pause(Section(node, "a pause", PAUSE_KEYS, findings), position)
+        return read_pause(Section(node, "a pause", PAUSE, findings), position)
     section = section_of(node, kind, findings)
     return read_parted(kind, section, positions) or read_plain(kind, section)
 
@@ -92,14 +77,14 @@ def kind_of(node: Mapping, findings: Findings) -> StepKind | None:
     if found:
         findings.add("E018", node.place, f"a step does one thing, not {' and '.join(found)}; make them two steps")
     else:
-        odd = next((key for key in keys if not any(key in known for known in STEP_KEYS.values())), "")
+        odd = next((key for key in keys if not any(key in known for known in STEP.values())), "")
         findings.guess("E018", node.place, f"a step needs one of: {', '.join(StepKind)}", odd, StepKind)
     return None
 
 
 def section_of(node: Mapping, kind: StepKind, findings: Findings) -> Section:
     article = "an" if kind[0] in "aeiou" else "a"
-    return Section(node, f"{article} {kind} step", STEP_KEYS[kind], findings)
+    return Section(node, f"{article} {kind} step", STEP[kind], findings)
 
 
 def read_parted(kind: StepKind, section: Section, positions: Iterator[int]) -> Step | None:
@@ -189,7 +174,7 @@ def read_split(section: Section, positions: Iterator[int]) -> SplitStep:
 
 
 def read_arm(key: Scalar, node: Node, positions: Iterator[int], findings: Findings) -> Arm:
-    section = Section(node, "an arm", ARM_KEYS, findings)
+    section = Section(node, "an arm", ARM, findings)
     if key.text in WAYS_OF_A_STEP:
         findings.add("E017", key.place, f'an arm cannot be called "{key.text}"; choose another name')
     is_holdout = section.given("holdout", kinds.YES_NO, False).value

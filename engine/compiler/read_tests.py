@@ -13,6 +13,7 @@ from engine.compiler.cadence_tests import USUAL_START, CadenceTest, Expected, Ex
 from engine.compiler.checks import Checks
 from engine.compiler.diagnostics import Place, quote
 from engine.compiler.reading import Section, plain, scalar_of, value_of
+from engine.compiler.shapes_of_cadences import EXPECT, HAPPENING, TEST
 from engine.compiler.source import Mapping, Node, Scalar
 from engine.compiler.steps import all_steps
 from engine.compiler.syntax import Cadence, EmailStep, EnterStep, LeaveStep, Text, Written
@@ -20,9 +21,6 @@ from engine.expressions.fields import Field
 from engine.expressions.values import Json, as_json, parse_data, parse_value
 from engine.vocabulary import EventType, Reason, Stream
 
-TEST_KEYS = ("lead", "starts", "events", "expect")
-EXPECT_KEYS = ("sends", "score", "handoff", "ends")
-EVENT_KEYS = ("on", "link", "page", "form")
 # What the text behind an event of ours names. The others stand alone or have data.
 NAMED = {
     EventType.VISITED: "page",
@@ -44,7 +42,7 @@ def read_tests(checks: Checks) -> tuple[CadenceTest, ...]:
 
 
 def read_test(node: Node, cadence: Cadence, checks: Checks) -> CadenceTest:
-    section = Section(node, "a test", TEST_KEYS, checks.findings)
+    section = Section(node, "a test", TEST, checks.findings)
     section.require("expect")
     starts = section.given("starts", kinds.DATE, USUAL_START).value
     events = tuple(read_events(section, checks))
@@ -83,11 +81,11 @@ def read_events(section: Section, checks: Checks) -> Iterator[Written[Happening]
 def read_event(node: Node, checks: Checks) -> Happening | None:
     """One event; None: it cannot be told which (reported)."""
     types = checks.event_types
-    section = Section(node, "an event of a test", (*EVENT_KEYS, *types), checks.findings)
+    section = Section(node, "an event of a test", (*HAPPENING, *types), checks.findings)
     found = [key for key, _ in node.entries if key.text in types] if isinstance(node, Mapping) else []
     on = section.needed("on", MOMENT, Moment(day=USUAL_START)).value
     if len(found) != 1:
-        if not section.is_misshapen and all(key in (*EVENT_KEYS, *types) for key in section.nodes):
+        if not section.is_misshapen and all(key in (*HAPPENING, *types) for key in section.nodes):
             checks.findings.add("E054", node.place, "an event of a test needs one event, such as `clicked: welcome`")
         return None
     return named_event(found[0].text, on, section, checks)
@@ -129,7 +127,7 @@ def read_data(type_: str, node: Node, checks: Checks) -> dict[str, Json]:
 
 
 def read_expected(node: Node | None, cadence: Cadence, checks: Checks) -> Expected:
-    section = Section(node, "`expect`", EXPECT_KEYS, checks.findings)
+    section = Section(node, "`expect`", EXPECT, checks.findings)
     score = section.optional("score", kinds.NUMBER)
     handoff = section.optional("handoff", MOMENT_OR_NO)
     ends = section.scalar("ends")

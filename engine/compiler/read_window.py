@@ -10,16 +10,16 @@ from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.plan import Window
 from engine.compiler.reading import Section, value_of
+from engine.compiler.shapes import Record
+from engine.compiler.shapes_of_windows import QUIET, WEEKDAYS
 from engine.compiler.source import Node, Scalar
 
-WINDOW_KEYS = ("days", "from", "to")
-OWN_WINDOW_KEYS = (*WINDOW_KEYS, "quiet", "holidays")
 USUAL_WINDOW = Window(weekdays=(0, 1, 2, 3, 4), opens=time(9), closes=time(17))
 
 Quiet = tuple[tuple[time, time], ...]
 
 
-def read_window(node: Node | None, default: Window, keys: tuple[str, ...], place: Place, findings: Findings) -> Window:
+def read_window(node: Node | None, default: Window, keys: Record, place: Place, findings: Findings) -> Window:
     """The window as written; what it leaves out is the default's, whose quiet hours are quiet here as well.
 
     `place`: where to report that it never opens.
@@ -44,7 +44,7 @@ def read_weekdays(section: Section, default: tuple[int, ...]) -> tuple[int, ...]
     days = [value_of(scalar, kinds.WEEKDAY, "`days`", section.findings) for scalar in scalars]
     if not items:
         section.findings.add("E027", section.place, "this window never opens: it has no days")
-    return tuple(sorted({kinds.WEEKDAYS.index(day.value) for day in days if day}))
+    return tuple(sorted({WEEKDAYS.index(day.value) for day in days if day}))
 
 
 def read_quiet(section: Section) -> Quiet:
@@ -53,7 +53,7 @@ def read_quiet(section: Section) -> Quiet:
 
 
 def read_quiet_hours(node: Node, findings: Findings) -> Iterator[tuple[time, time]]:
-    own = Section(node, "quiet hours", ("from", "to"), findings)
+    own = Section(node, "quiet hours", QUIET, findings)
     begins, ends = own.needed("from", kinds.CLOCK, time(0)), own.needed("to", kinds.CLOCK, time(0))
     if "from" in own and "to" in own and begins.value != ends.value:
         yield begins.value, ends.value

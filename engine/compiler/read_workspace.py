@@ -11,15 +11,26 @@ from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.plan import Between, Caps, Holidays, Window
 from engine.compiler.read_fields import read_lead_field
 from engine.compiler.read_holidays import read_holidays
-from engine.compiler.read_window import USUAL_WINDOW, WINDOW_KEYS, read_quiet, read_window
+from engine.compiler.read_window import USUAL_WINDOW, read_quiet, read_window
 from engine.compiler.reading import Section, plain, scalar_of, value_of
+from engine.compiler.shapes_of_tables import (
+    BETWEEN,
+    BRAND,
+    CAPS,
+    CONSENT,
+    LEADS,
+    SEGMENT,
+    SEGMENTS,
+    SENDER,
+    TOPIC,
+    WEBHOOK,
+    WORKSPACE,
+)
+from engine.compiler.shapes_of_windows import WINDOW
 from engine.compiler.source import Node, Scalar
 from engine.compiler.syntax import Brand, Text, Workspace, Written
 from engine.expressions.fields import BUILT_IN_FIELDS, Field, LeadSchema
 
-WORKSPACE_KEYS = (
-    "name", "zone", "brand", "topics", "consent", "caps", "window", "quiet", "holidays", "between_cadences", "webhooks",
-)  # fmt: skip
 USUAL_BETWEEN = Written(Between(), Place("workspace.yaml"))
 USUAL_CAPS = Caps(per_day=1, per_week=3, per_month=10)
 NO_WORKSPACE = Workspace(
@@ -34,12 +45,11 @@ NO_WORKSPACE = Workspace(
     holiday_fields=(),
     between=USUAL_BETWEEN,
 )
-BRAND_KEYS = ("name", "sender", "postal_address", "site", "logo", "colours", "font", "footer", "links", "zone")
 
 
 def read_workspace(node: Node, findings: Findings) -> Workspace:
-    section = Section(node, "workspace.yaml", WORKSPACE_KEYS, findings)
-    consent = Section(section.node("consent"), "`consent`", ("unknown",), findings)
+    section = Section(node, "workspace.yaml", WORKSPACE, findings)
+    consent = Section(section.node("consent"), "`consent`", CONSENT, findings)
     holidays, holiday_fields = read_holidays(section)
     return Workspace(
         name=section.text("name"),
@@ -59,14 +69,14 @@ def read_workspace(node: Node, findings: Findings) -> Workspace:
 def read_topics(section: Section) -> Iterator[tuple[str, str]]:
     section.require("topics")
     for name, node in section.named_entries("topics"):
-        yield name, Section(node, "a topic", ("title",), section.findings).text("title")
+        yield name, Section(node, "a topic", TOPIC, section.findings).text("title")
 
 
 def read_caps(section: Section) -> Caps:
     """The caps as written, a line left out being no limit; without any, the usual ones."""
     if "caps" not in section:
         return USUAL_CAPS
-    own = Section(section.node("caps"), "`caps`", ("per_day", "per_week", "per_month"), section.findings)
+    own = Section(section.node("caps"), "`caps`", CAPS, section.findings)
 
     def cap(key: str) -> int | None:
         found = own.optional(key, kinds.COUNT)
@@ -79,12 +89,12 @@ def read_usual_window(section: Section) -> Window:
     """The window of cadences that set none, with the quiet hours of every cadence."""
     default = replace(USUAL_WINDOW, quiet=read_quiet(section))
     place = section.place_of("window" if "window" in section else "quiet")
-    return read_window(section.node("window"), default, WINDOW_KEYS, place, section.findings)
+    return read_window(section.node("window"), default, WINDOW, place, section.findings)
 
 
 def read_between(section: Section) -> Written[Between]:
     """Which of several mails wins."""
-    own = Section(section.node("between_cadences"), "`between_cadences`", ("first", "loser"), section.findings)
+    own = Section(section.node("between_cadences"), "`between_cadences`", BETWEEN, section.findings)
     first, loser = own.given("first", kinds.FIRST, "priority"), own.given("loser", kinds.LOSER, "delay")
     between = Between(
         first="deadline" if first.value == "deadline" else "priority",
@@ -95,12 +105,12 @@ def read_between(section: Section) -> Written[Between]:
 
 def read_webhooks(section: Section) -> Iterator[tuple[str, Text]]:
     for name, node in section.named_entries("webhooks"):
-        yield name, Section(node, "a webhook", ("url",), section.findings).needed("url", kinds.LINK, "")
+        yield name, Section(node, "a webhook", WEBHOOK, section.findings).needed("url", kinds.LINK, "")
 
 
 def read_leads(node: Node, findings: Findings) -> LeadSchema:
     """The declared fields that are usable; the others are reported."""
-    section = Section(node, "leads.yaml", ("fields",), findings)
+    section = Section(node, "leads.yaml", LEADS, findings)
     return LeadSchema(tuple(read_lead_fields(section)))
 
 
@@ -115,26 +125,26 @@ def read_lead_fields(section: Section) -> Iterator[Field]:
 
 def read_segments(node: Node, findings: Findings) -> dict[str, Scalar]:
     """The condition of each segment."""
-    section = Section(node, "segments.yaml", ("segments",), findings)
+    section = Section(node, "segments.yaml", SEGMENTS, findings)
     return {name: read_segment(own, findings) for name, own in section.named_entries("segments")}
 
 
 def read_segment(node: Node, findings: Findings) -> Scalar:
-    section = Section(node, "a segment", ("title", "if"), findings)
+    section = Section(node, "a segment", SEGMENT, findings)
     section.text("title")
     return section.needed_scalar("if")
 
 
 def read_brand(node: Node, name: str, findings: Findings) -> Brand:
     """A brand: the templates see it as it is written, so only what the engine itself needs is checked."""
-    section = Section(node, "a brand", BRAND_KEYS, findings)
+    section = Section(node, "a brand", BRAND, findings)
     section.text("name")
     section.require("postal_address")
     section.optional("zone", kinds.ZONE)
     section.optional("site", kinds.LINK)
     section.require("sender")
     if "sender" in section:
-        sender = Section(section.node("sender"), "`sender`", ("name", "address"), findings)
+        sender = Section(section.node("sender"), "`sender`", SENDER, findings)
         sender.text("name")
         sender.needed("address", kinds.ADDRESS, "")
     for _, link in section.named_entries("links"):

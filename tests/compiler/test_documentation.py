@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from textwrap import indent
 
+from engine.compiler.shapes_of_cadences import CADENCE, STEP
 from engine.compiler.workspace import compile_workspace
 from engine.render import library
 from tests.compiler.workspaces import write
@@ -20,18 +21,32 @@ def test_the_first_cadence_is_about_ten_lines_long() -> None:
 
 
 def test_every_example_and_every_row_of_its_tables_is_understood(workspace: Path) -> None:
+    write(workspace, "attachments/guide.pdf", "%PDF-1.7\n")
+    with (workspace / "workspace.yaml").open("a", encoding="utf-8") as file:
+        file.write("".join(text for text in EXAMPLES if is_of_workspace(text)))
     for number, text in enumerate([*examples(), cadence_of_conditions(), *cadences_of_times()]):
         write(workspace, f"cadences/example-{number}.yaml", text)
 
     result = compile_workspace(workspace, render=library)
 
     assert [str(found) for found in result.diagnostics] == []
-    assert result.plan and len(result.plan.cadences) >= 18
+    assert result.plan and len(result.plan.cadences) >= 30
+
+
+def is_of_workspace(text: str) -> bool:
+    return text.startswith("# workspace.yaml\n")
+
+
+def test_every_kind_of_step_and_every_key_of_a_cadence_has_an_example() -> None:
+    shown = "".join(EXAMPLES)
+
+    missing = [key for shape in (CADENCE, *STEP.values()) for key in shape if not re.search(rf"\b{key}:", shown)]
+    assert missing == []
 
 
 def examples() -> list[str]:
     """Whole cadences as they are, steps under a heading."""
-    shown = [*EXAMPLES, YAML.findall(README.read_text(encoding="utf-8"))[0]]
+    shown = [*(text for text in EXAMPLES if not is_of_workspace(text)), YAML.findall(README.read_text(encoding="utf-8"))[0]]
     return [text if text.startswith("title:") else HEAD + indent(text, "  ") for text in shown]
 
 
