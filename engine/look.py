@@ -17,7 +17,7 @@ from engine.expressions.condition import Condition
 from engine.expressions.facts import Facts
 from engine.leads import Lead, consents_of, load_leads
 from engine.schedule.courses import course
-from engine.schedule.endings import WayOut, compiled_or_none, conditions_of, pending_exits, way_out
+from engine.schedule.endings import WayOut, compiled_or_none, conditions_of, pending_events, way_out
 from engine.schedule.next_step import Course, Passage
 from engine.schedule.passages import TouchRow, passage_of
 from engine.schema import enrolments, touches
@@ -50,7 +50,7 @@ def look(tx: Tx, rows: Sequence[TouchRow], live: Live) -> list[Reached]:
     """Everything the decisions look at, in a few statements for the whole batch."""
     courses = {version_id: course(tx, version_id) for version_id in {row.version_id for row in rows}}
     people = load_leads(tx, {row.lead_id for row in rows})
-    pending = pending_exits(tx, [way.plan for way in courses.values()], live.policy, people)
+    pending = pending_events(tx, [way.plan for way in courses.values()], live.policy, [row.enrolment_id for row in rows])
     consents = {topic: consents_of(tx, people, topic) for topic in {way.plan.topic for way in courses.values()}}
     facts = gather(tx, rows, courses, people, live)
     reps = assign_reps(tx, rows, courses, people, facts, live)
@@ -70,7 +70,7 @@ def look(tx: Tx, rows: Sequence[TouchRow], live: Live) -> list[Reached]:
                 facts=known,
                 rep=reps.get(row.lead_id),
                 arm=arms.get(row.id),
-                over=way_out(way.plan, live.policy, known, pending.get(row.lead_id, frozenset())),
+                over=way_out(way.plan, live.policy, known, pending.get(row.enrolment_id, ())),
                 now=tx.now,
             )
         )

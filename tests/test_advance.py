@@ -246,6 +246,43 @@ def test_an_exit_event_that_nobody_reacted_to_yet_stops_the_mail(database: Datab
 
 
 @both
+def test_an_exit_event_from_before_the_passage_began_does_not_end_it(database: Database):
+    with database.write() as tx:
+        lead_id = enrolled(tx, email("welcome", at("")))
+        event_id = add_event(tx, type="replied", lead_id=lead_id, occurred_at=tx.now - timedelta(seconds=1))
+        add_reaction(tx, event_id=event_id)
+
+        advance_due(tx)
+
+        assert touch(tx).state == "sending"
+
+
+@both
+@pytest.mark.parametrize(
+    ("type_", "scope", "reason"),
+    [
+        ("unsubscribed", "topic:air-lessons", "unsubscribed"),
+        ("unsubscribed", None, "unsubscribed"),
+        ("unsubscribed", "topic:another", None),
+        ("bounced", None, "bounced"),
+        ("complained", None, "complained"),
+    ],
+)
+def test_a_stop_that_nobody_reacted_to_yet_ends_the_passage_it_is_about(
+    database: Database, type_: str, scope: str | None, reason: str | None
+):
+    with database.write() as tx:
+        lead_id = enrolled(tx, email("welcome", at("")))
+        event_id = add_event(tx, type=type_, lead_id=lead_id, origin="machine", data={"scope": scope} if scope else {})
+        add_reaction(tx, event_id=event_id)
+
+        advance_due(tx)
+
+        ended = tx.run(sa.select(enrolments.c.state, enrolments.c.reason)).one()
+        assert tuple(ended) == (("left", reason) if reason else ("active", None))
+
+
+@both
 def test_a_suspended_passage_puts_its_claimed_touch_back(database: Database):
     with database.write() as tx:
         lead_id = enrolled(tx, email("welcome", at("")))

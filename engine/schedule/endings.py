@@ -5,7 +5,7 @@ the event itself; here is seen what time or a changed lead brought about, and wh
 """
 
 import logging
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -15,14 +15,13 @@ from engine.compiler.plan import CadencePlan, Policy
 from engine.conditions import condition
 from engine.database import Tx
 from engine.errors import ConditionError
+from engine.events import STOPPING
 from engine.expressions.condition import Condition
 from engine.expressions.facts import Facts
 from engine.prepared import Prepared
 from engine.schedule.leave import Ending
-from engine.schema import events, reactions
-from engine.vocabulary import EnrolmentState, Origin, ReactionState, Reason
-
-NOTHING: frozenset[str] = frozenset()
+from engine.schema import enrolments, events, reactions
+from engine.vocabulary import EnrolmentState, Origin, ReactionState, Reason, Scope, topic_scope
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +34,37 @@ class WayOut:
     state: Ending
 
 
-def way_out(plan: CadencePlan, policy: Policy, facts: Facts | None, pending: Set[str] = NOTHING) -> WayOut | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An event that nobody has reacted to yet. `scope`: of what an opt-out is; None: of all that the type stops."""
+
+    type: str
+    scope: str | None
+
+
+def way_out(plan: CadencePlan, policy: Policy, facts: Facts | None, pending: Sequence[Pending] = ()) -> WayOut | None:
     """How the passage ends now; None: it goes on.
 
-    `facts` may be None where `conditions_of` has none. `pending`: types of the lead's events that nobody has reacted to yet.
+    `facts` may be None where `conditions_of` has none. `pending`: what `pending_events` found for the passage.
     """
+    for event in pending:
+        if event.type in STOPPING and stops_topic(event, plan.topic):
+            return WayOut(reason=event.type, state=EnrolmentState.LEFT)
     if plan.goal and holds(plan.goal, policy, facts):
         return WayOut(reason=Reason.GOAL, state=EnrolmentState.FINISHED)
     for leaving in plan.exits:
-        by_event = bool(pending and leaving.event and pending & {*policy.event_schema.counted_as(leaving.event)})
+        by_event = leaving.event and happened(policy.event_schema.counted_as(leaving.event), pending)
         if by_event or (leaving.condition is not None and holds(leaving.condition, policy, facts)):
             return WayOut(reason=leaving.because, state=EnrolmentState.LEFT)
     return None
+
+
+def stops_topic(event: Pending, topic: str) -> bool:
+    return event.scope in (None, Scope.MARKETING, Scope.EVERYTHING, topic_scope(topic))
+
+
+def happened(types: Collection[str], pending: Sequence[Pending]) -> bool:
+    return any(event.type in types for event in pending)
 
 
 def conditions_of(plan: CadencePlan) -> Iterator[str]:
@@ -70,28 +88,35 @@ def compiled_or_none(text: str, policy: Policy) -> Condition | None:
         return None
 
 
-def pending_exits(tx: Tx, plans: Collection[CadencePlan], policy: Policy, lead_ids: Collection[int]) -> dict[int, set[str]]:
-    """For each lead the types of its events that are exits of these cadences and that nobody has reacted to yet."""
+def pending_events(
+    tx: Tx, plans: Collection[CadencePlan], policy: Policy, enrolment_ids: Collection[int]
+) -> dict[int, list[Pending]]:
+    """For each passage the events that end it, or may, and that nobody has reacted to yet.
+
+    An exit is one only if it happened after the passage began: an old order, told late, does not end a new nurture.
+    """
     names = {leaving.event for plan in plans for leaving in plan.exits if leaving.event}
-    types = {kind for name in names for kind in policy.event_schema.counted_as(name)}
-    if not types:
-        return {}
-    found: dict[int, set[str]] = {}
+    types = {kind for name in names for kind in policy.event_schema.counted_as(name)} | STOPPING.keys()
+    found: dict[int, list[Pending]] = {}
     for statement in PENDING:
-        for row in statement.rows(tx, ids=lead_ids, types=sorted(types)):
-            found.setdefault(row.lead_id, set()).add(row.type)
+        for row in statement.rows(tx, ids=enrolment_ids, types=sorted(types)):
+            found.setdefault(row.id, []).append(Pending(type=row.type, scope=row.data.get("scope")))
     return found
 
 
 PENDING = [
     Prepared(
-        sa.select(events.c.lead_id, events.c.type)
+        sa.select(enrolments.c.id, events.c.type, events.c.data)
         .join_from(reactions, events, events.c.id == reactions.c.event_id)
+        .join(enrolments, enrolments.c.lead_id == events.c.lead_id)
         .where(
             in_state(reactions, state),
-            events.c.lead_id.in_(sa.bindparam("ids", expanding=True)),
+            enrolments.c.id.in_(sa.bindparam("ids", expanding=True)),
             events.c.type.in_(sa.bindparam("types", expanding=True)),
-            events.c.origin == Origin.HUMAN,
+            sa.or_(
+                sa.and_(events.c.origin == Origin.HUMAN, events.c.occurred_at >= enrolments.c.created_at),
+                events.c.type.in_(STOPPING),
+            ),
         )
     )
     for state in (ReactionState.WAITING, ReactionState.CLAIMED)
