@@ -24,7 +24,7 @@ def blocks(doc: str, language: str) -> list[str]:
 
 
 def test_every_command_is_in_the_documents_and_every_one_there_exists() -> None:
-    told = set(re.findall(r"(?:^|[`/ ])handraiser ([a-z]+)\b", "\n".join(code_of(TEXT)), re.MULTILINE))
+    told = set(re.findall(r"(?:^|[`/ ])handraiser ([a-z]+(?:-[a-z]+)*)\b", "\n".join(code_of(TEXT)), re.MULTILINE))
 
     assert told == set(COMMANDS)
 

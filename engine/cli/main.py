@@ -12,8 +12,8 @@ from engine import __version__
 from engine.errors import HandraiserError
 
 COMMANDS = (
-    "apply", "check", "demo", "dispatcher", "enrol", "explain", "graph", "handoffs", "init", "leads", "plan", "render", "report",
-    "schema", "simulate", "status", "up", "web", "webhooks", "worker",
+    "apply", "catch-up", "check", "demo", "dispatcher", "enrol", "explain", "graph", "handoffs", "init", "leads", "plan",
+    "render", "report", "schema", "simulate", "status", "up", "web", "webhooks", "worker",
 )  # fmt: skip
 
 
@@ -26,7 +26,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"engine.cli.{cmd_name}"), f"{cmd_name}_command")
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"engine.cli.{name}"), f"{name}_command")
         return command
 
 

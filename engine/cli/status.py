@@ -9,8 +9,11 @@ import click
 import sqlalchemy as sa
 
 from engine.claim import NOUNS, QUARANTINE_AFTER, Noun, in_state
+from engine.cli.catch_up import in_words, in_words_of_hold
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.database import Tx
+from engine.schedule.catch_up import CatchUp, current
+from engine.schedule.hold import Hold, marketing_hold
 from engine.schema import enrolments, handoffs, leads, posts, sends, suppressions, tasks, touches, workers
 from engine.vocabulary import HandoffState, TaskState
 
@@ -33,6 +36,8 @@ class Status:
     tasks_late: int
     set_aside: Mapping[str, int]
     processes: tuple[str, ...]
+    catch_up: CatchUp | None
+    hold: Hold | None
 
 
 @click.command("status")
@@ -66,6 +71,8 @@ def status_of(tx: Tx) -> Status:
         tasks_late=count(tx, tasks, tasks.c.state == TaskState.OPEN, tasks.c.due_at < tx.now),
         set_aside={noun.name: number for noun in NOUNS.values() if (number := count_set_aside(tx, noun))},
         processes=tuple(f"{row.kind} ({row.host.partition(' ')[0]}, {row.pid})" for row in tx.run(alive)),
+        catch_up=current(tx),
+        hold=marketing_hold(tx),
     )
 
 
@@ -97,6 +104,10 @@ def lines_of(found: Status) -> Iterator[str]:
     yield f"next touch  {found.next_touch_at:%Y-%m-%d %H:%M} UTC" if found.next_touch_at else "next touch  none is planned"
     yield f"hand-offs   {listed(found.handoffs)}"
     yield f"processes   {', '.join(found.processes) or 'none is running: `handraiser up` starts one'}"
+    if found.hold:
+        yield f"LOOK: {in_words_of_hold(found.hold)}"
+    if found.catch_up:
+        yield f"LOOK: {in_words(found.catch_up)} See `handraiser catch-up`."
     if found.handoffs_late:
         yield f"LOOK: {found.handoffs_late:,} raised hands were not answered in time: `handraiser handoffs`"
     if found.tasks_late:

@@ -6,7 +6,6 @@ before its job is published, so a job that is lost or never published is found a
 
 import logging
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,8 +17,10 @@ from engine import crash
 from engine.claim import CLAIMED, NOUNS, Claim, in_state, put_back, sweep, take_due
 from engine.database import Database, Tx
 from engine.prepared import Prepared
-from engine.processes.lanes import LANES, Lane, PublishJob
+from engine.processes.clock_watch import ClockWatch, ticking
+from engine.processes.lanes import BULK, LANES, Lane, PublishJob
 from engine.processes.verbs import CHORES, Chore
+from engine.schedule.hold import marketing_hold
 from engine.schema import workers
 
 log = logging.getLogger(__name__)
@@ -40,13 +41,13 @@ class Round:
 
 def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta, stop: threading.Event) -> None:
     """Dispatch until `stop` is set. A database or broker that is away is logged and tried again each second."""
-    mended_at = float("-inf")
+    mended_at, watch = float("-inf"), ClockWatch()
     while not stop.is_set():
         try:
-            if time.monotonic() - mended_at >= MEND_SECONDS:
-                mend(database)
-                mended_at = time.monotonic()
-            stop.wait(pause_after(dispatch(database, publish, lease=lease)))
+            if ticking() - mended_at >= MEND_SECONDS:  # a clock that runs on while the machine sleeps: we mend before we claim
+                mend(database, watch=watch)
+                mended_at = ticking()
+            stop.wait(pause_after(dispatch(database, publish, lease=lease, watch=watch)))
         except Exception:
             log.exception("a round of the dispatcher failed; the next one is in a second")
             stop.wait(1)
@@ -64,9 +65,14 @@ def tick(database: Database, publish: PublishJob, *, lease: timedelta, chores: S
     return dispatch(database, publish, lease=lease).published
 
 
-def mend(database: Database, chores: Sequence[Chore] = CHORES) -> None:
-    """Open again what queues and dead workers lost, and do what time alone makes due. One transaction."""
+def mend(database: Database, chores: Sequence[Chore] = CHORES, *, watch: ClockWatch | None = None) -> None:
+    """Open again what queues and dead workers lost, and do what time alone makes due. One transaction.
+
+    Right after the clock jumped ahead nothing is mended: leases that seem to have run out are only not renewed yet.
+    """
     with database.write() as tx:
+        if watch is not None and not watch.look(tx) and watch.is_settling():
+            return
         for noun in NOUNS.values():
             if lost := sweep(tx, noun):
                 log.warning("rows were lost by a queue or a worker and are due again", extra={"facts": {noun.name: lost}})
@@ -75,11 +81,22 @@ def mend(database: Database, chores: Sequence[Chore] = CHORES) -> None:
         tx.run(sa.delete(workers).where(workers.c.lease_until < tx.now - FORGET_WORKERS_AFTER))
 
 
-def dispatch(database: Database, publish: PublishJob, *, lease: timedelta, lanes: Iterable[Lane] = LANES) -> Round:
-    """Claim and publish what is due on these lanes and finds room there. Idle, it only reads."""
+def dispatch(
+    database: Database,
+    publish: PublishJob,
+    *,
+    lease: timedelta,
+    lanes: Iterable[Lane] = LANES,
+    watch: ClockWatch | None = None,
+) -> Round:
+    """Claim and publish what is due on these lanes and finds room there. Idle, it only reads.
+
+    No marketing while the clock is not to be trusted.
+    """
     with database.read() as tx:
-        due = [lane for lane in lanes if is_due(tx, lane)]
-    published = [dispatch_lane(database, lane, publish, lease=lease) for lane in due]
+        is_held = watch is not None and (watch.is_ahead(tx.now) or marketing_hold(tx) is not None)
+        due = [lane for lane in lanes if not (is_held and lane in BULK) and is_due(tx, lane)]
+    published = [dispatch_lane(database, lane, publish, lease=lease, watch=watch) for lane in due]
     return Round(published=sum(published), is_full=0 in published)
 
 
@@ -96,8 +113,12 @@ def first_due(lane: Lane) -> Prepared:
     return Prepared(sa.select(table.c.id).where(is_open, table.c.due_at <= now, *narrowed(lane)).limit(1))
 
 
-def dispatch_lane(database: Database, lane: Lane, publish: PublishJob, *, lease: timedelta) -> int:
+def dispatch_lane(
+    database: Database, lane: Lane, publish: PublishJob, *, lease: timedelta, watch: ClockWatch | None = None
+) -> int:
     with database.write() as tx:
+        if watch is not None and lane in BULK and watch.is_ahead(tx.now):
+            return 0
         claims = claim(tx, lane, lease=lease)
         suspects = tried_before(tx, lane, claims)
     crash.point("rows-claimed")

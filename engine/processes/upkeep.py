@@ -1,5 +1,5 @@
 """What time alone makes due, done by workers beside their jobs: points that fade, leads that come to match a segment, bytes that
-were kept long enough.
+were kept long enough, new rules of time zones.
 
 Before: `engine.scoring` notes when a score next changes by itself; deliveries and replies note until when their bytes are kept.
 After: scores are as of now, hands may be raised; what a person wrote is gone when it should be.
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from engine.database import Tx
 from engine.runtime import Runtime
 from engine.schedule.sweep import sweep_if_due
+from engine.schedule.zone_rules import follow_zone_rules
 from engine.schema import bodies
 from engine.scoring.rescore import rescore_fading
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 10
 BREATH_SECONDS = 0.05  # between portions, in which mail that somebody waits for gets its turn at the database
 FORGET_EVERY = 60  # rounds
+FOLLOW_EVERY = 300  # rounds: within the hour
 
 
 @contextmanager
@@ -45,6 +47,8 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
             while refresh_fading(runtime) and not stop.wait(BREATH_SECONDS):
                 pass
             sweep_if_due(runtime.database)
+            if rounds % FOLLOW_EVERY == 0:
+                follow_zone_rules(runtime.database)
             if rounds % FORGET_EVERY == 0:
                 with runtime.database.write() as tx:
                     forget_bodies(tx)

@@ -13,9 +13,10 @@ from engine.deliver.send import deliver
 from engine.posts.send import post_claimed
 from engine.reactions import react
 from engine.runtime import Runtime
+from engine.schedule.catch_up import keep_pace
 
 Verb = Callable[[Runtime, list[Claim]], None]
 Chore = Callable[[Tx], object]
 
 VERBS: dict[str, Verb] = {"touch": advance_touches, "send": deliver, "reaction": react, "post": post_claimed}
-CHORES: tuple[Chore, ...] = (settle_lost,)
+CHORES: tuple[Chore, ...] = (settle_lost, keep_pace)

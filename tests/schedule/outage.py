@@ -9,14 +9,16 @@ import sqlalchemy as sa
 
 from engine.clock import VirtualClock
 from engine.compiler.plan import EmailStep, Timing
-from engine.database import Database
+from engine.database import Database, Tx
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.processes.dispatcher import tick
 from engine.processes.lanes import Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
+from engine.schedule.catch_up import note_at_work
 from engine.schema import workers
 from engine.settings import read_settings
+from engine.simulate.world import FAR, first_dues
 from engine.spans import parse_span
 from engine.vocabulary import Late
 from tests.factories import TOKENS
@@ -24,6 +26,7 @@ from tests.schedule.plans import email
 
 LEASE = timedelta(minutes=5)
 WORKER = "worker-1"
+BREATH = timedelta(minutes=1)
 
 
 class Taking:
@@ -49,19 +52,28 @@ class House:
     folder: Path
     wire: Taking = field(default_factory=Taking)
 
-    def run(self, span: timedelta, *, step: timedelta = timedelta(minutes=10)) -> None:
+    def run(self, span: timedelta, *, step: timedelta = timedelta(minutes=30)) -> None:
+        """Look whenever something is due, and at least once in every `step`; it is there all the time."""
         until = self.clock.now() + span
-        while self.clock.now() < until:
-            self.look()
-            self.clock.move_to(min(until, self.clock.now() + step))
         self.look()
+        while self.clock.now() < until:
+            self.clock.move_to(min(until, self.clock.now() + step, max(self.next_due(), self.clock.now() + BREATH)))
+            with self.database.write() as tx:
+                self.renew(tx)
+                note_at_work(tx)
+            self.look()
+
+    def next_due(self) -> datetime:
+        with self.database.read() as tx:
+            return min(first_dues(tx).values(), default=FAR)
 
     def off(self, span: timedelta) -> None:
         self.clock.move_to(self.clock.now() + span)
 
     def look(self) -> None:
         """Everything that is due now, to the end."""
-        self.renew()
+        with self.database.write() as tx:
+            self.renew(tx)
         while tick(self.database, self.publish, lease=LEASE):
             pass
 
@@ -80,12 +92,11 @@ class House:
             publish=lambda noun, claims: None,
         )
 
-    def renew(self) -> None:
+    def renew(self, tx: Tx) -> None:
         """What its presence does while it lives: the row in `workers`."""
-        with self.database.write() as tx:
-            tx.run(sa.delete(workers))
-            row = {"id": WORKER, "kind": "up", "host": "test", "pid": 1, "started_at": tx.now}
-            tx.run(sa.insert(workers).values(**row, lease_until=tx.now + LEASE))
+        tx.run(sa.delete(workers))
+        row = {"id": WORKER, "kind": "up", "host": "test", "pid": 1, "started_at": tx.now}
+        tx.run(sa.insert(workers).values(**row, lease_until=tx.now + LEASE))
 
 
 def mail(id: str, timing: Timing, *, valid_for: str | None = None, late: Late = Late.SEND) -> EmailStep:

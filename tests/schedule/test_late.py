@@ -131,15 +131,15 @@ def begin(house: House, *steps, **policy) -> list[int]:
 
 
 def advance_all(house: House) -> None:
-    house.renew()
     with house.database.write() as tx:
+        house.renew(tx)
         claims = take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30))
     advance_touches(house.runtime, claims)
 
 
 def deliver_all(house: House) -> None:
-    house.renew()
     with house.database.write() as tx:
+        house.renew(tx)
         claims = take_due(tx, SEND, limit=50, lease=timedelta(seconds=30))
     deliver(house.runtime, claims)
 
