@@ -31,6 +31,7 @@ from engine.runtime import Runtime
 from engine.schedule.enrol import enrol_leads
 from engine.schema import sends, touches, workers
 from engine.spans import parse_span
+from engine.vocabulary import CAP_HOLDING_SEND
 from tests.deliver.given import a_cadence, add_cadence, add_workspace, an_artifact, settings_for
 from tests.factories import TOKENS, add_lead, add_worker
 
@@ -164,11 +165,12 @@ def test_over_months_nobody_gets_a_mail_too_many_too_soon_or_at_a_wrong_hour(
         crew.work()
 
     mails = by_person(wire, zones)
-    print(f"{len(wire.arrived)} mails, {crew.deaths} workers died")
+    print(f"{len(wire.arrived)} mails, {places_taken(database)} places taken, {crew.deaths} workers died")
     assert broken_rules(mails) == []
     assert too_close(database, wire, zones) == []
     assert crew.deaths > 0
-    assert len(wire.arrived) > 0.85 * size.days / 30 * CAPS.per_month * len(zones), "no room that the caps leave gets lost"
+    possible = size.days / 30 * CAPS.per_month * len(zones)
+    assert places_taken(database) > 0.85 * possible, "no room that the caps leave gets lost"
 
 
 def add_people(database: Database, size: Size) -> dict[str, ZoneInfo]:
@@ -240,6 +242,13 @@ def too_close(database: Database, wire: MortalWire, zones: dict[str, ZoneInfo]) 
         for one, other in pairwise(sorted(theirs))
         if other - one < GAP
     ]
+
+
+def places_taken(database: Database) -> int:
+    """Mails that count towards caps: those that arrived, and those that perhaps did."""
+    with database.read() as tx:
+        counted = sa.select(sa.func.count()).select_from(sends).where(sends.c.state.in_(CAP_HOLDING_SEND))
+        return int(tx.run(counted).scalar_one())
 
 
 def broken_rules(mails: dict[str, list[datetime]]) -> list[str]:
