@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("render", "send", "tick", "simulate", "idle")
+ALL = ("render", "send", "tick", "simulate", "calendar", "idle")
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from engine import __version__
 from engine.errors import HandraiserError
 
 COMMANDS = (
-    "apply", "catch-up", "check", "demo", "dispatcher", "enrol", "explain", "graph", "handoffs", "init", "leads", "plan",
-    "render", "report", "schema", "simulate", "status", "up", "web", "webhooks", "worker",
+    "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "enrol", "explain", "graph", "handoffs", "init", "leads",
+    "plan", "render", "report", "schema", "simulate", "status", "up", "web", "webhooks", "worker",
 )  # fmt: skip
 
 

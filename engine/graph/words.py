@@ -27,6 +27,7 @@ from engine.compiler.plan import (
     WaitStep,
     WebhookStep,
 )
+from engine.schedule.next_step import way_on
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 PRINTED = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
@@ -58,7 +59,7 @@ def ways_on(step: Step) -> tuple[Way, ...]:
         case SplitStep(arms=arms):
             whole = sum(arm.share for arm in arms) or 1
             return tuple(
-                Way(took=arm.name, label=arm_in_words(arm, arm.share / whole), to=arm.next, share=arm.share / whole)
+                Way(took=arm.name, label=arm_in_words(arm, arm.share / whole), to=way_on(step, arm.name), share=arm.share / whole)
                 for arm in arms
             )
     return (Way(took="next", label="", to=step.next),)

@@ -1,0 +1,121 @@
+"""The odds that this installation's own history shows: which way people went at each step, and after how many mails they left.
+
+Before: touches and enrolments that ended. After: `engine.calendar.forecast` reckons with them, where nobody stated others. A step
+counts by its id in every version of its cadence.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from engine.calendar.odds import HANDED_OVER, REACHED, Odds, Seen, assumed, learnt, learnt_leaving
+from engine.compiler.plan import CadencePlan, GoalStep, RaiseStep, SplitStep, Step, WaitStep
+from engine.database import Tx
+from engine.schedule.next_step import NEXT, OTHERWISE
+from engine.schema import enrolments, touches
+from engine.vocabulary import EnrolmentState, Reason, TouchState
+
+MOST_DELAYS = 5_000  # looked at for one wait, the newest first
+NOT_LEAVING = (Reason.END.value, Reason.BY_HAND.value, Reason.ERASED.value)  # of their own will
+ONE_DAY = timedelta(days=1)
+
+
+def observed(tx: Tx, plans: Collection[CadencePlan]) -> Odds:
+    """What was seen of these cadences; too little is nothing."""
+    seen = ways_seen(tx, plans)
+    steps = {
+        (plan.name, step.id): learnt(step, seen.get((plan.name, step.id), Seen(ways={}))) for plan in plans for step in plan.steps
+    }
+    mails, left = mails_by_cadence(tx, plans), leavers(tx)
+    leaving = {plan.name: learnt_leaving(mails[plan.name], left.get(plan.name, {})) for plan in plans}
+    return Odds(
+        steps={key: found for key, found in steps.items() if found is not None},
+        leaving={name: found for name, found in leaving.items() if found is not None},
+    )
+
+
+def ways_seen(tx: Tx, plans: Collection[CadencePlan]) -> dict[tuple[str, str], Seen]:
+    """What people did at the steps at which there is something to do."""
+    forks = {(plan.name, step.id): step for plan in plans for step in plan.steps if assumed(step) is not None}
+    if not forks:
+        return {}
+    ended_here = sa.and_(enrolments.c.ended_at == touches.c.ended_at, enrolments.c.state.not_in(("active", "suspended")))
+    grouped = (
+        sa.select(enrolments.c.cadence, touches.c.step_id, touches.c.reason, touches.c.arm,
+                  sa.case((ended_here, enrolments.c.reason), else_=None).label("ending"), sa.func.count().label("people"))
+        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .where(touches.c.step_id.in_(sorted({step_id for _name, step_id in forks})), touches.c.state == TouchState.DONE)
+        .group_by(enrolments.c.cadence, touches.c.step_id, touches.c.reason, touches.c.arm, sa.text("ending"))
+    )  # fmt: skip
+    ways: dict[tuple[str, str], Counter[str]] = {}
+    for row in tx.run(grouped):
+        key = (row.cadence, row.step_id)
+        if key in forks:
+            ways.setdefault(key, Counter())[way_taken(forks[key], row.reason, row.arm, row.ending)] += row.people
+    return {key: Seen(ways=counted, days=delays(tx, *key, forks[key])) for key, counted in ways.items()}
+
+
+def way_taken(step: Step, reason: str | None, arm: str | None, ending: str | None) -> str:
+    match step:
+        case SplitStep():
+            return arm or NEXT
+        case GoalStep():
+            return REACHED if ending == Reason.GOAL else NEXT
+        case RaiseStep():
+            return HANDED_OVER if ending == Reason.HANDOFF else NEXT
+    return OTHERWISE if reason in (Reason.BRANCH, Reason.TIMEOUT) else NEXT
+
+
+def delays(tx: Tx, cadence: str, step_id: str, step: Step) -> dict[int, int]:
+    """For a wait the days until what it waits for happened, with the number of people."""
+    if not isinstance(step, WaitStep):
+        return {}
+    chosen = (
+        sa.select(touches.c.created_at, touches.c.ended_at)
+        .join(enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .where(
+            enrolments.c.cadence == cadence,
+            touches.c.step_id == step_id,
+            touches.c.state == TouchState.DONE,
+            touches.c.reason.is_(None),
+        )
+        .order_by(touches.c.id.desc())
+        .limit(MOST_DELAYS)
+    )
+    return dict(Counter((row.ended_at - row.created_at) // ONE_DAY for row in tx.run(chosen)))
+
+
+def mails_by_cadence(tx: Tx, plans: Collection[CadencePlan]) -> Counter[str]:
+    """Mails that went out, by cadence."""
+    emails = sorted({step.id for plan in plans for step in plan.steps if step.kind == "email"})
+    grouped = (
+        sa.select(enrolments.c.cadence, sa.func.count().label("mails"))
+        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .where(touches.c.step_id.in_(emails), touches.c.state == TouchState.DONE)
+        .group_by(enrolments.c.cadence)
+    )
+    return Counter({row.cadence: row.mails for row in tx.run(grouped)})
+
+
+def leavers(tx: Tx) -> Mapping[str, dict[str, int]]:
+    """People who left before the end, by cadence and reason. Who stands still, for sales has them, counts as handed over.
+
+    Passages that a step itself ended, a goal or a leave, are counted at that step.
+    """
+    at_a_step = sa.exists().where(
+        touches.c.enrolment_id == enrolments.c.id, touches.c.ended_at == enrolments.c.ended_at, touches.c.state == TouchState.DONE
+    )
+    grouped = (
+        sa.select(enrolments.c.cadence, enrolments.c.state, enrolments.c.reason, sa.func.count().label("people"))
+        .where(enrolments.c.state != EnrolmentState.ACTIVE, ~at_a_step)
+        .where(sa.or_(enrolments.c.reason.is_(None), enrolments.c.reason.not_in(NOT_LEAVING)))
+        .group_by(enrolments.c.cadence, enrolments.c.state, enrolments.c.reason)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for row in tx.run(grouped):
+        reason = Reason.HANDOFF.value if row.state == EnrolmentState.SUSPENDED else row.reason or Reason.EXIT.value
+        into = found.setdefault(row.cadence, {})
+        into[reason] = into.get(reason, 0) + row.people
+    return found
