@@ -337,6 +337,14 @@ Index("ix_sends_touch", sends.c.touch_id, unique=True)
 HANDED_OFF = text("handoff_id IS NOT NULL")
 Index("ix_sends_handoff", sends.c.handoff_id, sqlite_where=HANDED_OFF, postgresql_where=HANDED_OFF)
 
+files = Table(
+    "files",  # what goes with mails, content-addressed
+    metadata,
+    Column("digest", Hash, primary_key=True),  # SHA-256 of the content
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
 bodies = Table(
     "bodies",  # what people wrote or were written: a transactional mail's bytes, a reply, an order's personal data
     metadata,

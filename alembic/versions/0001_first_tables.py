@@ -51,6 +51,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catch_ups")),
     )
     op.create_table(
+        "files",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_files")),
+    )
+    op.create_table(
         "installation",
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -598,6 +605,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_leads_address_key"), table_name="leads")
     op.drop_table("leads")
     op.drop_table("installation")
+    op.drop_table("files")
     op.drop_table("catch_ups")
     op.drop_table("cadence_versions")
     op.drop_table("artifacts")

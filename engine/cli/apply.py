@@ -69,6 +69,7 @@ def apply_now(tx: Tx, compiled: Compiled, saved: dict[str, Any] | None, within: 
         compiled.artifacts,
         work,
         lambda cadence, people: tell(f"{cadence}: {people:,} people", as_json=as_json),
+        attachments=compiled.attachments,
     )
 
 

@@ -103,8 +103,10 @@ def spell_token(runtime: Runtime, send: Loaded) -> Spelt:
 
 def write(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> bytes:
     """Raises RenderError for a value that the template cannot bear, ValueError for one that no header can."""
+    if send.attached is None:
+        raise RenderError("a file that goes with it is not in the database; `handraiser apply` puts it there")
     values = values_of(runtime, live, send, artifact, spelt)
-    return write_message(headers_of(runtime, send, artifact, spelt), render_wire(artifact, values))
+    return write_message(headers_of(runtime, send, artifact, spelt), render_wire(artifact, values), send.attached)
 
 
 def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from engine.claim import Claim
 from engine.compiler.plan import EmailStep, Window
 from engine.conditions import zone_of
 from engine.database import Tx
+from engine.deliver.files import parts_of
 from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
 from engine.schedule.courses import course, days_off_of
@@ -56,6 +57,7 @@ class Loaded:
     days_off: DaysOff
     owner: str | None  # of the cadence
     step: EmailStep | None
+    attached: tuple[bytes, ...] | None  # finished parts of the message; None: one is missing
     is_shadow: bool  # its step or its cadence only pretends
     late_by: timedelta  # up to `due_at`, by our own fault
     due_at: datetime | None
@@ -143,6 +145,7 @@ def as_loaded(
         days_off=days_off_of(lead.fields, cadence, live.policy) if cadence else NO_DAYS_OFF,
         owner=cadence.owner if cadence else None,
         step=step,
+        attached=parts_of(tx, step.attach) if step is not None and step.attach else (),
         is_shadow=cadence is not None and (cadence.shadow or (step is not None and step.shadow)),
         late_by=timedelta(seconds=row.late_by or 0),
         due_at=row.due_at,

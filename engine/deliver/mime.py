@@ -8,6 +8,7 @@ twenty times as long, and tested against it.
 
 import re
 from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -44,6 +45,7 @@ MESSAGE = (
     "Message-ID: <{message_id}>\r\n"
     "{further}"
     "MIME-Version: 1.0\r\n"
+    "{opening}"
     'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'
     "\r\n"
     "--{boundary}\r\n"
@@ -51,6 +53,7 @@ MESSAGE = (
     "Content-Transfer-Encoding: quoted-printable\r\n"
     "\r\n"
 )
+WITH_FILES = 'Content-Type: multipart/mixed; boundary="{outer}"\r\n\r\n--{outer}\r\n'
 BETWEEN = "--{boundary}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 
 
@@ -76,9 +79,13 @@ class MessageHeaders:
     auto_submitted: bool = False
 
 
-def write_message(headers: MessageHeaders, parts: WireParts) -> bytes:
-    """The whole message with CRLF line ends, not dot-stuffed. Raises ValueError for a value that cannot stand in its header."""
+def write_message(headers: MessageHeaders, parts: WireParts, attached: Sequence[bytes] = ()) -> bytes:
+    """The whole message with CRLF line ends, not dot-stuffed. Raises ValueError for a value that cannot stand in its header.
+
+    `attached`: finished parts that go with it (`engine.deliver.attach`).
+    """
     boundary = boundary_of(headers.message_id)
+    outer = f"=_m{boundary[3:]}"  # of which the other is no beginning
     head = MESSAGE.format(
         sender=mailbox(headers.sender_name, headers.sender_address),
         recipient=address(headers.recipient),
@@ -86,6 +93,7 @@ def write_message(headers: MessageHeaders, parts: WireParts) -> bytes:
         date=spelt_date(headers.date),
         message_id=matching(MESSAGE_ID, headers.message_id, "message id"),
         further=further_headers(headers),
+        opening=WITH_FILES.format(outer=outer) if attached else "",
         boundary=boundary,
     )
     between = BETWEEN.format(boundary=boundary)
@@ -96,8 +104,18 @@ def write_message(headers: MessageHeaders, parts: WireParts) -> bytes:
             between.encode("ascii"),
             ended(parts.html_qp),
             f"--{boundary}--\r\n".encode(),
+            *behind(attached, outer),
         )
     )
+
+
+def behind(attached: Sequence[bytes], outer: str) -> Iterator[bytes]:
+    """The files, each behind its line, and the last line of them all."""
+    for part in attached:
+        yield f"--{outer}\r\n".encode()
+        yield part
+    if attached:
+        yield f"--{outer}--\r\n".encode()
 
 
 @lru_cache(64)

@@ -32,6 +32,7 @@ from engine.versions import Live, artifact, live_rules
 from engine.vocabulary import Reason, Stream
 
 WAITS_FOR_SQL = (0.1, 0.5, 2.0, 5.0, 10.0)  # seconds between tries to record what cannot be asked again
+MOST_WRITTEN = 32 * 1024 * 1024  # bytes of files in messages that wait for their turn
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,24 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
 
 def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
     live, sends, artifacts = load(runtime, held)
-    sends = in_time(runtime, sends)
+    for some in within_memory(in_time(runtime, sends)):
+        deliver_some(runtime, live, some, artifacts)
+
+
+def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
+    """As many at once as may lie written side by side: all, unless there are large files with them."""
+    some: list[Loaded] = []
+    size = 0
+    for send in sends:
+        size += sum(map(len, send.attached or ()))
+        if some and size > MOST_WRITTEN:
+            yield some
+            some, size = [], sum(map(len, send.attached or ()))
+        some.append(send)
+    yield some
+
+
+def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: dict[str, Artifact]) -> None:
     ready, unsendable = write_flights(runtime, live, sends, artifacts)
     drop(runtime, unsendable)
     batches = list(batches_of(ready, runtime.places.batch))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import CadencePlan, WorkspacePlan, hash_of, structure_hash_of, to_json
 from engine.database import Tx
+from engine.files import write_files
 from engine.render.artifact import Artifact, link_table_id
 from engine.schedule.changes import Changes
 from engine.schedule.edited import Edited, Work, is_migrated, versions_inside, work_out
@@ -21,6 +22,7 @@ from engine.schema import artifacts, cadence_versions, cadences, emails, plans, 
 from engine.sql import insert
 from engine.versions import LIVE
 
+NOTHING: Mapping[str, bytes] = {}
 Progress = Callable[[str, int], None]  # (cadence, how many people move in it)
 
 
@@ -33,14 +35,27 @@ def difference(tx: Tx, plan: WorkspacePlan) -> Changes:
     return work_out(tx, plan).changes
 
 
-def apply_plan(tx: Tx, plan: WorkspacePlan, made: Mapping[str, Artifact], progress: Progress = in_silence) -> Changes:
+def apply_plan(
+    tx: Tx,
+    plan: WorkspacePlan,
+    made: Mapping[str, Artifact],
+    progress: Progress = in_silence,
+    *,
+    attachments: Mapping[str, bytes] = NOTHING,
+) -> Changes:
     """Put the workspace into force and say what changed. The caller commits; safe to run twice."""
     hold_inside(tx, plan)
-    return carry_out_work(tx, plan, made, work_out(tx, plan), progress)
+    return carry_out_work(tx, plan, made, work_out(tx, plan), progress, attachments=attachments)
 
 
 def carry_out_work(
-    tx: Tx, plan: WorkspacePlan, made: Mapping[str, Artifact], work: Work, progress: Progress = in_silence
+    tx: Tx,
+    plan: WorkspacePlan,
+    made: Mapping[str, Artifact],
+    work: Work,
+    progress: Progress = in_silence,
+    *,
+    attachments: Mapping[str, bytes] = NOTHING,
 ) -> Changes:
     """Do exactly what was worked out in this transaction, after `hold_inside`."""
     changes = work.changes
@@ -49,6 +64,7 @@ def carry_out_work(
     watched_before, watched = watched_now(tx), watched_under(plan.policy, plan.cadences)
     settle(tx, changed(watched_before, watched))
     write_artifacts(tx, made)
+    write_files(tx, attachments)
     write_rules(tx, plan, changes.rules)
     write_emails(tx, plan)
     for edited in work.edited:

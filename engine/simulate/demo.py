@@ -80,7 +80,7 @@ def run_demo(folder: Path, *, count: int, days: int, seed: int, progress: Progre
         settings = read_settings(folder, {"HANDRAISER_SMTP_URL": sink.url, **reception.settings})
         database = open_database(settings, clock)
         with database.write() as tx:
-            apply_plan(tx, compiled.plan, compiled.artifacts)
+            apply_plan(tx, compiled.plan, compiled.artifacts, attachments=compiled.attachments)
         world = make_demo_world(stack, make_runtime(settings, database, open_wire(sink.url)), clock, recipients, reception)
         bring_in(world.runtime, folder, people)
         for week in range(ARRIVING):

@@ -44,7 +44,7 @@ def make_world(compiled: Compiled, folder: Path, *, start: datetime, seed: int) 
     runtime = make_runtime(settings, database, wire)
     assert compiled.plan is not None  # the caller has told what is wrong otherwise
     with database.write() as tx:
-        apply_plan(tx, compiled.plan, compiled.artifacts)
+        apply_plan(tx, compiled.plan, compiled.artifacts, attachments=compiled.attachments)
     return World(
         runtime=runtime,
         clock=clock,

@@ -33,7 +33,7 @@ def apply_lessons(database: Database, folder: Path, *, webhook: str = NOWHERE, m
     compiled = compile_workspace(folder, render=library)
     assert compiled.plan is not None, compiled.diagnostics
     with database.write() as tx:
-        apply_plan(tx, compiled.plan, compiled.artifacts)
+        apply_plan(tx, compiled.plan, compiled.artifacts, attachments=compiled.attachments)
 
 
 def add_work(database: Database, *, lessons: int, orders: int, hands: int) -> None:
