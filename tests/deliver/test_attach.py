@@ -40,9 +40,8 @@ NAMES = [
 ]  # fmt: skip
 
 # Python's parser takes brackets and quotes around a whole name for marks and strips them.
-ANY_NAME = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1).filter(
-    lambda name: name[0] not in '<"'
-)
+LETTERS = st.characters(codec="utf-8", exclude_categories=("C", "Z"))
+ANY_NAME = st.text(LETTERS, min_size=1).filter(lambda name: name[0] not in '<"')
 
 
 @pytest.mark.parametrize("name", NAMES)
