@@ -15,14 +15,14 @@ import sqlalchemy as sa
 from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.errors import UsageError
-from engine.leads import lock_leads
+from engine.leads import consents_of, lock_leads
 from engine.prepared import Prepared, PreparedInsert
 from engine.schedule.courses import course, days_off_of, zone_of
 from engine.schedule.leave import suspend
 from engine.schedule.next_step import Course, Passage
 from engine.schedule.passages import Standing, begin_next
 from engine.schedule.timing import first_instant
-from engine.schema import cadences, consents, enrolments, handoffs, leads, refusals, suppressions
+from engine.schema import cadences, enrolments, handoffs, leads, refusals, suppressions
 from engine.sql import rows_at_once
 from engine.versions import current_version, live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_HANDOFF, Consent, EnrolmentState, NotEnrolled, Scope, topic_scope
@@ -77,61 +77,98 @@ def no_such_cadence(tx: Tx, cadence: str) -> str:
     return f"There is no cadence {cadence!r} to enrol in. {known}"
 
 
-def sorted_out(tx: Tx, way: Course, lead_ids: Sequence[int], *, again: bool) -> tuple[list[Any], dict[int, NotEnrolled]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A lead and all that may speak against a passage. `passages`: how many it had in this cadence; 0: none."""
+
+    row: Any
+    is_inside: bool
+    passages: int
+    last_ended_at: datetime | None
+    is_stopped: bool
+    consent: Consent
+    is_with_sales: bool
+
+
+def sorted_out(tx: Tx, way: Course, lead_ids: Sequence[int], *, again: bool) -> tuple[list[Candidate], dict[int, NotEnrolled]]:
     """Those who may be enrolled, and the others with the first reason against them."""
-    policy, topic = live_rules(tx).policy, way.plan.topic
-    scopes = [Scope.EVERYTHING, Scope.MARKETING, topic_scope(topic)]
-    rows = {row.id: row for row in CANDIDATES.rows(tx, ids=lead_ids, cadence=way.plan.name, topic=topic, scopes=scopes)}
+    policy, known = live_rules(tx).policy, candidates(tx, way, lead_ids)
     fit, refused = [], {}
     for lead_id in lead_ids:
-        row = rows.get(lead_id)
-        reason = objection(row, policy) or (None if again else too_soon(row, way, policy, tx.now))
+        lead = known.get(lead_id)
+        reason = objection(lead, policy) or (None if again or lead is None else too_soon(lead, way, policy, tx.now))
         if reason is not None:
             refused[lead_id] = reason
-        else:
-            fit.append(row)
+        elif lead is not None:
+            fit.append(lead)
     return fit, refused
 
 
-def objection(row: Any, policy: Policy) -> NotEnrolled | None:
-    if row is None:
+def candidates(tx: Tx, way: Course, lead_ids: Sequence[int]) -> dict[int, Candidate]:
+    """Each table is asked once for all of them: of one great question PostgreSQL may read a whole table again for each lead."""
+    topic, had = way.plan.topic, {row.lead_id: row for row in HISTORY.rows(tx, ids=lead_ids, cadence=way.plan.name)}
+    rows, said = PEOPLE.rows(tx, ids=lead_ids), consents_of(tx, lead_ids, topic)
+    stopped = stopped_addresses(tx, topic, [row.address_key for row in rows if row.address_key])
+    with_sales = {row.lead_id for row in WITH_SALES.rows(tx, ids=lead_ids)}
+    return {
+        row.id: Candidate(
+            row=row,
+            is_inside=row.id in had and had[row.id].live > 0,
+            passages=had[row.id].passages if row.id in had else 0,
+            last_ended_at=had[row.id].last_ended_at if row.id in had else None,
+            is_stopped=row.address_key in stopped,
+            consent=said.get(row.id, Consent.UNKNOWN),
+            is_with_sales=row.id in with_sales,
+        )
+        for row in rows
+    }
+
+
+def stopped_addresses(tx: Tx, topic: str, address_keys: Sequence[str]) -> set[str]:
+    scopes = [Scope.EVERYTHING, Scope.MARKETING, topic_scope(topic)]
+    return {row.address_key for row in STOPPED.rows(tx, keys=address_keys, scopes=scopes)} if address_keys else set()
+
+
+def objection(lead: Candidate | None, policy: Policy) -> NotEnrolled | None:
+    if lead is None:
         return NotEnrolled.NO_LEAD
-    if row.is_inside:
+    if lead.is_inside:
         return NotEnrolled.INSIDE
-    if not row.email or not row.address_key:
+    if not lead.row.email or not lead.row.address_key:
         return NotEnrolled.NO_ADDRESS
-    if row.is_stopped:
+    if lead.is_stopped:
         return NotEnrolled.SUPPRESSED
-    if row.consent == Consent.REFUSED:
+    if lead.consent == Consent.REFUSED:
         return NotEnrolled.CONSENT_REFUSED
-    if row.consent in (None, Consent.UNKNOWN) and policy.unknown_consent == "hold":
+    if lead.consent == Consent.UNKNOWN and policy.unknown_consent == "hold":
         return NotEnrolled.CONSENT_UNKNOWN
     return None
 
 
-def too_soon(row: Any, way: Course, policy: Policy, now: datetime) -> NotEnrolled | None:
+def too_soon(lead: Candidate, way: Course, policy: Policy, now: datetime) -> NotEnrolled | None:
     """The span of `reentry` counts from the end of the last passage, in the lead's own days."""
-    if row.passages is None:
+    if not lead.passages:
         return None
-    wait = way.plan.reentry
-    if wait is None or (wait and wait.after(row.last_ended_at, zone_of(row.zone, way.plan.brand, policy)) > now):
+    wait, ended_at = way.plan.reentry, lead.last_ended_at or now
+    if wait is None or (wait and wait.after(ended_at, zone_of(lead.row.zone, way.plan.brand, policy)) > now):
         return NotEnrolled.HAD_BEFORE
     return None
 
 
-def begin(tx: Tx, version_id: int, fit: Sequence[Any], *, anchor_at: datetime | None, anchor_on: date | None) -> int:
+def begin(tx: Tx, version_id: int, fit: Sequence[Candidate], *, anchor_at: datetime | None, anchor_on: date | None) -> int:
     """Insert the passages and their first touches; returns how many. Who came in meanwhile is passed over."""
     way, policy = course(tx, version_id), live_rules(tx).policy
-    begun: dict[int, tuple[Any, Passage]] = {}
+    begun: dict[int, tuple[Candidate, Passage]] = {}
     rows = []
-    for row in fit:
-        passage = begins(row, way, policy, anchor_at=anchor_at or tx.now, anchor_on=anchor_on)
-        begun[row.id] = (row, passage)
-        number = (row.passages or 0) + 1
-        rows.append((row.id, way.plan.name, version_id, number, EnrolmentState.ACTIVE, passage.anchor_at, 0, tx.now))
+    for lead in fit:
+        passage = begins(lead.row, way, policy, anchor_at=anchor_at or tx.now, anchor_on=anchor_on)
+        begun[lead.row.id] = (lead, passage)
+        rows.append(
+            (lead.row.id, way.plan.name, version_id, lead.passages + 1, EnrolmentState.ACTIVE, passage.anchor_at, 0, tx.now)
+        )
     added = {new.lead_id: new.id for new in NEW_PASSAGES.rows(tx, rows)} if rows else {}
     begin_next(tx, [standing(enrolment_id, *begun[lead_id], way) for lead_id, enrolment_id in added.items()])
-    suspend(tx, [row.id for row in fit if row.is_with_sales])  # theirs begin when sales gives them back
+    suspend(tx, [lead.row.id for lead in fit if lead.is_with_sales])  # theirs begin when sales gives them back
     return len(added)
 
 
@@ -142,9 +179,9 @@ def begins(row: Any, way: Course, policy: Policy, *, anchor_at: datetime, anchor
     return Passage(anchor_at=anchor, shift_days=0, zone=zone, days_off=days_off)
 
 
-def standing(enrolment_id: int, row: Any, passage: Passage, way: Course) -> Standing:
+def standing(enrolment_id: int, lead: Candidate, passage: Passage, way: Course) -> Standing:
     """A passage that has not begun."""
-    number = (row.passages or 0) + 1
+    number = lead.passages + 1
     return Standing(enrolment_id=enrolment_id, number=number, course=way, passage=passage, is_suspended=False, ended=None)
 
 
@@ -164,30 +201,29 @@ def live_leads(tx: Tx, cadence: str, lead_ids: Sequence[int]) -> set[int]:
     return {row.lead_id for row in tx.run(chosen)}
 
 
-_theirs = sa.and_(enrolments.c.lead_id == leads.c.id, enrolments.c.cadence == sa.bindparam("cadence", type_=sa.String()))
-CANDIDATES = Prepared(
+IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+PEOPLE = Prepared(
     sa.select(
-        leads.c.id,
-        leads.c.email,
-        leads.c.address_key,
-        leads.c.zone,
-        sa.cast(leads.c.fields, sa.Text).label("lead_fields"),
-        sa.exists().where(_theirs, enrolments.c.state.in_(LIVE_ENROLMENT)).label("is_inside"),
-        sa.select(sa.func.max(enrolments.c.passage)).where(_theirs).scalar_subquery().label("passages"),
-        sa.select(sa.func.max(enrolments.c.ended_at)).where(_theirs).scalar_subquery().label("last_ended_at"),
-        sa.exists()
-        .where(
-            suppressions.c.address_key == leads.c.address_key,
-            suppressions.c.scope.in_(sa.bindparam("scopes", expanding=True)),
-        )
-        .label("is_stopped"),
-        sa.select(consents.c.state)
-        .where(consents.c.lead_id == leads.c.id, consents.c.topic == sa.bindparam("topic", type_=sa.String()))
-        .scalar_subquery()
-        .label("consent"),
-        sa.exists().where(handoffs.c.lead_id == leads.c.id, handoffs.c.state.in_(OPEN_HANDOFF)).label("is_with_sales"),
-    ).where(leads.c.id.in_(sa.bindparam("ids", expanding=True)))
+        leads.c.id, leads.c.email, leads.c.address_key, leads.c.zone, sa.cast(leads.c.fields, sa.Text).label("lead_fields")
+    ).where(leads.c.id.in_(IDS))
 )
+HISTORY = Prepared(
+    sa.select(
+        enrolments.c.lead_id,
+        sa.func.max(enrolments.c.passage).label("passages"),
+        sa.func.max(enrolments.c.ended_at).label("last_ended_at"),
+        sa.func.sum(sa.case((enrolments.c.state.in_(LIVE_ENROLMENT), 1), else_=0)).label("live"),
+    )
+    .where(enrolments.c.lead_id.in_(IDS), enrolments.c.cadence == sa.bindparam("cadence", type_=sa.String()))
+    .group_by(enrolments.c.lead_id)
+)
+STOPPED = Prepared(
+    sa.select(suppressions.c.address_key).where(
+        suppressions.c.address_key.in_(sa.bindparam("keys", expanding=True)),
+        suppressions.c.scope.in_(sa.bindparam("scopes", expanding=True)),
+    )
+)
+WITH_SALES = Prepared(sa.select(handoffs.c.lead_id).where(handoffs.c.lead_id.in_(IDS), handoffs.c.state.in_(OPEN_HANDOFF)))
 NEW_PASSAGES = PreparedInsert(
     enrolments,
     ("lead_id", "cadence", "version_id", "passage", "state", "anchor_at", "shift_days", "created_at"),

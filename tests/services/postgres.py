@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,14 +28,14 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgres(binaries: Path) -> Iterator[str]:
+def running_postgres(binaries: Path, *, options: Sequence[str] = OPTIONS) -> Iterator[str]:
     """A server's URL, for as long as the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="hr-pg-"))  # short: a socket's path has 107 bytes at most
     if os.geteuid() == 0:
         os.chown(folder, as_nobody()["user"], as_nobody()["group"])
     data, log = folder / "data", folder / "log"
     make_cluster(binaries, data)
-    settings = ["listen_addresses=", f"unix_socket_directories={folder}", *OPTIONS]
+    settings = ["listen_addresses=", f"unix_socket_directories={folder}", *options]
     server = start([str(binaries / "postgres"), "-D", str(data), *(f"-c{setting}" for setting in settings)], log=log)
     url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
     try:
