@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from engine.cli.lead_story import Story, ToldPassage, ToldStep, story_of
+from engine.cli.lead_story import Story, story_of
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.errors import UsageError
 from engine.leads import find_lead
+from engine.story.steps import ToldPassage, ToldStep
 
 NO_DATE = "no date"
 

@@ -44,6 +44,7 @@ class Happening:
     page: str | None = None
     form: str | None = None
     data: Mapping[str, Json] = field(default_factory=dict)
+    place: Place = field(default=Place(""), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +61,21 @@ class Expected:
     """What is to come out. None: the test says nothing about it.
 
     `sends`: exactly these, in this order. `handoff`: the day on which a hand is raised, or that none is. `ends`: the reason for
-    which the passage ends, or that it is still under way at the end of the test.
+    which the passage ends, or that it is still under way at the end of the test. `places`: where each of these is written.
     """
 
     sends: tuple[ExpectedSend, ...] | None = None
     score: float | None = None
     handoff: Moment | Literal["no"] | None = None
     ends: str | Literal["no"] | None = None
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CadenceTest:
     """One test of one cadence. `lead`: its fields as they are stored, with `key`, `email` and `zone` where they were given.
 
-    The passage begins at 09:00 of the day `starts` in the lead's zone.
+    The passage begins at 09:00 of the day `starts` in the lead's zone. `arms`: the arm that the lead draws at a split, by its id.
     """
 
     cadence: str
@@ -82,3 +84,5 @@ class CadenceTest:
     starts: date
     events: tuple[Happening, ...]
     expect: Expected
+    title: str = ""
+    arms: Mapping[str, str] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from engine.compiler.reading import Section, plain, scalar_of, value_of
 from engine.compiler.shapes_of_cadences import EXPECT, HAPPENING, TEST
 from engine.compiler.source import Mapping, Node, Scalar
 from engine.compiler.steps import all_steps
-from engine.compiler.syntax import Cadence, EmailStep, EnterStep, LeaveStep, Text, Written
+from engine.compiler.syntax import Cadence, EmailStep, EnterStep, LeaveStep, SplitStep, Text, Written
 from engine.expressions.fields import Field
 from engine.expressions.values import Json, as_json, parse_data, parse_value
 from engine.vocabulary import EventType, Reason, Stream
@@ -56,6 +56,8 @@ def read_test(node: Node, cadence: Cadence, checks: Checks) -> CadenceTest:
         starts=starts,
         events=tuple(each.value for each in events),
         expect=expect,
+        title=section.given("title", kinds.TEXT, "").value,
+        arms=dict(read_arms(section, cadence, checks)),
     )
 
 
@@ -70,6 +72,21 @@ def read_value(field: Field, node: Node, checks: Checks) -> Iterator[tuple[str, 
         yield field.name, as_json(parse_value(field, plain(node)))
     except ValueError as error:
         checks.findings.add("E043", node.place, str(error))
+
+
+def read_arms(section: Section, cadence: Cadence, checks: Checks) -> Iterator[tuple[str, str]]:
+    """Which arm the lead draws at each split that is named."""
+    splits = {step.id.value: step for step in all_steps(cadence.steps) if isinstance(step, SplitStep)}
+    for key, node in section.keyed_entries("arms"):
+        drawn = scalar_of(node, f"`{key.text}`", checks.findings)
+        if key.text not in splits:
+            checks.findings.guess("E014", key.place, f"this cadence has no split {quote(key.text)}", key.text, splits)
+        elif drawn and drawn.text not in (names := [arm.name.value for arm in splits[key.text].arms]):
+            checks.findings.guess(
+                "E014", drawn.place, f"the split {quote(key.text)} has no arm {quote(drawn.text)}", drawn.text, names
+            )
+        elif drawn:
+            yield key.text, drawn.text
 
 
 def read_events(section: Section, checks: Checks) -> Iterator[Written[Happening]]:
@@ -108,6 +125,7 @@ def named_event(type_: str, on: Moment, section: Section, checks: Checks) -> Hap
         page=names.get("page"),
         form=names.get("form"),
         data=data,
+        place=section.place,
     )
 
 
@@ -138,6 +156,7 @@ def read_expected(node: Node | None, cadence: Cadence, checks: Checks) -> Expect
         score=score.value if score else None,
         handoff=handoff.value if handoff else None,
         ends=ends.text if ends else None,
+        places={key: section.place_of(key) for key in EXPECT if key in section},
     )
 
 

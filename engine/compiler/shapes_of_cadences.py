@@ -130,12 +130,14 @@ HAPPENING = Record(
 )
 EXPECT = Record(
     sends=K(ListOf(MapOf(Value.NAME, Value.MOMENT)), "Exactly these mails, in this order, each with its day."),
-    score=K(Value.NUMBER, "The score at the end."),
+    score=K(Value.NUMBER, "The points right after the last event."),
     handoff=K(Value.MOMENT_OR_NO, "The day on which a hand is raised, or no."),
     ends=K(Value.TEXT, "The reason for which the passage ends, or no."),
 )
 TEST = Record(
+    title=K(Value.TEXT, "What it shows, in a few words."),
     lead=K(MapOf(Value.FIELD_NAME, Value.ANY), "The lead's fields."),
+    arms=K(MapOf(Value.NAME, Value.NAME), "The arm that the lead draws at a split."),
     starts=K(Value.DATE, "The first day. Default: a Monday."),
     events=K(ListOf(Ref("happening")), "What happens, in order."),
     expect=needed(EXPECT, "What is then to come out."),

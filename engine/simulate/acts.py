@@ -18,7 +18,7 @@ from engine.inbound.addressee import Purpose
 from engine.runtime import Runtime
 from engine.schema import sends
 from engine.scoring.handoff import answer
-from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, reply
+from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, full_report, reply
 from engine.simulate.posts import Post
 from engine.simulate.recipients import Act, Intended
 from engine.tokens import SendToken, in_address
@@ -94,6 +94,7 @@ LETTERS: dict[Act, tuple[Callable[[str, Post], bytes], Purpose]] = {
     Act.REPLY: (reply, Purpose.REPLY),
     Act.AUTO_REPLY: (away_note, Purpose.REPLY),
     Act.BOUNCE: (delivery_report, Purpose.BOUNCE),
+    Act.SOFT_BOUNCE: (full_report, Purpose.BOUNCE),
     Act.COMPLAIN: (complaint_report, Purpose.BOUNCE),
 }
 

@@ -38,6 +38,13 @@ Final-Recipient: rfc822; {recipient}
 Action: failed
 Status: 5.1.1
 Diagnostic-Code: smtp; 550 5.1.1 no such mailbox here"""
+MAILBOX_FULL = """\
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; {recipient}
+Action: failed
+Status: 4.2.2
+Diagnostic-Code: smtp; 452 4.2.2 the mailbox is full"""
 SPAM = """\
 Feedback-Type: abuse
 User-Agent: mx.example/1.0
@@ -57,8 +64,17 @@ def away_note(recipient: str, post: Post) -> bytes:
 
 
 def delivery_report(recipient: str, post: Post) -> bytes:
-    """RFC 3464."""
-    fields = NO_SUCH_MAILBOX.format(recipient=recipient)
+    """That the address does not work (RFC 3464)."""
+    return returned(recipient, post, NO_SUCH_MAILBOX)
+
+
+def full_report(recipient: str, post: Post) -> bytes:
+    """That it does not work for now (RFC 3464)."""
+    return returned(recipient, post, MAILBOX_FULL)
+
+
+def returned(recipient: str, post: Post, why: str) -> bytes:
+    fields = why.format(recipient=recipient)
     return report(post, "delivery-status", "Undelivered Mail Returned to Sender", "It could not be delivered.", fields)
 
 

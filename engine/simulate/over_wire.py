@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 from urllib.parse import urlencode, urlsplit
 
-from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, reply
+from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, full_report, reply
 from engine.simulate.posts import Post
 from engine.simulate.recipients import Act, Intended
 from engine.simulate.shop import Shop
@@ -50,6 +50,8 @@ class WireActs:
                 self.send(away_note(recipient, post), post.reply_to, recipient)
             case Act.BOUNCE:
                 self.send(delivery_report(recipient, post), post.envelope_from, "")
+            case Act.SOFT_BOUNCE:
+                self.send(full_report(recipient, post), post.envelope_from, "")
             case Act.COMPLAIN:
                 self.send(complaint_report(recipient, post), post.envelope_from, "")
             case Act.ACCEPT | Act.DECLINE | Act.CLOSE:

@@ -22,6 +22,7 @@ class Act(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     COMPLAIN = "complain"
     BOUNCE = "bounce"  # accepted first, returned later
+    SOFT_BOUNCE = "soft_bounce"  # the same, and it may heal
     ACCEPT = "accept"  # a rep takes the lead
     DECLINE = "decline"  # a rep gives it back
     CLOSE = "close"  # a rep is through with it

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from engine.cli.lead_story import STAYED_OUT, WHY
 from engine.cli.main import handraiser
 from engine.database import Database, Tx
 from engine.errors import StaleError, UsageError
@@ -18,6 +17,8 @@ from engine.schedule.enrol import UNTOLD, enrol_leads
 from engine.schedule.leave import leave
 from engine.schema import enrolments, handoffs, sends, touches
 from engine.scoring.rescore import rescore
+from engine.story.refusals import STAYED_OUT
+from engine.story.words import WHY
 from engine.vocabulary import NotEnrolled, Reason
 from tests.factories import add_consent, add_event, add_lead, add_reaction, add_send, add_suppression, add_worker
 from tests.schedule.plans import at, cadence, chain, email

@@ -101,6 +101,7 @@ def test_tests_do_not_change_the_plan(tmp_path: Path) -> None:
         ("{events: [{on: day 1, order_placed: {nubmer: '1'}}], expect: {}}", "E043"),
         ("{events: [{on: day 1, order_placed: A-1}], expect: {}}", "E013"),
         ("{events: [{on: soon, replied: welcome}], expect: {}}", "E059"),
+        ("{arms: {short-or-long: short}, expect: {}}", "E014"),
         ("{expect: {sends: [{welcom: day 0}]}}", "E012"),
         ("{expect: {sends: [welcome]}}", "E013"),
         ("{expect: {sends: [{welcome: monday}]}}", "E059"),

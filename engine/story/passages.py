@@ -1,0 +1,33 @@
+"""A lead's ways through cadences, each step with its reason.
+
+Before: `engine.story.steps`. After: `engine.story.lead` and `engine.simulate.trial`.
+"""
+
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from engine.database import Tx
+from engine.leads import Lead
+from engine.schedule.courses import course
+from engine.schema import enrolments
+from engine.story.steps import ToldPassage, at, told_steps
+from engine.story.words import in_words
+from engine.versions import live_rules
+
+
+def told_passages(tx: Tx, lead: Lead, local: ZoneInfo) -> tuple[ToldPassage, ...]:
+    """All of them, the first one first. Raises DatabaseError when no workspace was applied yet."""
+    policy = live_rules(tx).policy
+    rows = tx.run(sa.select(enrolments).where(enrolments.c.lead_id == lead.id).order_by(enrolments.c.id)).all()
+    return tuple(
+        ToldPassage(
+            cadence=row.cadence,
+            number=row.passage,
+            state=row.state,
+            because=in_words(row.reason) if row.reason else None,
+            began=str(at(row.anchor_at, local)),
+            steps=tuple(told_steps(tx, row.id, course(tx, row.version_id), policy, local)),
+        )
+        for row in rows
+    )

@@ -1,0 +1,134 @@
+"""What became of each step of a passage, and why, in words: times are in the lead's own zone.
+
+Before: rows of touches, sends and posts. After: `engine.story.lead` tells the whole of a lead, `handraiser test` why a
+mail did not come.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import EmailStep, Policy
+from engine.database import Tx
+from engine.schedule.next_step import Course
+from engine.schedule.passages import PASSAGE_COLUMNS, passage_of
+from engine.schedule.why import OpenTouch, why_then
+from engine.schema import enrolments, leads, posts, sends, touches
+from engine.story.words import POST_WHY, in_words
+from engine.vocabulary import OPEN_TOUCH, SendState, TouchState
+
+Row = sa.Row[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldStep:
+    """One step. `when`: when it ended, or is due; None: no date. `because`: why then, or why not; `reason`: that as one word."""
+
+    step: str
+    state: str
+    planned_on: str
+    when: str | None
+    because: tuple[str, ...]
+    server: str | None
+    reason: str | None = None
+    email: str | None = None
+    arm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldPassage:
+    """One way through a cadence."""
+
+    cadence: str
+    number: int
+    state: str
+    because: str | None
+    began: str
+    steps: tuple[ToldStep, ...]
+
+
+def told_steps(tx: Tx, enrolment_id: int, way: Course, policy: Policy, local: ZoneInfo) -> Iterator[ToldStep]:
+    """The steps that the passage has come to, in their order."""
+    mailed_at = None
+    for row in steps_of(tx, enrolment_id):
+        yield told_step(row, way, policy, mailed_at, local)
+        if row.sent_at is not None and row.send_state in (SendState.ACCEPTED, SendState.UNKNOWN):
+            mailed_at = row.ended_at
+
+
+def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
+    chosen = (
+        sa.select(
+            touches.c.step_id, touches.c.state, touches.c.reason, touches.c.due_at, touches.c.planned_on, touches.c.ended_at,
+            touches.c.created_at, sends.c.state.label("send_state"), sends.c.reason.label("send_reason"),
+            sends.c.due_at.label("send_due_at"), sends.c.ended_at.label("sent_at"), sends.c.smtp_code, sends.c.smtp_reply,
+            touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),
+            posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), sends.c.email,
+            *PASSAGE_COLUMNS,
+        )
+        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .join(leads, leads.c.id == enrolments.c.lead_id)
+        .join(sends, sends.c.touch_id == touches.c.id, isouter=True)
+        .join(posts, posts.c.touch_id == touches.c.id, isouter=True)
+        .where(touches.c.enrolment_id == enrolment_id)
+        .order_by(touches.c.id)
+    )  # fmt: skip
+    return tx.run(chosen).all()
+
+
+def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None, local: ZoneInfo) -> ToldStep:
+    reason, step = row.send_reason or row.reason, way.steps.get(row.step_id)
+    return ToldStep(
+        step=row.step_id,
+        state=in_reports(row.send_state or row.state),
+        planned_on=str(row.planned_on),
+        when=at(row.sent_at or row.ended_at or row.send_due_at or row.due_at, local),
+        because=(*why_its_date(row, way, policy, mailed_at), *([in_words(reason)] if reason else ()), *what_followed(row, local)),
+        server=server(row),
+        reason=reason,
+        email=step.email if isinstance(step, EmailStep) else row.email,
+        arm=row.arm,
+    )
+
+
+def why_its_date(row: Row, way: Course, policy: Policy, mailed_at: datetime | None) -> Sequence[str]:
+    """Of what is still to come, all that decides its date; of a mail that went out, what moved it."""
+    step = way.steps.get(row.step_id)
+    is_open = row.state in OPEN_TOUCH and (row.due_at is not None or row.state != TouchState.WAITING)
+    went_out = isinstance(step, EmailStep) and row.send_state == SendState.ACCEPTED
+    if step is None or not (is_open or went_out):
+        return ()
+    touch = OpenTouch(on=row.planned_on, created_at=row.created_at, due_at=row.due_at, mailed_at=mailed_at)
+    told = why_then(way, step, passage_of(row, way, policy), touch)
+    return told if is_open or len(told) > 1 else ()
+
+
+def what_followed(row: Row, local: ZoneInfo) -> Iterator[str]:
+    """The arm that a split drew, and what became of a post."""
+    if row.arm is not None:
+        yield f"drew the arm {row.arm}"
+    if row.post_state is None:
+        return
+    why = f", {POST_WHY.get(row.post_reason) or in_words(row.post_reason)}" if row.post_reason else ""
+    again = f"; tried again on {at(row.post_due_at, local)}" if row.attempts and row.post_due_at else ""
+    tries = f"{row.attempts} {'try' if row.attempts == 1 else 'tries'}"
+    yield f"the post to {row.webhook} is {row.post_state} after {tries}{why}{again}"
+    if row.answer:
+        yield f"{row.webhook} said: {' '.join(str(part) for part in (row.status_code, row.answer) if part)}"
+
+
+def in_reports(state: str) -> str:
+    """ "Sent" means accepted, and a marketer says sent."""
+    return "sent" if state == SendState.ACCEPTED else state
+
+
+def server(row: Row) -> str | None:
+    return f"{row.smtp_code} {row.smtp_reply}" if row.smtp_code else None
+
+
+def at(instant: datetime | None, local: ZoneInfo) -> str | None:
+    return f"{instant.astimezone(local):%a %d %b %Y %H:%M}" if instant else None

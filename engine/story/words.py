@@ -1,0 +1,66 @@
+"""The words for every reason: why a step did not happen, why a mail waits, why a passage ended. Pure.
+
+Before: the reasons of `engine.vocabulary`, as rows have them. After: `explain`, `test` and `simulate` print these.
+"""
+
+from engine.vocabulary import NotEnrolled, Reason
+
+WHY: dict[str, str] = {
+    Reason.SENT_BEFORE: "this lead got it in an earlier passage, and the cadence does not say `repeat: yes`",
+    Reason.BRANCH: "the lead went the other way at a branch",
+    Reason.LATE: "it was later than the step allows",
+    Reason.CONSENT: "the lead has not agreed to mail on this topic",
+    Reason.SUPPRESSED: "the address must not be written to",
+    Reason.NO_ADDRESS: "the lead has no address that can be written to",
+    Reason.TIMEOUT: "what it waited for did not happen in time",
+    Reason.SHADOW: "the step or its cadence only pretends (`shadow: yes`)",
+    Reason.HOLDOUT: "the lead drew the arm that gets none of it, for comparison",
+    Reason.REMOVED: "the step is not in the version that the lead moved to",
+    Reason.SAME_MAIL: "the same had been sent when the step had another name",
+    Reason.WITH_SALES: "sales has the lead already",
+    Reason.NO_REP: "there is nobody in assignment.yaml to hand the lead to",
+    Reason.NO_CADENCE: "there is no such cadence any more",
+    Reason.NO_FIELD: "leads.yaml no longer has the field, or not of this type",
+    NotEnrolled.INSIDE: "the lead is in that cadence already",
+    NotEnrolled.HAD_BEFORE: "the lead has been through that cadence, and its `reentry` does not let it in again (yet)",
+    NotEnrolled.CONSENT_REFUSED: "the lead has refused mail on that cadence's topic",
+    NotEnrolled.CONSENT_UNKNOWN: "the lead has not agreed to mail on that cadence's topic",
+    Reason.WINDOW: "its time came when no mail goes out; it was moved to the next opening",
+    Reason.CAP: "the lead had as much marketing mail as the caps allow",
+    Reason.OUTRANKED: "another mail to the same person went first, and the caps had no room for both",
+    Reason.TEMPORARY: "the mail server could not take it for now; it is tried again",
+    Reason.PAUSED: "it stands still while sales has the lead",
+    Reason.UNKNOWN_ONCE: "the mail server gave no answer; it is sent once more, the same to the byte",
+    Reason.REPLIED: "the lead replied",
+    Reason.PURCHASED: "the lead bought something",
+    Reason.GOAL: "it reached its goal",
+    Reason.END: "it came to its end",
+    Reason.UNSUBSCRIBED: "the lead opted out",
+    Reason.BOUNCED: "the address does not work",
+    Reason.COMPLAINED: "the lead marked a mail as spam",
+    Reason.EXIT: "a condition for leaving held",
+    Reason.HANDOFF: "sales answered",
+    Reason.BY_HAND: "a person took the lead out",
+    Reason.ERASED: "the lead was erased",
+    Reason.PERMANENT: "the mail server refused it for good",
+    Reason.TOO_OLD: "the mail server refused it for now for too long",
+    Reason.NO_ANSWER: "the mail server gave no answer at the end, so nobody knows; it is not sent again",
+    Reason.WORKER_DIED: "the process stopped in the middle, so nobody knows; it is not sent again",
+    Reason.TEMPLATE_ERROR: "it could not be written for this lead",
+    Reason.ADDRESS_CHANGED: "the lead has another address now",
+    Reason.ENROLMENT_ENDED: "the lead had left the cadence by then",
+    Reason.REJECTED: "the other system refused it",
+    Reason.FORBIDDEN: "its address is none that we may write to",
+    Reason.QUARANTINED: "it was tried three times and never finished; somebody must look",
+}
+
+POST_WHY: dict[str, str] = {
+    Reason.TEMPORARY: "the other system could not take it for now",
+    Reason.TOO_OLD: "the other system could not take it for three days",
+    Reason.REMOVED: "workspace.yaml no longer has that webhook",
+}
+
+
+def in_words(reason: str) -> str:
+    """A cadence may also be left by an event of the workspace's own, or for a reason in the marketer's words."""
+    return WHY.get(reason) or reason.replace("_", " ")
