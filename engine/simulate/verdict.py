@@ -143,8 +143,8 @@ def where_it_turned(name: str, out: CameOut) -> str | None:
     for step in reversed(out.passages[0].steps if out.passages else ()):
         ways = ways_from(out.course, step.step)
         took = step.arm or (OTHERWISE if step.reason in (Reason.BRANCH, Reason.TIMEOUT) else NEXT)
-        if len(ways) > 1 and not leads_to(out.course, ways.get(took), name):
-            return step.step if any(leads_to(out.course, way, name) for way in ways.values()) else None
+        if not leads_to(out.course, ways.get(took), name) and any(leads_to(out.course, way, name) for way in ways.values()):
+            return step.step
     return None
 
 

@@ -26,6 +26,7 @@ WHY: dict[str, str] = {
     NotEnrolled.CONSENT_REFUSED: "the lead has refused mail on that cadence's topic",
     NotEnrolled.CONSENT_UNKNOWN: "the lead has not agreed to mail on that cadence's topic",
     Reason.WINDOW: "its time came when no mail goes out; it was moved to the next opening",
+    Reason.CATCH_UP: "it was held up while nothing ran; such mail goes out little by little, this one at its turn",
     Reason.CAP: "the lead had as much marketing mail as the caps allow",
     Reason.OUTRANKED: "another mail to the same person went first, and the caps had no room for both",
     Reason.TEMPORARY: "the mail server could not take it for now; it is tried again",

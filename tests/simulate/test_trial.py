@@ -165,7 +165,7 @@ def test_the_command_ends_with_one_where_a_test_fails_and_prints_json(tmp_path: 
     shown, plain = invoke(folder), invoke(folder, "small", "--json")
 
     assert (shown.exit_code, plain.exit_code) == (1, 1)
-    assert "FAIL  cadences/small.yaml:23  Wrong" in shown.output
+    assert "FAIL  cadences/small.yaml:24  Wrong" in shown.output
     assert max(map(len, shown.output.splitlines())) <= 80
     told = json.loads(plain.stdout)
     assert (told["passed"], told["failed"]) == (1, 1)
