@@ -1,0 +1,193 @@
+"""Clocks that are set forward, set back, stand still or differ: nothing goes out early or twice, and a jump is told."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from engine.cli.catch_up import in_words_of_hold
+from engine.clock import VirtualClock
+from engine.database import Database
+from engine.processes.clock_watch import ClockWatch
+from engine.processes.dispatcher import dispatch, mend
+from engine.schedule.enrol import enrol_leads
+from engine.schedule.hold import let_go, marketing_hold
+from engine.schema import sends, touches
+from tests.factories import add_lead, add_send
+from tests.schedule.outage import LEASE, House, mail
+from tests.schedule.plans import apply, at, cadence, chain
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+class WallClock(VirtualClock):
+    """A clock that somebody sets while true time goes on beside it."""
+
+    def __init__(self) -> None:
+        super().__init__(START)
+        self.ticks = 0.0
+        self.is_frozen = False
+
+    def pass_by(self, span: timedelta) -> None:
+        self.ticks += span.total_seconds()
+        if not self.is_frozen:
+            self.instant += span
+
+    def set_by(self, span: timedelta) -> None:
+        self.instant += span
+
+    @property
+    def true_now(self) -> datetime:
+        return START + timedelta(seconds=self.ticks)
+
+
+@pytest.fixture
+def clock() -> WallClock:
+    return WallClock()
+
+
+class Watched(House):
+    """A house whose dispatcher watches its clock, and which notes when, in true time, each mail went out."""
+
+    def look(self) -> None:
+        self.sent: list[datetime] = getattr(self, "sent", [])
+        self.watch: ClockWatch = getattr(self, "watch", None) or ClockWatch(lambda: self.clock.ticks)
+        with self.database.write() as tx:
+            self.renew(tx)
+        mend(self.database, watch=self.watch)
+        before = len(self.wire.flights)
+        while dispatch(self.database, self.publish, lease=LEASE, watch=self.watch).published:
+            pass
+        self.sent += [self.clock.true_now] * (len(self.wire.flights) - before)
+
+    def live(self, span: timedelta, *, step: timedelta = timedelta(minutes=20)) -> None:
+        for _ in range(span // step):
+            self.look()
+            self.clock.pass_by(step)
+
+
+@pytest.fixture
+def house(database: Database, clock: WallClock, tmp_path: Path) -> Watched:
+    house = Watched(database=database, clock=clock, folder=tmp_path)
+    with database.write() as tx:
+        apply(tx, cadence(*chain(*(mail(f"day-{n}", at(f"{n} days")) for n in range(1, 5))), exits=()))
+        enrol_leads(tx, "new-enquiry", [add_lead(tx) for _ in range(3)])
+    return house
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("jump", [2 * HOUR, DAY, 3_652 * DAY], ids=["hours", "day", "ten-years"])
+def test_a_jump_ahead_holds_marketing_and_says_so(house: Watched, clock: WallClock, jump: timedelta):
+    house.live(HOUR)
+
+    clock.set_by(jump)
+    house.live(3 * HOUR)
+
+    with house.database.read() as tx:
+        held = marketing_hold(tx)
+    assert held is not None and abs(held.ahead - jump) < timedelta(minutes=1)
+    assert "marketing is held" in in_words_of_hold(held)
+    assert house.wire.flights == []
+
+
+@pytest.mark.both_databases
+def test_marketing_goes_on_when_the_clock_comes_back(house: Watched, clock: WallClock):
+    house.live(HOUR)
+    clock.set_by(DAY)
+    house.live(HOUR)
+
+    clock.set_by(-DAY)
+    house.live(5 * DAY)
+
+    with house.database.read() as tx:
+        assert marketing_hold(tx) is None
+    check(house, mails=12)
+
+
+def test_marketing_goes_on_when_somebody_says_the_clock_is_right(house: Watched, clock: WallClock):
+    house.live(HOUR)
+    clock.set_by(DAY)
+    house.live(HOUR)
+
+    with house.database.write() as tx:
+        assert let_go(tx)
+    house.live(6 * DAY)
+
+    with house.database.read() as tx:
+        assert marketing_hold(tx) is None
+        assert {row.state for row in tx.run(sa.select(touches.c.state))} == {"done"}
+
+
+def test_mail_that_somebody_waits_for_goes_while_marketing_is_held(house: Watched, clock: WallClock):
+    house.live(HOUR)
+    clock.set_by(DAY)
+    house.live(HOUR)
+    with house.database.write() as tx:
+        add_send(tx, stream="transactional")
+    published = []
+
+    dispatch(house.database, lambda lane, claims: published.append(lane.queue), lease=LEASE, watch=house.watch)
+
+    assert published == ["transactional"]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("step", [-HOUR, -DAY], ids=["hour", "day"])
+def test_a_clock_that_goes_back_sends_nothing_early_or_twice(house: Watched, clock: WallClock, step: timedelta):
+    house.live(DAY + HOUR)
+
+    clock.set_by(step)
+    house.live(HOUR)
+    clock.set_by(-step)
+    house.live(5 * DAY)
+
+    check(house, mails=12)
+
+
+def test_a_clock_that_stands_still_sends_nothing_early_or_twice(house: Watched, clock: WallClock):
+    house.live(DAY + HOUR)
+    clock.is_frozen = True
+    house.live(7 * HOUR)
+    clock.is_frozen = False
+    clock.set_by(7 * HOUR)
+
+    house.live(5 * DAY)
+
+    check(house, mails=12)
+
+
+def test_five_minutes_between_hosts_are_no_jump(house: Watched, clock: WallClock):
+    house.live(HOUR)
+    for skew in (timedelta(minutes=5), timedelta(minutes=-5)) * 20:
+        clock.set_by(skew)
+        house.live(HOUR)
+
+    with house.database.read() as tx:
+        assert marketing_hold(tx) is None
+
+
+def test_clocks_set_at_random_never_send_early_or_twice(database: Database, clock: WallClock, house: Watched, request):
+    chance = random.Random(5)
+    for _ in range(500 if request.config.getoption("--full") else 3):
+        away = chance.choice([-HOUR, -DAY, DAY, 3_652 * DAY, timedelta(minutes=5), timedelta(minutes=-5)])
+        house.live(chance.randrange(1, 8) * HOUR)
+        clock.set_by(away)
+        house.live(chance.randrange(1, 4) * HOUR)
+        clock.set_by(-away)
+    house.live(5 * DAY)
+
+    check(house, mails=12)
+
+
+def check(house: Watched, *, mails: int) -> None:
+    """Every mail once, none a minute before its time, which is nine in the morning of its day."""
+    with house.database.read() as tx:
+        rows = tx.run(sa.select(touches.c.step_id, touches.c.planned_on, touches.c.state, sends.c.id)
+                      .join(sends, sends.c.touch_id == touches.c.id)).all()  # fmt: skip
+    assert len(rows) == len(house.sent) == mails
+    planned = sorted(datetime(row.planned_on.year, row.planned_on.month, row.planned_on.day, 9, tzinfo=UTC) for row in rows)
+    for sent, due in zip(sorted(house.sent), planned, strict=True):
+        assert sent >= due - timedelta(minutes=1)
