@@ -192,15 +192,6 @@ def note_refusals(tx: Tx, cadence: str, refused: Mapping[int, NotEnrolled], by: 
         NEW_REFUSALS.run(tx, rows)
 
 
-def live_leads(tx: Tx, cadence: str, lead_ids: Sequence[int]) -> set[int]:
-    chosen = sa.select(enrolments.c.lead_id).where(
-        enrolments.c.lead_id.in_(lead_ids),
-        enrolments.c.cadence == cadence,
-        enrolments.c.state.in_(LIVE_ENROLMENT),
-    )
-    return {row.lead_id for row in tx.run(chosen)}
-
-
 IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
 PEOPLE = Prepared(
     sa.select(
