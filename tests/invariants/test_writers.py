@@ -12,6 +12,7 @@ SOURCES = {
     for package in ("engine", "webhooks")
     for path in sorted((ROOT / package).rglob("*.py"))
 }
+SPELT_CLAIMED = ("CLAIMED", "SendState.CLAIMED", "TouchState.CLAIMED", "'claimed'", "SendState.CLAIMED.value")
 NEVER_CHANGED = ("events", "cadence_versions", "artifacts", "plans", "rules", "files")
 CLAIMING = {"engine/claim.py", "engine/deliver/compose.py"}  # a touch's mail is born in the hands of its worker
 
@@ -41,13 +42,15 @@ def statements(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def written_columns(tree: ast.AST) -> set[str]:
-    """Names of columns that `.values(column=…)` or a dict of values gives a value."""
+    """Names of columns that `.values(column=…)`, a dict of values or a tuple of columns gives a value."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Dict):
             found |= {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
         if isinstance(node, ast.keyword) and node.arg:
             found.add(node.arg)
+        if isinstance(node, ast.Tuple):  # columns of a prepared statement
+            found |= {name.value for name in node.elts if isinstance(name, ast.Constant) and isinstance(name.value, str)}
     return found
 
 
@@ -58,6 +61,11 @@ def sets_claimed(tree: ast.AST) -> bool:
         given = [value for key, value in pairs if isinstance(key, ast.Constant) and key.value == "state"]
         if isinstance(node, ast.keyword) and node.arg == "state":
             given.append(node.value)
-        if any(ast.unparse(value) in ("CLAIMED", "SendState.CLAIMED", "TouchState.CLAIMED", "'claimed'") for value in given):
+        if isinstance(node, ast.Tuple):  # values of a prepared statement
+            given += [value for value in node.elts if ast.unparse(value).endswith(".CLAIMED.value")]
+        if any(
+            ast.unparse(value) in ("CLAIMED", "SendState.CLAIMED", "TouchState.CLAIMED", "'claimed'", "SendState.CLAIMED.value")
+            for value in given
+        ):
             return True
     return False
