@@ -9,6 +9,7 @@ from engine.clock import VirtualClock
 from engine.database import Database, Tx
 from engine.leads import load_leads
 from engine.schedule.enrol import enrol_leads
+from engine.schedule.leave import resume
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schema import enrolments, handoffs, leads, scores, sends, tasks, touches
 from engine.scoring.card import cards
@@ -161,6 +162,9 @@ def test_a_step_raises_a_hand_whatever_the_score_and_the_passage_stands_still(da
         assert [(row.step_id, row.due_at) for row in tx.run(sa.select(touches)) if row.state == "waiting"] == [("thanks", None)]
 
         answer(tx, hand.id, HandoffState.DECLINED)
+        resume(tx, [lead_id])  # as the reaction to that answer does
+
+        assert tx.run(sa.select(touches.c.due_at).where(touches.c.step_id == "thanks")).scalar_one() is not None
 
 
 def test_a_hand_that_is_up_is_not_raised_again(database: Database):

@@ -1,5 +1,6 @@
 """A system of somebody else's that takes posts, on this machine: it keeps what it gets and answers as a test says."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """It speaks plain HTTP unless there is a context for TLS; `url` says http all the same."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -36,6 +38,8 @@ def receiving() -> Iterator[Receiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
