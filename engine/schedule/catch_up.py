@@ -62,6 +62,12 @@ def keep_pace(tx: Tx) -> None:
         one = begin(tx, since, one)
     if one is not None and (since is not None or tx.now - one.looked_at >= LOOK_EVERY):
         go_on(tx, one)
+    if since is not None and (told := current(tx)) is not None:
+        log.warning(
+            "nothing ran since %s UTC: %d mails go out later, at most %s an hour in all, and %d were too late; "
+            "look with `handraiser catch-up`, the first goes in ten minutes",
+            f"{since:%a %d %b %H:%M}", told.mails, told.per_hour, told.skipped,
+        )  # fmt: skip
     note_at_work(tx)
 
 
@@ -125,7 +131,6 @@ def begin(tx: Tx, since: datetime, known: CatchUp | None) -> CatchUp | None:
         return None
     row = {"since": since, "found_at": tx.now, "mails": 0, "per_hour": most_per_hour(tx, since), "looked_at": tx.now}
     tx.run(sa.insert(catch_ups).values(**row))
-    log.warning("nothing ran since %s; what was held up goes out little by little: `handraiser catch-up`", f"{since:%c} UTC")
     return current(tx)
 
 
