@@ -11,11 +11,14 @@ import click
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.compiler.cadence_tests import CadenceTest
 from engine.compiler.diagnostics import Place, closest
+from engine.compiler.plan import WorkspacePlan
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.errors import UsageError, WorkspaceError
 from engine.render import library
+from engine.simulate.propose import propose
 from engine.simulate.trial import open_ground, run_test
 from engine.simulate.verdict import Fault, Line, faults_of
+from engine.simulate.written import has_tests, with_tests
 
 WIDTH = 80
 LONGEST_NAME = 34
@@ -31,9 +34,11 @@ class Tested:
 
 @click.command("test")
 @click.argument("cadences", nargs=-1)
+@click.option("--write", is_flag=True, help="Write first tests into the file of each CADENCE, from what it does today.")
+@click.option("--force", is_flag=True, help="With --write: also where there are tests already, in place of those.")
 @workspace_option
 @json_option
-def test_command(cadences: tuple[str, ...], workspace: Path, as_json: bool) -> None:
+def test_command(cadences: tuple[str, ...], write: bool, force: bool, workspace: Path, as_json: bool) -> None:
     """Run the `tests:` beside the cadences: of all of them, or of those named.
 
     Each test is a lead and what happens to it; the engine runs as it would live, in a database of its own, and sends nothing.
@@ -43,8 +48,12 @@ def test_command(cadences: tuple[str, ...], workspace: Path, as_json: bool) -> N
     Examples:
       handraiser test
       handraiser test new-enquiry
+      handraiser test --write new-enquiry
     """
     compiled = compile_workspace(workspace, render=library)
+    if write or force:
+        write_tests(compiled, cadences, workspace, force=force, as_json=as_json)
+        return
     tests = chosen(compiled, cadences)
     tested = run_all(compiled, tests, show=not as_json)
     if as_json:
@@ -54,8 +63,42 @@ def test_command(cadences: tuple[str, ...], workspace: Path, as_json: bool) -> N
     sys.exit(1 if any(each.faults for each in tested) else 0)
 
 
+def write_tests(compiled: Compiled, cadences: Sequence[str], workspace: Path, *, force: bool, as_json: bool) -> None:
+    """Raises UsageError where no cadence is named, or one has tests and they are not to be replaced."""
+    plan = plan_of(compiled, cadences)
+    files = {name: workspace / "cadences" / f"{name}.yaml" for name in cadences}
+    if not files:
+        raise UsageError("name the cadences that tests are to be written for: handraiser test --write new-enquiry")
+    for name, file in files.items():
+        if has_tests(file.read_text(encoding="utf-8")) and not force:
+            raise UsageError(f"{name} has tests already; --force writes new ones in their place")
+    written = {}
+    with open_ground(compiled) as ground:
+        for each in plan.cadences:
+            if each.name in files:
+                written[each.name] = propose(ground, each, compiled.artifacts)
+    for name, proposed in written.items():
+        files[name].write_text(with_tests(files[name].read_text(encoding="utf-8"), proposed.tests), encoding="utf-8")
+        if not as_json:
+            click.echo(f"{files[name]}: {counted(len(proposed.tests), 'test')} written; read them before you trust them")
+            for missed in proposed.missed:
+                click.echo(f"  no lead was found for: {missed}")
+    if as_json:
+        print_json({name: {"tests": len(each.tests), "missed": list(each.missed)} for name, each in written.items()})
+
+
 def chosen(compiled: Compiled, cadences: Sequence[str]) -> list[CadenceTest]:
-    """The tests of these cadences. Raises WorkspaceError where the workspace has mistakes, UsageError for an unknown name."""
+    """The tests of these cadences."""
+    known = [one.name for one in plan_of(compiled, cadences).cadences]
+    tests = [test for test in compiled.tests if not cadences or test.cadence in cadences]
+    if not tests:
+        which = f"`handraiser test --write {cadences[0] if cadences else known[0]}`" if known else "docs/trying-it-out.md"
+        raise UsageError(f"there is no test to run; {which} writes the first ones")
+    return tests
+
+
+def plan_of(compiled: Compiled, cadences: Sequence[str]) -> WorkspacePlan:
+    """Raises WorkspaceError where the workspace has mistakes, UsageError for the name of a cadence that it has not."""
     if compiled.plan is None:
         raise WorkspaceError("\n".join(map(str, compiled.diagnostics)), compiled.diagnostics)
     known = [one.name for one in compiled.plan.cadences]
@@ -63,11 +106,7 @@ def chosen(compiled: Compiled, cadences: Sequence[str]) -> list[CadenceTest]:
         if name not in known:
             close = closest(name, known)
             raise UsageError(f"there is no cadence {name!r}" + (f"; did you mean {close!r}?" if close else ""))
-    tests = [test for test in compiled.tests if not cadences or test.cadence in cadences]
-    if not tests:
-        which = f"`handraiser test --write {cadences[0] if cadences else known[0]}`" if known else "docs/trying-it-out.md"
-        raise UsageError(f"there is no test to run; {which} writes the first ones")
-    return tests
+    return compiled.plan
 
 
 def run_all(compiled: Compiled, tests: Sequence[CadenceTest], *, show: bool) -> list[Tested]:

@@ -6,7 +6,7 @@ mail did not come.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,7 @@ class ToldStep:
     reason: str | None = None
     email: str | None = None
     arm: str | None = None
+    begun_on: date | None = None  # when the step before it ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
         reason=reason,
         email=step.email if isinstance(step, EmailStep) else row.email,
         arm=row.arm,
+        begun_on=row.created_at.astimezone(local).date(),
     )
 
 

@@ -178,3 +178,31 @@ def test_an_unknown_cadence_is_told_with_the_one_that_was_meant(tmp_path: Path) 
     result = invoke(folder, "smal")
 
     assert "did you mean 'small'?" in str(result.exception)
+
+
+def test_first_tests_are_written_for_every_way_and_pass(tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path / "workspace", small=CADENCE)
+
+    written, run = invoke(folder, "--write", "small"), invoke(folder)
+
+    assert written.exit_code == 0, written.output
+    text = (folder / "cadences" / "small.yaml").read_text()
+    assert text.startswith(CADENCE)
+    assert "clicked: welcome" in text
+    assert ["long" in text, "none" in text] == [True, True]
+    assert (run.exit_code, "3 tests: all passed" in run.output) == (0, True)
+
+
+def test_tests_that_are_there_are_replaced_only_by_force(tmp_path: Path) -> None:
+    mine = "\n# mine\ntests:\n  - {title: Mine, expect: {handoff: no}}\n"
+    folder = make_workspace(tmp_path / "workspace", small=CADENCE + mine)
+    file = folder / "cadences" / "small.yaml"
+
+    refused = invoke(folder, "small", "--write")
+    before = file.read_text()
+    invoke(folder, "small", "--write", "--force")
+
+    assert "has tests already" in str(refused.exception)
+    assert before == CADENCE + mine
+    assert file.read_text().startswith(CADENCE + "\n# mine\n")
+    assert "Mine" not in file.read_text()
