@@ -6,9 +6,8 @@ is looked at, and kept as a count. Times are taken as of the quarter of an hour;
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,14 +21,16 @@ from engine.schedule.next_step import Passage, Took
 from engine.schedule.passages import PASSAGE_COLUMNS, last_mailed, passage_of
 from engine.schedule.timing import first_instant, local_date
 from engine.schema import consents, enrolments, leads, suppressions, touches
+from engine.spans import DaysOff
 from engine.sql import rows_at_once
 from engine.versions import live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, Consent, EnrolmentState, Reason, Scope, TouchState, topic_scope
 
 NOON = time(12)
-QUARTER = timedelta(minutes=15)
+QUARTER = 15  # minutes
 LONGEST_GAP = timedelta(days=62)
 SAMPLES_EVERY = timedelta(hours=6)
+TakenSteps = tuple[tuple[str, Took], ...]
 NO_DOMAIN = "(no address)"
 EVERYWHERE = ZoneInfo("UTC")
 
@@ -79,11 +80,14 @@ class Gathering:
         self.tx, self.until = tx, until
         self.policy = live_rules(tx).policy
         self.roads: dict[int, Road] = {}
-        self.past = tx.now - QUARTER
+        self.past = tx.now - timedelta(minutes=QUARTER)
         self.groups: dict[tuple[Any, ...], int] = {}
         self.found: list[Group] = []
         self.clocks: dict[tuple[timedelta | None, ...], ZoneInfo] = {}
         self.known_zones: dict[str, ZoneInfo] = {}
+        self.places: dict[tuple[int, str | None], tuple[ZoneInfo, DaysOff]] = {}
+        rule = self.policy.holidays
+        self.holidays_by_lead = rule.country_field is not None or rule.region_field is not None
 
     def everybody(self) -> Inside:
         rows = self.tx.run(ROWS).all()
@@ -108,11 +112,22 @@ class Gathering:
         plans = {row.version_id: self.road(row.version_id).course.plan for row in rows}
         again = {row.enrolment_id for row in rows if row.passage > 1 and not plans[row.version_id].repeat}
         self.before = done_before(self.tx, again)
-        self.had = steps_had(self.tx, {row.enrolment_id for row in rows if plans[row.version_id].on_change == "migrate"})
+        self.had = self.ahead(
+            rows, steps_had(self.tx, {row.enrolment_id for row in rows if plans[row.version_id].on_change == "migrate"})
+        )
         just = {row.enrolment_id: self.road(row.version_id).course for row in rows if self.may_be_held(row)}
         self.mailed = last_mailed(self.tx, just)
         self.stops = scopes_by_address(self.tx)
         self.said = consents_said(self.tx, {plan.topic for plan in plans.values()}, self.policy)
+
+    def ahead(self, rows: list[Any], had: dict[int, TakenSteps]) -> dict[int, TakenSteps]:
+        """Of the steps that passages had, those that they would come to again."""
+        found = {}
+        for row in rows:
+            if taken := had.get(row.enrolment_id):
+                coming = self.road(row.version_id).behind(row.step_id)
+                found[row.enrolment_id] = tuple(each for each in taken if each[0] in coming)
+        return found
 
     def may_be_held(self, row: Any) -> bool:
         """Whether the gap behind an earlier mail may still matter: an email's own due time has it in it already."""
@@ -127,16 +142,17 @@ class Gathering:
     def put(self, row: Any) -> int:
         """The number of the group that this passage belongs to."""
         road = self.road(row.version_id)
-        passage = passage_of(row, road.course, self.policy)
+        zone, days_off = self.where(row, road)
+        at = self.at(row, road, zone, days_off)
+        clock = EVERYWHERE if road.is_by_day else self.one_of_alike(zone)
+        anchor_at = anchor_of(road, row.anchor_at, zone)
         stopped = self.stopped(row, road.course.plan.topic)
         before, had = self.before.get(row.enrolment_id, frozenset()), self.had.get(row.enrolment_id, ())
-        at = caught_up(road, passage, row.step_id, self.at(row, road), self.tx.now)
-        passage, at = self.on_common_clock(road, passage, at)
-        anchor = (passage.anchor_at, passage.shift_days, passage.zone.key, id(passage.days_off))
-        key = (row.version_id, row.step_id, at, anchor, stopped, before, had)
+        key = (row.version_id, row.step_id, at, anchor_at, row.shift_days, clock.key, id(days_off), stopped, before, had)
         number = self.groups.get(key)
         if number is None:
             number = self.groups[key] = len(self.found)
+            passage = Passage(anchor_at=anchor_at, shift_days=row.shift_days, zone=clock, days_off=days_off)
             place = Place(
                 road=road, passage=passage, step_id=row.step_id, at=at, stopped=stopped, sent_before=before, taken=had
             )  # fmt: skip
@@ -144,38 +160,34 @@ class Gathering:
         self.found[number].domains[domain_of(row.email)] += 1
         return number
 
-    def at(self, row: Any, road: Road) -> At:
-        """Only waits ask when they began; for all others it is the same."""
-        is_wait = isinstance(road.course.steps.get(row.step_id), WaitStep)
+    def where(self, row: Any, road: Road) -> tuple[ZoneInfo, DaysOff]:
+        """Whose clock and whose holidays count; looked up once where they do not depend on more of the lead than its zone."""
+        if self.holidays_by_lead:
+            passage = passage_of(row, road.course, self.policy)
+            return passage.zone, passage.days_off
+        key = (row.version_id, row.zone)
+        if key not in self.places:
+            passage = passage_of(row, road.course, self.policy)
+            self.places[key] = passage.zone, passage.days_off
+        return self.places[key]
+
+    def at(self, row: Any, road: Road, zone: ZoneInfo, days_off: DaysOff) -> At:
+        """The dates of the open touch. Where the cadence counts in days, by the wall clock, which all zones share."""
+        now, shown = self.tx.now, on_the_wall if road.is_by_day else quarter_of
+        since = row.since if isinstance(road.course.steps.get(row.step_id), WaitStep) else None  # nothing else asks for it
         mailed_at = self.mailed.get(row.enrolment_id)
-        due_at = row.due_at if row.due_at and row.due_at >= self.tx.now else None
+        if mailed_at is not None and road.gap_is_over_after is not None and now - mailed_at > road.gap_is_over_after:
+            mailed_at = None
+        due_at = row.due_at
+        if due_at is None or due_at < now:
+            passage = Passage(anchor_at=row.anchor_at, shift_days=row.shift_days, zone=zone, days_off=days_off)
+            due_at = caught_up(road, passage, row.step_id, At(row.planned_on, self.past, row.since, mailed_at), now).due_at
         return At(
             row.planned_on,
-            quarter(due_at) if due_at else self.past,
-            quarter(row.since) if is_wait else self.past,
-            quarter(mailed_at) if mailed_at else None,
+            shown(due_at, zone),
+            self.past if since is None else shown(since, zone),
+            None if mailed_at is None else shown(mailed_at, zone),
         )
-
-    def on_common_clock(self, road: Road, passage: Passage, at: At) -> tuple[Passage, At]:
-        """The same passage, as all have it whose dates are the same.
-
-        Where a cadence counts in days, all zones have the same days by their own clocks, and UTC stands for them all.
-        """
-        if not road.is_by_day:
-            zone = self.one_of_alike(passage.zone)
-            return replace(passage, anchor_at=self.anchor_of(road, passage.anchor_at, zone), zone=zone), at
-        zone = passage.zone
-        anchor_at = datetime.combine(local_date(passage.anchor_at, zone), NOON, UTC)
-        mailed_at = at.mailed_at and on_the_wall(at.mailed_at, zone)
-        since = at.since if at.since == self.past else on_the_wall(at.since, zone)
-        at = At(at.on, on_the_wall(at.due_at, zone), since, mailed_at)
-        return replace(passage, anchor_at=anchor_at, zone=EVERYWHERE), at
-
-    def anchor_of(self, road: Road, anchor_at: datetime, zone: ZoneInfo) -> datetime:
-        """Only hours and minutes count from the very instant; everything else from its date."""
-        if any(timing.base == "at" and timing.span.seconds for timing in road.course.timings.values()):
-            return quarter(anchor_at)
-        return first_instant(local_date(anchor_at, zone), NOON, zone)
 
     def stopped(self, row: Any, topic: str) -> str | None:
         if not row.email or not row.address_key:
@@ -200,17 +212,24 @@ def domain_of(email: str | None) -> str:
     return email.rpartition("@")[2].lower() if email else NO_DOMAIN
 
 
-@lru_cache(maxsize=16_384)
+def anchor_of(road: Road, anchor_at: datetime, zone: ZoneInfo) -> datetime:
+    """Only hours and minutes count from the very instant; everything else from its date."""
+    if road.is_by_day:
+        return datetime.combine(local_date(anchor_at, zone), NOON, UTC)
+    if any(timing.base == "at" and timing.span.seconds for timing in road.course.timings.values()):
+        return quarter_of(anchor_at, zone)
+    return first_instant(local_date(anchor_at, zone), NOON, zone)
+
+
 def on_the_wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    """What the clock there shows, told as if it were UTC."""
-    return instant.astimezone(zone).replace(tzinfo=UTC)
+    """What the clock there shows, as of the quarter of an hour, told as if it were UTC."""
+    local = instant.astimezone(zone)
+    return local.replace(minute=local.minute - local.minute % QUARTER, second=0, microsecond=0, tzinfo=UTC, fold=0)
 
 
-@lru_cache(maxsize=16_384)
-def quarter(instant: datetime) -> datetime:
-    """The last quarter of an hour up to the instant."""
-    seconds = instant.timestamp()
-    return datetime.fromtimestamp(seconds - seconds % QUARTER.total_seconds(), UTC)
+def quarter_of(instant: datetime, _zone: ZoneInfo) -> datetime:
+    """The instant as of the quarter of an hour."""
+    return instant.replace(minute=instant.minute - instant.minute % QUARTER, second=0, microsecond=0)
 
 
 def done_before(tx: Tx, enrolment_ids: set[int]) -> dict[int, frozenset[str]]:
@@ -229,7 +248,7 @@ def done_before(tx: Tx, enrolment_ids: set[int]) -> dict[int, frozenset[str]]:
     return {enrolment_id: frozenset(steps) for enrolment_id, steps in found.items()}
 
 
-def steps_had(tx: Tx, enrolment_ids: set[int]) -> dict[int, tuple[tuple[str, Took], ...]]:
+def steps_had(tx: Tx, enrolment_ids: set[int]) -> dict[int, TakenSteps]:
     """For passages that may have moved to another order of steps: those they had, and how these went."""
     found: dict[int, list[tuple[str, Took]]] = {}
     for some in rows_at_once(sorted(enrolment_ids)):

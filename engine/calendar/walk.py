@@ -54,6 +54,11 @@ class Road:
         backwards = [*TopologicalSorter(leads_to).static_order()]
         return tuple(self.course.steps[step_id] for step_id in reversed(backwards))
 
+    def behind(self, step_id: str) -> set[str]:
+        """The steps that stand behind this one in that order."""
+        ids = [step.id for step in self.order]
+        return set(ids[ids.index(step_id) + 1 :]) if step_id in ids else set(ids)
+
     @cached_property
     def is_by_day(self) -> bool:
         """Whether its dates are the same by the clocks of all zones: it counts in whole days, at hours that every day has.
