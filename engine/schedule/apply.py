@@ -14,7 +14,7 @@ from engine.files import write_files
 from engine.render.artifact import Artifact, link_table_id
 from engine.schedule.changes import Changes
 from engine.schedule.edited import Edited, Work, is_migrated, versions_inside, work_out
-from engine.schedule.entries import settle, watched_now
+from engine.schedule.entries import forget_ways_in, settle, watched_now
 from engine.schedule.memberships import changed, watched_under, write_baseline
 from engine.schedule.move import carry_out, pin
 from engine.schedule.positions import lock
@@ -72,6 +72,7 @@ def carry_out_work(
             progress(edited.plan.name, edited.change.moves)
             put_in_force(tx, edited)
     close_removed(tx, [change.cadence for change in changes.cadences if change.how == "removed"])
+    forget_ways_in(tx)
     write_baseline(tx, plan.policy, watched_before, watched)
     tx.run(sa.insert(plans).values(hash=hash_of(plan), body=to_json(plan), applied_at=tx.now))
     return changes

@@ -15,6 +15,7 @@ from engine.conditions import facts_under
 from engine.database import Tx
 from engine.expressions.sql_values import NotInSql
 from engine.leads import load_leads, lock_leads
+from engine.prepared import Prepared
 from engine.schedule.endings import compiled_or_none
 from engine.schedule.enrol import enrol_leads, note_refusals
 from engine.schedule.memberships import Watched, meaning_of, segments_watched, strays, update_memberships, watched_under
@@ -38,10 +39,20 @@ class WayIn:
 
 
 def ways_in(tx: Tx) -> list[WayIn]:
-    """Every entry of every cadence in force."""
-    chosen = sa.select(cadences.c.version_id).where(cadences.c.version_id.is_not(None)).order_by(cadences.c.name)
-    plans = [cadence_plan(tx, version_id) for version_id in tx.run(chosen).scalars()]
-    return [WayIn(plan=plan, entry=entry) for plan in plans for entry in plan.entries]
+    """Every entry of every cadence in force; asked once in a transaction. Who changes what is in force calls `forget_ways_in`."""
+    known = tx.seen.get(WAYS_IN)
+    if not isinstance(known, list):
+        plans = [cadence_plan(tx, row.version_id) for row in IN_FORCE.rows(tx)]
+        known = tx.seen[WAYS_IN] = [WayIn(plan=plan, entry=entry) for plan in plans for entry in plan.entries]
+    return known
+
+
+def forget_ways_in(tx: Tx) -> None:
+    tx.seen.pop(WAYS_IN, None)
+
+
+WAYS_IN = "ways in"  # in a transaction's `seen`
+IN_FORCE = Prepared(sa.select(cadences.c.version_id).where(cadences.c.version_id.is_not(None)).order_by(cadences.c.name))
 
 
 def watched_now(tx: Tx) -> dict[str, Watched]:
