@@ -17,11 +17,13 @@ from engine.calendar.stated import newcomers, read_odds, with_words
 from engine.calendar.terminal import WIDTH, lines_of
 from engine.calendar.told import as_plain, csv_of
 from engine.compiler.plan import Caps
+from engine.compiler.workspace import Compiled
 from engine.errors import UsageError
 from tests.graph.shapes import HOSTILE, every_kind
 from tests.schedule.plans import branch, cadence, email
 
 PLANS = {"every-kind": every_kind(), "plain": cadence(email("welcome"), name="plain")}
+ROOT = Path(__file__).parents[2]
 BEGINS = date(2026, 11, 23)
 
 
@@ -59,6 +61,16 @@ def test_odds_of_a_file_are_read(tmp_path: Path) -> None:
     assert odds.steps["every-kind", "read"].shares == {"next": 0.3, "otherwise": 0.7}
     assert odds.steps["every-kind", "short-or-long"].shares == {"short": 0.5, "long": 0.4, "none": 0.1}
     assert odds.steps["every-kind", "bought"].shares == {"reached": 0.02, "next": 0.98}
+
+
+def test_the_odds_that_the_document_shows_can_be_read(compiled_starter: Compiled, tmp_path: Path) -> None:
+    assert compiled_starter.plan is not None
+    [text] = re.findall(r"```yaml\n(every_mail.*?)```", (ROOT / "docs" / "calendar.md").read_text(), re.DOTALL)
+    (tmp_path / "odds.yaml").write_text(text)
+
+    odds = read_odds(tmp_path / "odds.yaml", {plan.name: plan for plan in compiled_starter.plan.cadences})
+
+    assert odds.steps["new-enquiry", "looked-at-prices"].shares == {"next": 0.15, "otherwise": 0.85}
 
 
 @pytest.mark.parametrize(

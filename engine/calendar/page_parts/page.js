@@ -58,7 +58,7 @@
 
   function plot() {
     const bars = sums(by), height = 300, foot = 26, room = $("scroll").clientWidth;
-    const least = by === "day" ? 2 : 3, width = Math.max(room, bars.length * least + 44), left = 44;
+    const least = by === "day" ? 2 : 2.6, width = Math.max(room, bars.length * least + 44), left = 44;
     const each = (width - left) / bars.length, most = Math.max(1, ...bars.map(([, mails]) => seen(mails)));
     const step = round(most), top = step * Math.ceil(most / step), y = (mails) => 10 + (height - 10) * (1 - mails / top);
     const svg = draw("svg", { width, height: height + foot, role: "img", "aria-label": `Mails by ${by}` });
