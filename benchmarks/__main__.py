@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("render", "send", "tick", "enrol", "simulate", "calendar", "idle")
+ALL = ("render", "send", "tick", "enrol", "simulate", "plan", "calendar", "idle")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ LAYERS: list[tuple[str, list[str]]] = [
               "engine.schedule.draw", "engine.schedule.next_step", "engine.schedule.holidays",
               "engine.schedule.late", "engine.schedule.spread",
               "engine.schedule.counterparts", "engine.schedule.forecast", "engine.schedule.fates",
+              "engine.schedule.futures",
               "engine.deliver.attach", "engine.deliver.mime", "engine.deliver.places", "engine.deliver.wire",
               "engine.posts.addresses", "engine.posts.fates", "engine.posts.sign", "engine.posts.wire", "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.prepared", "engine.claim", "engine.sql", "engine.leads",

@@ -132,8 +132,10 @@ def outlook_of(side: Side, answers: Answers, facts: Facts | None) -> Outlook:
         condition = side.conditions.get(text)
         return condition is not None and condition.holds(replace(facts, now=at))
 
+    over = tuple(conditions_of(side.course.plan))
+
     def is_over(at: datetime) -> bool:
-        return any(holds(text, at) for text in conditions_of(side.course.plan))
+        return any(holds(text, at) for text in over)
 
     return Outlook(
         holds=holds,

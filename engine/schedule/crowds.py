@@ -16,7 +16,8 @@ from engine.expressions.facts import Facts
 from engine.schedule.answers import Answers, Side, answers_of, gather, outlook_of, side_of
 from engine.schedule.counterparts import counterparts
 from engine.schedule.courses import course, days_off_of, zone_named, zone_of
-from engine.schedule.fates import Edit, Fate, Past, Place, fate
+from engine.schedule.fates import Edit, Fate, Past, Place, fate, fate_unchanged
+from engine.schedule.futures import alike_from, futures_of
 from engine.schedule.next_step import NEXT, Course, Ended, Passage, course_of, date_of_end, due_again
 from engine.schedule.passages import done_in_earlier_passages
 from engine.schedule.positions import Position, behind_of, mails_as_sent, mails_by_step, positions
@@ -49,6 +50,36 @@ class Leaving:
 
 
 @dataclass(slots=True, kw_only=True)
+class Pasts:
+    """What lies behind people: the same object for all with the same past. `mails`: by step id, over all versions; `as_sent`:
+    where a step stood for several, which it was.
+    """
+
+    mails: Mapping[str, set[str]]
+    as_sent: Mapping[int, Mapping[str, str]]
+    texts: dict[str | None, Past] = field(default_factory=dict)  # what the query says of a past, read once
+    known: dict[Behind, Past] = field(default_factory=dict)
+
+    def of(self, position: Position) -> Past:
+        as_sent = self.as_sent.get(position.enrolment_id)
+        if as_sent is not None:
+            return self.read(position.behind, as_sent)
+        if position.behind not in self.texts:
+            self.texts[position.behind] = self.read(position.behind, {})
+        return self.texts[position.behind]
+
+    def read(self, text: str | None, as_sent: Mapping[str, str]) -> Past:
+        behind = tuple(sorted(behind_of(text)))
+        had = frozenset(
+            (step_id, as_sent.get(step_id, next(iter(self.mails[step_id]))))
+            for step_id, state, _took in behind
+            if state == TouchState.DONE and step_id in self.mails
+        )
+        taken = {step_id: took for step_id, _state, took in behind}
+        return self.known.setdefault((behind, had), Past(taken=taken, had=had))
+
+
+@dataclass(slots=True, kw_only=True)
 class Survey:
     """Everything that is looked up once for a cadence. `is_exact`: some span is shorter than a day, so instants count even where
     they lie behind.
@@ -56,23 +87,50 @@ class Survey:
 
     leaving: Mapping[int, Leaving]  # by version
     now: datetime
-    mails: Mapping[str, set[str]]
-    as_sent: Mapping[int, Mapping[str, str]]
+    pasts: Pasts
     earlier: Mapping[int, frozenset[str]]
     facts: Mapping[int, Facts]
     is_exact: bool
-    texts: dict[str | None, Past] = field(default_factory=dict)  # what the query says of a past, read once
-    pasts: dict[Behind, Past] = field(default_factory=dict)
 
 
-def crowds(tx: Tx, plan: CadencePlan, version_ids: Sequence[int], policy: Policy) -> list[Crowd]:
-    """Everybody inside on these versions, with what becomes of them when `plan` takes their place under `policy`. Only reads."""
+def crowds(tx: Tx, plan: CadencePlan, version_ids: Sequence[int], policy: Policy, *, whole: bool = False) -> list[Crowd]:
+    """Everybody inside on these versions, with what becomes of them when `plan` takes their place under `policy`. Only reads.
+
+    Forecasts end where they make no difference any more, unless they are wanted `whole`.
+    """
     if not version_ids:
         return []
-    leaving = {each: leaving_of(course(tx, each), course_of(plan), live_rules(tx).policy, policy) for each in version_ids}
+    live, new = live_rules(tx).policy, course_of(plan)
+    leaving = {each: leaving_of(course(tx, each), new, live, policy, whole=whole) for each in version_ids}
     mails = mails_by_step([*(cadence_plan(tx, each) for each in versions_of(tx, plan.name)), plan])
-    standing = list(positions(tx, plan, version_ids, mails))
-    survey = survey_of(tx, plan, standing, leaving, mails)
+    several = [step_id for step_id, emails in mails.items() if len(emails) > 1]
+    pasts = Pasts(mails=mails, as_sent=mails_as_sent(tx, plan.name, version_ids, several))
+    untouched: dict[tuple[int, str, bool], list[Person]] = {}
+    touched: list[Position] = []
+    for each in positions(tx, plan, version_ids, mails):
+        if is_untouched(leaving[each.version_id].edit, each, pasts):
+            where = (each.version_id, each.step_id, each.state == TouchState.SENDING)
+            untouched.setdefault(where, []).append((each.enrolment_id, each.lead_id, each.touch_id))
+        else:
+            touched.append(each)
+    return [
+        *(
+            Crowd(version_id=version_id, fate=fate_unchanged(leaving[version_id].edit, step_id, is_sending=sends), people=people)
+            for (version_id, step_id, sends), people in untouched.items()
+        ),
+        *crowds_touched(survey_of(tx, plan, touched, leaving, pasts), touched),
+    ]
+
+
+def is_untouched(edit: Edit, position: Position, pasts: Pasts) -> bool:
+    """Nothing that is ahead of them differs, nor have they had any of it."""
+    if position.step_id not in edit.alike:
+        return False
+    ahead = edit.futures[edit.same[position.step_id]]
+    return ahead.isdisjoint(pasts.of(position).taken)
+
+
+def crowds_touched(survey: Survey, standing: Sequence[Position]) -> list[Crowd]:
     found: dict[tuple[Place, Answers, Answers], list[Person]] = {}
     for each in standing:
         found.setdefault(key_of(survey, each), []).append((each.enrolment_id, each.lead_id, each.touch_id))
@@ -82,30 +140,32 @@ def crowds(tx: Tx, plan: CadencePlan, version_ids: Sequence[int], policy: Policy
     ]
 
 
-def leaving_of(old: Course, new: Course, now: Policy, then: Policy) -> Leaving:
-    edit = Edit(old=old, new=new, same=counterparts(old.plan, new.plan))
+def leaving_of(old: Course, new: Course, now: Policy, then: Policy, *, whole: bool) -> Leaving:
+    same = counterparts(old.plan, new.plan)
+    alike = alike_from(old, new, same) if not whole and bears_on_schedule(now) == bears_on_schedule(then) else frozenset()
+    edit = Edit(old=old, new=new, same=same, alike=alike, futures=futures_of(new))
     return Leaving(edit=edit, sides=(side_of(old, now), side_of(new, then)))
+
+
+def bears_on_schedule(policy: Policy) -> tuple[object, ...]:
+    """The rules for everyone that decide dates and answers."""
+    zones = {name: brand.get("zone") for name, brand in policy.brands.items()}
+    return (
+        policy.zone, zones, policy.holidays, policy.segments, policy.lead_schema, policy.event_schema, policy.unknown_consent,
+    )  # fmt: skip
 
 
 def versions_of(tx: Tx, cadence: str) -> list[int]:
     return list(tx.run(sa.select(cadence_versions.c.id).where(cadence_versions.c.cadence == cadence)).scalars())
 
 
-def survey_of(
-    tx: Tx,
-    plan: CadencePlan,
-    standing: Sequence[Position],
-    leaving: Mapping[int, Leaving],
-    mails: Mapping[str, set[str]],
-) -> Survey:
-    several = [step_id for step_id, emails in mails.items() if len(emails) > 1]
+def survey_of(tx: Tx, plan: CadencePlan, standing: Sequence[Position], leaving: Mapping[int, Leaving], pasts: Pasts) -> Survey:
     sides = [side for each in leaving.values() for side in each.sides]
     again = [each.enrolment_id for each in standing if each.passage > 1]
     return Survey(
         leaving=leaving,
         now=tx.now,
-        mails=mails,
-        as_sent=mails_as_sent(tx, plan.name, list(leaving), several),
+        pasts=pasts,
         earlier=done_in_earlier_passages(tx, [] if plan.repeat else again),
         facts=gather(tx, standing, sides, plan.topic),
         is_exact=any(counts_hours(side.course) for side in sides) or len({brand_zone(side) for side in sides}) > 1,
@@ -151,7 +211,7 @@ def place_of(survey: Survey, leaving: Leaving, position: Position) -> Place:
         before_step=None if position.before_step is None else "",
         before_on=before_on(leaving, position, passage),
         before_at=position.before_at if survey.is_exact or position.before_at is None else survey.now,
-        past=past_of(survey, position),
+        past=survey.pasts.of(position),
         sent_before=survey.earlier.get(position.enrolment_id, frozenset()),
     )
 
@@ -226,23 +286,6 @@ def before_on(leaving: Leaving, position: Position, passage: Passage) -> date | 
         step_id=position.before_step, took=NEXT, on=position.before_on, at=position.before_at, mailed_at=position.mailed_at
     )
     return date_of_end(leaving.edit.old, passage, ended)
-
-
-def past_of(survey: Survey, position: Position) -> Past:
-    """The same object for all with the same past."""
-    as_sent = survey.as_sent.get(position.enrolment_id)
-    if as_sent is None and position.behind in survey.texts:
-        return survey.texts[position.behind]
-    behind = tuple(sorted(behind_of(position.behind)))
-    had = frozenset(
-        (step_id, (as_sent or {}).get(step_id, next(iter(survey.mails[step_id]))))
-        for step_id, state, _took in behind
-        if state == TouchState.DONE and step_id in survey.mails
-    )
-    past = survey.pasts.setdefault((behind, had), Past(taken={step_id: took for step_id, _state, took in behind}, had=had))
-    if as_sent is None:
-        survey.texts[position.behind] = past
-    return past
 
 
 def fate_of(survey: Survey, place: Place, now: Answers, then: Answers, *, lead_id: int) -> Fate:

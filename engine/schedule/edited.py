@@ -47,10 +47,13 @@ class Work:
     changes: Changes
 
 
-def work_out(tx: Tx, plan: WorkspacePlan) -> Work:
-    """What applying would do now. Writes nothing; on PostgreSQL, who carries it out holds the people first."""
+def work_out(tx: Tx, plan: WorkspacePlan, *, whole: bool = False) -> Work:
+    """What applying would do now. Writes nothing; on PostgreSQL, who carries it out holds the people first.
+
+    `whole`: with forecasts to the end, not only as far as the edit makes a difference.
+    """
     known = current(tx)
-    edited = tuple(edited_cadence(tx, cadence, known.get(cadence.name), plan.policy) for cadence in plan.cadences)
+    edited = tuple(edited_cadence(tx, cadence, known.get(cadence.name), plan.policy, whole=whole) for cadence in plan.cadences)
     gone = sorted(name for name, row in known.items() if row.hash and name not in {each.plan.name for each in edited})
     removed = tuple(CadenceChange(cadence=name, how="removed", stays=live_count(tx, name)) for name in gone)
     present = tuple(each.change for each in edited)
@@ -83,11 +86,11 @@ def current(tx: Tx) -> dict[str, Row]:
     return {row.name: row for row in tx.run(chosen)}
 
 
-def edited_cadence(tx: Tx, cadence: CadencePlan, known: Row | None, policy: Policy) -> Edited:
+def edited_cadence(tx: Tx, cadence: CadencePlan, known: Row | None, policy: Policy, *, whole: bool) -> Edited:
     versions = versions_inside(tx, cadence.name)
     alike = [row for row in versions if row.hash != hash_of(cadence) and row.structure_hash == structure_hash_of(cadence)]
     migrated = [row for row in versions if is_migrated(cadence, row)]
-    found = crowds(tx, cadence, [row.id for row in migrated], policy)
+    found = crowds(tx, cadence, [row.id for row in migrated], policy, whole=whole)
     words = sum(row.people for row in alike)
     moves = words + sum(row.people for row in migrated)
     unmoved = sum(row.people for row in versions if row.hash != hash_of(cadence)) - moves

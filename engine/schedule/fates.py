@@ -6,13 +6,14 @@ step that somebody waits for is not for them.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
 from engine.compiler.plan import EnterStep, RaiseStep, SetStep, TaskStep, WebhookStep
 from engine.schedule.counterparts import entry, mails_had_under_other_ids, reachable, with_ghost
-from engine.schedule.forecast import Mail, Outlook, Start, forecast
+from engine.schedule.forecast import Mail, Outlook, Start, walk
+from engine.schedule.futures import until_they_meet
 from engine.schedule.next_step import NEXT, Course, Ended, Passage, Took, date_of_end, next_step, plan_step
 from engine.schedule.timing import Planned, local_date
 from engine.spans import DaysOff
@@ -55,11 +56,16 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """A cadence's version and the one that takes its place. `same`: see `engine.schedule.counterparts`."""
+    """A cadence's version and the one that takes its place. `same`: see `engine.schedule.counterparts`.
+
+    `alike`: the old steps from which on nothing differs, where that may be relied on; `futures`: of the new version's steps.
+    """
 
     old: Course
     new: Course
     same: Mapping[str, str]
+    alike: frozenset[str] = frozenset()
+    futures: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +90,24 @@ class Fate:
 def fate(edit: Edit, place: Place, passages: tuple[Passage, Passage], outlooks: tuple[Outlook, Outlook], now: datetime) -> Fate:
     """`passages` and `outlooks`: of the old version and of the new one."""
     where = where_to(edit, place, passages[1], now)
-    return replace(
-        where,
-        before=forecast(edit.old, passages[0], start_before(place, now), outlooks[0], now=now),
-        after=forecast(course_after(edit, place, where), passages[1], start_after(place, where, now), outlooks[1], now=now),
-    )
+    before = walk(edit.old, passages[0], start_before(place, now), outlooks[0], now=now)
+    after = walk(course_after(edit, place, where), passages[1], start_after(place, where, now), outlooks[1], now=now)
+    mails = until_they_meet(before, after, edit.same, may_meet(edit, place, where))
+    return replace(where, before=mails[0], after=mails[1])
+
+
+def may_meet(edit: Edit, place: Place, where: Fate) -> frozenset[str]:
+    """Steps of the new version from which on all is as it would have been: none of what is passed over lies ahead."""
+    passed_over = {*place.past.taken, *where.blocked, place.step_id, *place.sent_before}
+    there = (edit.same[step_id] for step_id in edit.alike)
+    return frozenset(step_id for step_id in there if not edit.futures[step_id] & (passed_over - {step_id}))
+
+
+def fate_unchanged(edit: Edit, step_id: str, *, is_sending: bool) -> Fate:
+    """Of those at a step from which on nothing differs."""
+    there = edit.same[step_id]
+    how: How = "sending" if is_sending else "stays" if there == step_id else "renamed"
+    return Fate(from_step=step_id, to_step=step_id if is_sending else there, how=how, planned=None)
 
 
 def where_to(edit: Edit, place: Place, passage: Passage, now: datetime) -> Fate:

@@ -4,7 +4,7 @@ Before: `engine.schedule.next_step` says what follows a step. After: `engine.sch
 an edit side by side. What only the moment can tell stays out: caps, refused mail, and what people will do.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,7 +57,7 @@ class Start:
     is_sending: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One mail that is to come."""
 
@@ -66,27 +66,47 @@ class Mail:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A step on the way, with the mail that it sends. `mailed_at`: the last mail before it; `created_at`: when it was reached."""
+
+    step_id: str
+    planned: Planned
+    mailed_at: datetime | None
+    created_at: datetime
+    mail: Mail | None
+
+
 def forecast(course: Course, passage: Passage, start: Start, outlook: Outlook, *, now: datetime) -> tuple[Mail, ...]:
     """The mails to come, in their order, if nobody does anything from `now` on."""
-    mails: list[Mail] = []
+    return tuple(stop.mail for stop in walk(course, passage, start, outlook, now=now) if stop.mail is not None)
+
+
+def walk(course: Course, passage: Passage, start: Start, outlook: Outlook, *, now: datetime) -> Iterator[Stop]:
+    """The steps to come."""
     step = None if start.step_id is None else course.steps.get(start.step_id)
     planned, created_at, mailed_at = start.planned, start.created_at, start.mailed_at
-    asked = start.is_open and outlook.asked
+    asked, is_sending = start.is_open and outlook.asked, start.is_sending
     while step is not None and planned is not None:
-        at = due(course, step, passage, planned, now, is_sending=start.is_sending and not mails)
+        at = due(course, step, passage, planned, now, is_sending=is_sending)
         if outlook.is_over(at):
-            break
-        if isinstance(step, EmailStep) and outlook.takes_mail and not (step.shadow or course.plan.shadow):
-            mails.append(Mail(step_id=step.id, email=step.email, at=at))
-            mailed_at = at
+            return
+        mail = mail_of(course, step, outlook, at)
+        yield Stop(step.id, planned, mailed_at, created_at, mail)
+        mailed_at = mailed_at if mail is None else at
         left = leaving(course, step, passage, planned, outlook, at, created_at, asked=asked)
         if left is None:
-            break
+            return
         took, at = left
         ended = Ended(step_id=step.id, took=took, on=planned.on, at=at, mailed_at=mailed_at)
         coming = next_step(course, passage, ended, now=at, sent_before=start.sent_before, taken=start.taken)
-        step, planned, created_at, asked = coming.step, coming.planned, at, False
-    return tuple(mails)
+        step, planned, created_at, asked, is_sending = coming.step, coming.planned, at, False, False
+
+
+def mail_of(course: Course, step: Step, outlook: Outlook, at: datetime) -> Mail | None:
+    if not isinstance(step, EmailStep) or not outlook.takes_mail or step.shadow or course.plan.shadow:
+        return None
+    return Mail(step.id, step.email, at)
 
 
 def due(course: Course, step: Step, passage: Passage, planned: Planned, now: datetime, *, is_sending: bool) -> datetime:

@@ -90,7 +90,7 @@ RENAME = (
         claims=0,
     )
 )
-REDATE = RENAME.values(planned_on=sa.bindparam("on_day"), due_at=sa.bindparam("due"))
+REDATE = RENAME.values(planned_on=sa.bindparam("on_day"), due_at=sa.bindparam("due"), late_by=0)
 
 
 def close(tx: Tx, crowds: Sequence[Crowd]) -> None:

@@ -173,7 +173,9 @@ def apply_as_told(database: Database, cases: Sequence[Case], lived: Lived) -> di
     """Apply it, and say which mails every passage is promised from here on."""
     with database.write() as tx:
         resume(tx, [lead_id for case in cases for lead_id in case.people])
-        work = work_out(tx, workspace(*[case.plan for case in cases]))
+        plan = workspace(*[case.plan for case in cases])
+        work = work_out(tx, plan, whole=True)
+        assert work_out(tx, plan).changes == work.changes, "a forecast was cut short too early"
         stay = [crowd for edited in work.edited for crowd in as_they_are(tx, edited)]
         put(tx, cases)
         moved = [crowd for edited in work.edited for crowd in edited.crowds]
@@ -188,7 +190,7 @@ def as_they_are(tx: Tx, edited: Edited) -> Iterator[Crowd]:
     """Those who stay on a version, with what they are to get by it."""
     for row in versions_inside(tx, edited.plan.name):
         if row.id not in edited.moving:
-            yield from crowds(tx, cadence_plan(tx, row.id), [row.id], live_rules(tx).policy)
+            yield from crowds(tx, cadence_plan(tx, row.id), [row.id], live_rules(tx).policy, whole=True)
 
 
 def promise(crowd: Crowd) -> list[Sent]:
