@@ -71,9 +71,8 @@ def measure_plan(database: Database, compiled: Compiled, people: int) -> None:
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
     crowds = sum(len(each.crowds) for each in work.edited)
     moves = sum(each.change.moves for each in work.edited)
-    print(
-        f"  {people:>7,} inside: plan {seconds:5.1f} s, {seconds / people * 1e6:3.0f} µs each; {moves:,} move in {crowds:,} crowds"
-    )
+    figures = f"{seconds:5.1f} s ({worked:.1f} s of the processor, {worked / people * 1e6:.0f} µs each)"
+    print(f"  {people:>7,} inside: plan {figures}; {moves:,} move in {crowds:,} crowds", flush=True)
 
 
 def measure_apply(database: Database, compiled: Compiled) -> None:
