@@ -21,7 +21,7 @@ from engine.schedule.spread import HOUR, Hours, hour_of
 from engine.schedule.timing import end_of_gap
 from engine.schedule.volume import most_per_hour, planned_by_hour
 from engine.schema import catch_ups, installation, sends, touches, workers
-from engine.sql import insert
+from engine.sql import insert, rows_at_once
 from engine.vocabulary import OPEN_TOUCH, Reason, SendState, Stream, TouchState
 
 log = logging.getLogger(__name__)
@@ -214,9 +214,9 @@ def skip(tx: Tx, expired: Sequence[HeldUp]) -> int:
     """End these touches as too late; a mail that was written is cancelled. What comes after knows how late they were."""
     note_lateness(tx, expired)
     send_ids = [each.send_id for each in expired if each.send_id is not None]
-    if send_ids:
+    for some in rows_at_once(send_ids):
         over = {"state": SendState.CANCELLED, "reason": Reason.LATE, "ended_at": tx.now, "epoch": sends.c.epoch + 1}
-        tx.run(sa.update(sends).where(sends.c.id.in_(send_ids), sends.c.state == SendState.READY).values(over))
+        tx.run(sa.update(sends).where(sends.c.id.in_(some), sends.c.state == SendState.READY).values(over))
     end_touches(tx, [EndedTouch(touch_id=each.touch_id, state=TouchState.SKIPPED, reason=Reason.LATE) for each in expired])
     return len(expired)
 

@@ -25,8 +25,11 @@ def plan_future_again(tx: Tx) -> int:
     """For touches that were made at a time which has not come yet; returns how many."""
     made_ahead = sa.select(touches.c.id).where(touches.c.state == TouchState.WAITING, touches.c.created_at > tx.now + SKEW)
     ids = list(tx.run(made_ahead).scalars())
-    tx.run(sa.update(touches).where(touches.c.id.in_(ids)).values(created_at=tx.now)) if ids else None
-    return sum(plan_again(tx, some) for some in rows_at_once(ids))
+    moved = 0
+    for some in rows_at_once(ids):
+        tx.run(sa.update(touches).where(touches.c.id.in_(some)).values(created_at=tx.now))
+        moved += plan_again(tx, some)
+    return moved
 
 
 def plan_again(tx: Tx, touch_ids: Sequence[int]) -> int:
