@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from engine.compiler.checks import Checks
 from engine.compiler.diagnostics import quote
-from engine.compiler.steps import all_steps
-from engine.compiler.syntax import Cadence, EnterStep, Entry
+from engine.compiler.syntax import Cadence, Entry
 from engine.expressions.tree import AllOf, AnyOf, Happened, Node
 
 
@@ -52,10 +51,7 @@ def check_out_at_once(entry: Entry, cadence: Cadence, checks: Checks) -> None:
 
 def check_reentry(cadence: Cadence, checks: Checks) -> None:
     """Report a rule of re-entry where nothing lets anybody in by itself."""
-    entered = {
-        step.cadence.value for each in checks.files.cadences for step in all_steps(each.steps) if isinstance(step, EnterStep)
-    }
-    if cadence.reentry.value is not None and not cadence.entries and cadence.name not in entered:
+    if cadence.reentry.value is not None and not cadence.entries and cadence.name not in checks.entered:
         message = "nobody comes in by itself, for there is neither `enter:` here nor a step that enters this cadence"
         checks.findings.add("W011", cadence.reentry.place, message)
 

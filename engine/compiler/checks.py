@@ -8,10 +8,17 @@ from dataclasses import dataclass
 
 from engine.compiler.conditions import Conditions, scope_with_sound_segments
 from engine.compiler.diagnostics import Findings, Place
-from engine.compiler.syntax import Files, Text, Written
+from engine.compiler.steps import all_steps
+from engine.compiler.syntax import EnterStep, Files, Text, Written
 from engine.expressions.scope import Scope
 from engine.render.artifact import Artifact
 from engine.vocabulary import Stream
+
+# Which table knows the names whose absence has that code.
+TABLES = {
+    "E020": "workspace.yaml", "E021": "assignment.yaml", "E022": "events.yaml",
+    "E040": "workspace.yaml", "E041": "segments.yaml", "E042": "leads.yaml",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +47,28 @@ class Checks:
         self.emails = emails
         self.findings = findings
         self.streams = emails.streams()
+        self._misused: set[str] = set()
         self.event_types = files.events.schema.types
         self.has_deadlines = files.workspace.between.value.first == "deadline"  # so that every `valid_for` has a meaning
+        steps = (step for cadence in files.cadences for step in all_steps(cadence.steps))
+        self.entered = {step.cadence.value for step in steps if isinstance(step, EnterStep)}
         self.cadence_names = [cadence.name for cadence in files.cadences]
-        self.lead_fields = [field.name for field in files.leads.all_fields]
+        names = [field.name for field in files.leads.all_fields]
+        self.lead_fields = None if "leads.yaml" in files.unsure else names  # None: not all are known
         scope = Scope(leads=files.leads, events=files.events.schema, emails=frozenset(emails.names), links=emails.links())
-        self.conditions = Conditions(scope_with_sound_segments(scope, files.segments, findings), findings)
+        self.conditions = Conditions(
+            scope_with_sound_segments(scope, files.segments, findings, files.unsure), findings, files.unsure
+        )
 
     def known(self, code: str, what: str, name: Text, known: Iterable[str]) -> bool:
-        """Whether the name is among the known ones; else it is reported. An empty one was reported before."""
+        """Whether the name is among the known ones; else it is reported. An empty one was reported before.
+
+        Where the table that has them is itself misspelt, the name is left alone until that is corrected.
+        """
         if not name.value or name.value in known:
             return True
+        if TABLES.get(code) in self.files.unsure:
+            return False
         self.findings.unknown(code, name.place, what, name.value, known)
         return False
 
@@ -58,7 +76,8 @@ class Checks:
         """Check that an email exists and is of that stream."""
         known = self.known("E012", "email", name, self.emails.names)
         actual = self.streams.get(name.value, stream)
-        if known and actual != stream:
+        if known and actual != stream and name.value not in self._misused:
+            self._misused.add(name.value)  # once is enough: the mistake is perhaps the email's
             self.findings.add("E031", name.place, f'"{name.value}" is a {actual} email; here it must be {stream}')
 
     def rep(self, name: Text | None) -> None:
@@ -67,7 +86,8 @@ class Checks:
 
     def field(self, name: str, place: Place) -> bool:
         """Check that leads have a field of that name."""
-        return self.known("E042", "field", Written(name, place), self.lead_fields)
+        names = [field.name for field in self.files.leads.all_fields]
+        return self.known("E042", "field", Written(name, place), names)
 
     def event(self, name: Text) -> bool:
         return self.known("E022", "event", name, self.event_types)

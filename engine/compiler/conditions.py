@@ -21,16 +21,25 @@ from engine.expressions.scope import Scope
 LONGEST_TEMPLATE = 5_000
 UNKNOWN = "replied(within='{} days')"  # in the place of a segment that cannot be read: each may hold or not, for itself
 TEMPLATES = Environment(autoescape=False)  # parses only: nothing is rendered here
-
+# How a condition's problem with a name begins, and the table that knows such names.
+UNKNOWN_NAMES = (
+    ("there is no field", "leads.yaml"),
+    ("there is no field", "events.yaml"),  # of a scoring rule: the event's data
+    ("there is no segment", "segments.yaml"),
+    ("there is no type of event", "events.yaml"),
+    ("such an event has no data", "events.yaml"),
+    ("no one type of event", "events.yaml"),
+)
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 
 
 class Conditions:
     """Compiles conditions in the scope of one workspace and reports the ones that cannot be."""
 
-    def __init__(self, scope: Scope, findings: Findings) -> None:
+    def __init__(self, scope: Scope, findings: Findings, unsure: Collection[str] = ()) -> None:
         self.scope = scope
         self.findings = findings
+        self.unsure = unsure
 
     def check(self, scalar: Scalar | None, scope: Scope | None = None) -> Condition | None:
         """The condition; None: there is none, or it is reported. Cheap to repeat."""
@@ -40,7 +49,7 @@ class Conditions:
         try:
             condition = compile_condition(scalar.text, scope)
         except ConditionError as error:
-            report(error, scalar, "E023", self.findings)
+            report(error, scalar, "E023", self.findings, self.unsure)
             return None
         if not may_hold(condition.tree, scope.choices):
             report_never(scalar, self.findings)
@@ -48,27 +57,32 @@ class Conditions:
         return condition
 
 
-def scope_with_sound_segments(scope: Scope, segments: Mapping[str, Scalar], findings: Findings) -> Scope:
+def scope_with_sound_segments(
+    scope: Scope, segments: Mapping[str, Scalar], findings: Findings, unsure: Collection[str] = ()
+) -> Scope:
     """The scope with these segments in it. Each fault is reported where it is, and not where the segment is used."""
     unknown = {name: UNKNOWN.format(number) for number, name in enumerate(segments, 1)}
     alone = replace(scope, segments=unknown).for_segment()
     texts = {
-        name: scalar.text if is_sound(scalar, alone, "E023", findings) else unknown[name] for name, scalar in segments.items()
+        name: scalar.text if is_sound(scalar, alone, "E023", findings, unsure) else unknown[name]
+        for name, scalar in segments.items()
     }
     together = replace(scope, segments=texts).for_segment()
     for name, scalar in segments.items():
-        if texts[name] != unknown[name] and not is_sound(scalar, together, "E037", findings, inside=(name,)):
+        if texts[name] != unknown[name] and not is_sound(scalar, together, "E037", findings, unsure, inside=(name,)):
             texts[name] = unknown[name]
     return replace(scope, segments=texts)
 
 
-def is_sound(scalar: Scalar, scope: Scope, code: str, findings: Findings, inside: tuple[str, ...] = ()) -> bool:
+def is_sound(
+    scalar: Scalar, scope: Scope, code: str, findings: Findings, unsure: Collection[str], inside: tuple[str, ...] = ()
+) -> bool:
     if not scalar.text.strip():
         return False
     try:
         tree = check_text(scalar.text, scope, inside)
     except ConditionError as error:
-        report(error, scalar, code, findings)
+        report(error, scalar, code, findings, unsure)
         return False
     if not may_hold(tree, scope.choices):
         report_never(scalar, findings)
@@ -80,13 +94,14 @@ def report_never(scalar: Scalar, findings: Findings) -> None:
     findings.add("E055", scalar.place, f"no lead can ever meet {quote(scalar.text)}")
 
 
-def report(error: ConditionError, scalar: Scalar, code: str, findings: Findings) -> None:
+def report(error: ConditionError, scalar: Scalar, code: str, findings: Findings, unsure: Collection[str]) -> None:
     for problem in error.problems:
-        findings.add(code, scalar.place_at(problem.column), problem.message, problem.suggestion)
+        if not any(problem.message.startswith(start) and table in unsure for start, table in UNKNOWN_NAMES):
+            findings.add(code, scalar.place_at(problem.column), problem.message, problem.suggestion)
 
 
-def check_template(scalar: Scalar, lead_fields: Collection[str], findings: Findings) -> None:
-    """Report what a Jinja text asks for beyond `lead.<field>`."""
+def check_template(scalar: Scalar, lead_fields: Collection[str] | None, findings: Findings) -> None:
+    """Report what a Jinja text asks for beyond `lead.<field>`; `lead_fields` None: not all are known, so any may be."""
     try:
         tree = TEMPLATES.parse(within_limit(scalar.text))
     except (TemplateSyntaxError, RecursionError, ValueError) as error:
@@ -97,7 +112,7 @@ def check_template(scalar: Scalar, lead_fields: Collection[str], findings: Findi
         if name.ctx == "load" and name.name != "lead":
             findings.unknown("E035", scalar.place, "placeholder", name.name, ["lead"])
     for field in lead_fields_of(tree):
-        if field not in lead_fields:
+        if lead_fields is not None and field not in lead_fields:
             findings.unknown("E035", scalar.place, "field", f"lead.{field}", [f"lead.{each}" for each in lead_fields])
 
 

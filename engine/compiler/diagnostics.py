@@ -4,7 +4,7 @@ Nothing of the compiler comes before this module; every later stage adds to a `F
 each code to the marketer, and `tests/compiler/bad/<code>` holds a workspace that shows it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from itertools import chain
@@ -32,7 +32,7 @@ TABLE: dict[str, Row] = {
     # the file as text
     "E001": Row("a file is missing or cannot be read", "Create the file, or check its permissions."),
     "E002": Row("a file is not text", "Save it as UTF-8 text without control characters."),
-    "E003": Row("a file is too large", "Keep each file under 256 KB: split a long cadence in two."),
+    "E003": Row("a file is too large", "Keep each file under 256 KB and 1,000 steps: split a long cadence in two."),
     "E004": Row("a file is not YAML", "Look at that place and the line above it; quote text with special signs."),
     "E005": Row("a tab", "Use spaces. Editors can turn tabs into spaces."),
     "E006": Row("an anchor, alias, tag or directive", "Write the value out; quote text beginning with & * ! %."),
@@ -145,12 +145,16 @@ class Findings:
     def __init__(self) -> None:
         self._found: dict[str, set[Diagnostic]] = {}
         self._files_with_errors: set[str] = set()
+        self._cut_short: set[tuple[str, str]] = set()  # file and code of which no more are told
 
     def add(self, code: str, place: Place, message: str, suggestion: str | None = None) -> None:
         """Add one finding. The same finding twice is one. A code outside the table is a bug: KeyError."""
         assert TABLE[code]
         file, line, column = place
+        if (file, code) in self._cut_short:
+            return
         if self._is_full(file):
+            self._cut_short.add((file, code))
             message, suggestion = "too many findings in this file to tell them all; correct these first", None
             line, column = 1, 1
         found = Diagnostic(file=file, line=line, column=column, code=code, message=message, suggestion=suggestion)
@@ -176,6 +180,9 @@ class Findings:
 
     def has_errors_in(self, file: str) -> bool:
         return file in self._files_with_errors
+
+    def has_any_of(self, codes: Collection[str], file: str) -> bool:
+        return any(found.code in codes for found in self._found.get(file, ()))
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """By file, then line, then column."""

@@ -21,6 +21,9 @@ TABLES = (
     "workspace.yaml", "leads.yaml", "events.yaml", "segments.yaml", "scoring.yaml", "assignment.yaml", "offers.yaml",
 )  # fmt: skip
 
+# What makes a table lack a name that is written there, so that nothing is said of those who use it.
+MISSPELT = frozenset({"E007", "E010", "E011", "E013", "E014", "E017", "E024", "E033"})
+
 
 def read_files(folder: Path, findings: Findings) -> Files | None:
     """Everything written in the workspace; None: a file that the others refer to is unreadable (reported)."""
@@ -38,6 +41,7 @@ def read_files(folder: Path, findings: Findings) -> Files | None:
         offers=read_offers(sound["offers.yaml"], findings),
         brands={brand.name: brand for brand in read_brands(folder, findings)},
         cadences=tuple(read_cadences(folder, workspace.window, findings)),
+        unsure=frozenset(file for file in TABLES if findings.has_any_of(MISSPELT, file)),
     )
     return files if all(nodes.values()) else None
 

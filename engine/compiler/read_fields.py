@@ -37,7 +37,8 @@ def read_field(key: Scalar, section: Section, types: tuple[str, ...]) -> Field |
     try:
         return Field(name=key.text, type=FieldType(type_name), choices=choices, of=of, personal=personal)
     except ValueError as error:
-        section.findings.add("E033", section.place, str(error))
+        if not section.misspelt:
+            section.findings.add("E033", section.place, str(error))
         return None
 
 

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Literal
 
 from engine.compiler import kinds
-from engine.compiler.diagnostics import Findings
+from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.plan import Timing
 from engine.compiler.reading import Section, items_of
 from engine.compiler.shapes_of_cadences import ARM, PAUSE, STEP
@@ -33,6 +33,7 @@ from engine.compiler.syntax import (
 from engine.spans import Span
 from engine.vocabulary import StepKind
 
+MOST_STEPS = 1_000
 WAYS_OF_A_STEP = ("next", "otherwise")  # what the schedule calls the ways out of every step, so that no arm may
 USUAL_TIMEOUT = Span(days=1)  # in the place of one that is missing, which was reported
 USUAL_DUE = Span(business_days=2)
@@ -51,8 +52,18 @@ def read_steps(node: Node, what: str, positions: Iterator[int], findings: Findin
     items = items_of(node, what, findings)
     if not items and not isinstance(node, Scalar | Mapping):
         findings.add("E028", node.place, f"{what} is empty")
-    steps = (read_step(item, next(positions), positions, findings) for item in items)
+    steps = (read_step(item, position, positions, findings) for item, position in counted(items, positions, findings))
     return tuple(step for step in steps if step)
+
+
+def counted(items: tuple[Node, ...], positions: Iterator[int], findings: Findings) -> Iterator[tuple[Node, int]]:
+    """The items with their positions, up to what a cadence may have."""
+    for item in items:
+        position = next(positions)
+        if position > MOST_STEPS:
+            findings.add("E003", Place(item.place.file), f"this cadence has more than {MOST_STEPS:,} steps")
+            return
+        yield item, position
 
 
 def read_step(node: Node, position: int, positions: Iterator[int], findings: Findings) -> Step | None:

@@ -15,6 +15,7 @@ from engine.compiler.diagnostics import Findings, Place, quote
 
 LARGEST_BYTES = 256 * 1024
 DEEPEST = 20
+MOST_NODES = 20_000  # a cadence of a thousand steps has half as many
 
 # What libyaml says → what a person can do about it.
 HINTS = {
@@ -157,6 +158,7 @@ class Builder:
         self.findings = findings
         self.open: list[tuple[bool, Place, list[Node]]] = []  # is it a mapping, where it began, its children so far
         self.root: Node | None = None
+        self.nodes = 0
 
     def build(self, events: Iterator[yaml.Event]) -> Node:
         """The root of the document. Raises Refused for what we do not read."""
@@ -197,6 +199,9 @@ class Builder:
         self.put(self.mapping(children, place) if is_mapping else Listing(tuple(children), place))
 
     def put(self, node: Node) -> None:
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise Refused("E003", Place(self.file), f"this file holds more than {MOST_NODES:,} keys and values")
         if self.open:
             self.open[-1][2].append(node)
         else:

@@ -291,3 +291,4 @@ class Files:
     offers: tuple[Offer, ...]
     brands: Mapping[str, Brand]
     cadences: tuple[Cadence, ...]
+    unsure: frozenset[str] = frozenset()  # the tables in which a name may be missing only because something there is misspelt

@@ -69,7 +69,7 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
 
 def check_owners(folder: Path, names: Sequence[str], files: Files, findings: Findings) -> None:
     """Whoever is said to answer for an email must be a rep. What else is wrong with its file is told by the renderer."""
-    reps = files.assignment.reps
+    reps = {} if "assignment.yaml" in files.unsure else files.assignment.reps
     for name in names if reps else ():
         node = read_source(folder, email_file(name), Findings())
         for key, value in node.entries if isinstance(node, Mapping) else ():
@@ -82,9 +82,12 @@ def email_file(name: str) -> str:
 
 
 def by_known_names(files: Files, wanted: Iterable[tuple[str, str]]) -> Iterator[tuple[Known, set[tuple[str, str]]]]:
-    """The wanted emails, grouped by what their templates may name: an event's email knows the event's data."""
-    lead_fields = tuple(field.name for field in files.leads.all_fields)
-    data = data_by_email(files)
+    """The wanted emails, grouped by what their templates may name: an event's email knows the event's data.
+
+    What is not all known, because its table has a mistake, may be anything.
+    """
+    lead_fields = None if "leads.yaml" in files.unsure else tuple(field.name for field in files.leads.all_fields)
+    data = {} if "events.yaml" in files.unsure else data_by_email(files)
     groups: dict[frozenset[str] | None, set[tuple[str, str]]] = {}
     for email, brand in wanted:
         groups.setdefault(data.get(email), set()).add((email, brand))

@@ -1,0 +1,77 @@
+"""One slip of the keyboard is one finding: what follows from it is not told as well."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.compiler.workspace import compile_workspace
+from engine.render import library
+from tests.compiler.workspaces import compiled, copy_good
+
+SLIPS = [
+    ("workspace.yaml", "brand: fernhill", "brand: fernhil"),
+    ("workspace.yaml", "topics:", "topcis:"),
+    ("workspace.yaml", "  lessons:", "  Lessons:"),
+    ("workspace.yaml", "zone: Europe", "zone: Europa"),
+    ("leads.yaml", "employees: {type: number}", "employees: {type: numbr}"),
+    ("leads.yaml", "employees:", "Employees:"),
+    ("leads.yaml", "fields:", "feilds:"),
+    ("leads.yaml", "choices:", "chioces:"),
+    ("segments.yaml", "segments:", "segmnets:"),
+    ("segments.yaml", "  big:", "  Big:"),
+    ("segments.yaml", "employees >= 50", "employees >= fifty"),
+    ("events.yaml", "events:", "evnets:"),
+    ("events.yaml", "order_placed:", "Order:"),
+    ("events.yaml", "number: {type: text}", "number: {type: txt}"),
+    ("events.yaml", "of: {sku", "off: {sku"),
+    ("assignment.yaml", "reps:", "resp:"),
+    ("assignment.yaml", "  dana:", "  Dana:"),
+    ("assignment.yaml", "  - {to:", "  - {too:"),
+    ("templates/brands/fernhill.yaml", "sender:", "sendr:"),
+    ("templates/emails/guide/email.yaml", "stream: marketing", "stream: transactional"),
+    ("cadences/trial.yaml", "email: welcome\n    at", "email: welcom\n    at"),
+    ("cadences/trial.yaml", "title: Trial", "titel: Trial"),
+    ("cadences/trial.yaml", "steps:", "stpes:"),
+    ("cadences/trial.yaml", "timeout: 10", "timeuot: 10"),
+    ("cadences/trial.yaml", "wait: read-it", "wiat: read-it"),
+    ("cadences/trial.yaml", "at: month 3", "at: 3 months"),
+    ("cadences/trial.yaml", "    - email: guide\n        after", "    - emial: guide\n        after"),
+    ("scoring.yaml", "on: clicked", "on: clickd"),
+    ("offers.yaml", "for: [order", "fro: [order"),
+]
+
+
+@pytest.mark.parametrize(("file", "meant", "typed"), SLIPS)
+def test_one_slip_is_one_finding(file: str, meant: str, typed: str, tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    text = (folder / file).read_text()
+    assert meant in text
+
+    (folder / file).write_text(text.replace(meant, typed, 1))
+
+    assert len(compiled(folder).diagnostics) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "meant", "typed"),
+    [
+        ("leads.yaml", "employees:     {type: number}", "employees:     {type: numbr}"),
+        ("templates/brands/clearroom.yaml", "sender:", "sendr:"),
+    ],
+)
+def test_one_slip_is_one_finding_whatever_the_templates_name(file: str, meant: str, typed: str, workspace: Path) -> None:
+    text = (workspace / file).read_text(encoding="utf-8")
+    assert meant in text
+
+    (workspace / file).write_text(text.replace(meant, typed, 1), encoding="utf-8")
+
+    assert len(compile_workspace(workspace, render=library).diagnostics) == 1
+
+
+def test_two_slips_in_one_file_are_two_findings(tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    text = (folder / "workspace.yaml").read_text()
+
+    (folder / "workspace.yaml").write_text(text.replace("topics:", "topcis:").replace("Europe", "Europa"))
+
+    assert sorted(found.code for found in compiled(folder).diagnostics) == ["E010", "E029"]
