@@ -53,7 +53,7 @@ def lock(tx: Tx, cadence: str, version_ids: Collection[int]) -> None:
     if tx.is_sqlite:
         return
     theirs = sa.select(enrolments.c.id).where(*inside(cadence, version_ids))
-    tx.run(theirs.order_by(enrolments.c.id).with_for_update())
+    tx.run(theirs.order_by(enrolments.c.id).with_for_update(key_share=True))
     tx.run(
         sa.select(touches.c.id)
         .where(touches.c.enrolment_id.in_(theirs), touches.c.state.in_(OPEN_TOUCH))
