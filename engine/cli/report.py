@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
-from engine.cli.simulate import as_plain, steps_in_words
+from engine.cli.simulated import as_plain, totals_in_words
 from engine.simulate.tally import in_words, tally
 
 
@@ -22,4 +22,4 @@ def report_command(workspace: Path, as_json: bool) -> None:
     _settings, database = open_workspace(workspace)
     with database.read() as tx:
         told = tally(tx)
-    print_json(as_plain(told)) if as_json else click.echo(in_words(told) + "\n\n" + steps_in_words(told.steps))
+    print_json(as_plain(told)) if as_json else click.echo(in_words(told) + "\n\n" + totals_in_words(told.totals))

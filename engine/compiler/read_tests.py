@@ -6,6 +6,7 @@ Before: `engine.compiler.check` has looked at everything else. After: `engine.co
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Literal
 
 from engine.compiler import kinds
@@ -13,8 +14,8 @@ from engine.compiler.cadence_tests import USUAL_START, CadenceTest, Expected, Ex
 from engine.compiler.checks import Checks
 from engine.compiler.diagnostics import Place, quote
 from engine.compiler.reading import Section, plain, scalar_of, value_of
-from engine.compiler.shapes_of_cadences import EXPECT, HAPPENING, TEST
-from engine.compiler.source import Mapping, Node, Scalar
+from engine.compiler.shapes_of_cadences import EXPECT, HAPPENING, SCRIPT, TEST
+from engine.compiler.source import Mapping, Node, Scalar, read_source
 from engine.compiler.steps import all_steps
 from engine.compiler.syntax import Cadence, EmailStep, EnterStep, LeaveStep, SplitStep, Text, Written
 from engine.expressions.fields import Field
@@ -93,6 +94,14 @@ def read_events(section: Section, checks: Checks) -> Iterator[Written[Happening]
     for node in section.list_of_nodes("events"):
         if event := read_event(node, checks):
             yield Written(event, node.place)
+
+
+def read_script(file: Path, checks: Checks) -> tuple[Happening, ...]:
+    """A file of its own with `events:` as a test has them, for `handraiser simulate --script`."""
+    node = read_source(file.parent, file.name, checks.findings)
+    section = Section(node, "a script", SCRIPT, checks.findings)
+    section.require("events")
+    return tuple(each.value for each in read_events(section, checks))
 
 
 def read_event(node: Node, checks: Checks) -> Happening | None:

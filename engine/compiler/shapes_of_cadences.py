@@ -134,6 +134,7 @@ EXPECT = Record(
     handoff=K(Value.MOMENT_OR_NO, "The day on which a hand is raised, or no."),
     ends=K(Value.TEXT, "The reason for which the passage ends, or no."),
 )
+SCRIPT = Record(events=needed(ListOf(Ref("happening")), "What happens, in order."))
 TEST = Record(
     title=K(Value.TEXT, "What it shows, in a few words."),
     lead=K(MapOf(Value.FIELD_NAME, Value.ANY), "The lead's fields."),

@@ -5,18 +5,18 @@ the plan and its artifacts. Reads files only: no database, no clock, no environm
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.compiler.attachments import Attachables, read_attachments
 from engine.compiler.build import build_plan, default_brand
-from engine.compiler.cadence_tests import CadenceTest
+from engine.compiler.cadence_tests import CadenceTest, Happening
 from engine.compiler.check import check_files
 from engine.compiler.checks import Checks, Emails
 from engine.compiler.diagnostics import Diagnostic, Findings, Place
 from engine.compiler.files import is_usable, printable, read_files
 from engine.compiler.plan import WorkspacePlan
-from engine.compiler.read_tests import read_tests
+from engine.compiler.read_tests import read_script, read_tests
 from engine.compiler.render_port import Known, Renderer
 from engine.compiler.source import Mapping, Scalar, read_source
 from engine.compiler.steps import emails_of
@@ -29,7 +29,7 @@ class Compiled:
     """A compiled workspace. `plan` None: there are errors.
 
     `artifacts`: what the plan's hashes name. `attachments`: digest → the bytes of each file that goes with a mail.
-    `tests`: what stands under `tests:` in the cadences.
+    `tests`: what stands under `tests:` in the cadences. `script`: what a file beside the workspace says will happen.
     """
 
     plan: WorkspacePlan | None
@@ -37,10 +37,14 @@ class Compiled:
     diagnostics: tuple[Diagnostic, ...]
     attachments: dict[str, bytes] = field(default_factory=dict)
     tests: tuple[CadenceTest, ...] = ()
+    script: tuple[Happening, ...] = ()
 
 
-def compile_workspace(folder: Path, *, render: Renderer) -> Compiled:
-    """The workspace in a folder, with everything that is wrong with it at once. Raises nothing for a user's mistake."""
+def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = None) -> Compiled:
+    """The workspace in a folder, with everything that is wrong with it at once. Raises nothing for a user's mistake.
+
+    `script`: a file of events that are to be read by the same rules.
+    """
     findings = Findings()
     files = read_files(folder, findings)
     if files is None:
@@ -49,7 +53,8 @@ def compile_workspace(folder: Path, *, render: Renderer) -> Compiled:
     attachables = read_attachments(folder, files.cadences, findings)
     checks = Checks(files, emails, findings)
     check_files(checks)
-    return finish(files, emails, attachables, read_tests(checks), findings)
+    tests, events = read_tests(checks), read_script(script, checks) if script else ()
+    return replace(finish(files, emails, attachables, tests, findings), script=events)
 
 
 def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findings) -> Emails:

@@ -34,17 +34,21 @@ BATCH = 500  # a simulated process never dies between the mark and the record
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def make_world(compiled: Compiled, folder: Path, *, start: datetime, seed: int) -> World:
-    """A world in `folder` whose recipients act on the database directly."""
-    clock, recipients = VirtualClock(start), Recipients(seed=seed)
-    arrived: list[tuple[int, datetime]] = []
-    settings = world_settings(folder, seed)
+def make_world(compiled: Compiled, folder: Path, *, start: datetime, seed: int, recipients: Recipients | None = None) -> World:
+    """A world in `folder` whose recipients (None: people of all kinds) act on the database directly."""
+    clock, settings = VirtualClock(start), world_settings(folder, seed)
     database = open_database(settings, clock)
-    wire = MailboxWire(arrived=arrived, now=clock.now, is_refused=refuses(recipients))
-    runtime = make_runtime(settings, database, wire)
     assert compiled.plan is not None  # the caller has told what is wrong otherwise
     with database.write() as tx:
         apply_plan(tx, compiled.plan, compiled.artifacts, attachments=compiled.attachments)
+    return world_of(settings, database, clock, recipients or Recipients(seed=seed))
+
+
+def world_of(settings: Settings, database: Database, clock: VirtualClock, recipients: Recipients) -> World:
+    """What is in the database, and recipients who act on it directly."""
+    arrived: list[tuple[int, datetime]] = []
+    wire = MailboxWire(arrived=arrived, now=clock.now, is_refused=refuses(recipients))
+    runtime = make_runtime(settings, database, wire)
     return World(
         runtime=runtime,
         clock=clock,

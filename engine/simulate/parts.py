@@ -24,11 +24,14 @@ from engine.compiler.workspace import Compiled
 from engine.garbage import collect_less
 from engine.leadfile.bring_in import Imported, import_leads
 from engine.leadfile.map import LeadMap, read_map
-from engine.leads import NewLead
+from engine.leads import NewLead, save_leads
 from engine.schedule.enrol import enrol_leads
 from engine.schema import leads
 from engine.simulate.make import make_world
+from engine.simulate.recipients import Recipients
+from engine.simulate.script import play
 from engine.simulate.tally import Tally, tally, together
+from engine.simulate.timeline import Timeline, timelines_of
 from engine.simulate.world import World
 from engine.tokens import fold_address
 from engine.versions import live_rules
@@ -36,24 +39,33 @@ from engine.versions import live_rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What is to be simulated: every usable row of `leads_file` goes into `cadence` at `start`."""
+    """What is to be simulated: `people`, or every usable row of `leads_file`, go into `cadence` at `start`.
+
+    `recipients` None: people of all kinds. The compiled workspace's script happens to each lead. `timelines`: of the leads with
+    these keys, or of the first ones where there is none in it; None: of nobody.
+    """
 
     compiled: Compiled
     cadence: str
-    leads_file: Path
-    map_file: Path
     start: datetime
     span: timedelta
     seed: int
+    leads_file: Path | None = None
+    map_file: Path | None = None
+    people: tuple[NewLead, ...] = ()
+    recipients: Recipients | None = None
+    timelines: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one process came to. `imported.rows` counts every row of the file."""
+    """What one process came to. `imported.rows`: of the whole file. `trouble`: what the script says and could not be."""
 
-    imported: Imported
+    imported: Imported | None
     tally: Tally
     peak_kilobytes: int
+    timelines: tuple[Timeline, ...] = ()
+    trouble: tuple[str, ...] = ()
 
 
 def simulate(run: Run, *, parts: int, progress: Callable[[int], None]) -> list[Part]:
@@ -95,25 +107,42 @@ def simulate_part(run: Run, number: int, parts: int, progress: Callable[[int], N
     """One process's share: the leads whose address falls to this number."""
     collect_less()
     with TemporaryDirectory(prefix="handraiser-") as folder:
-        world = make_world(run.compiled, Path(folder), start=run.start, seed=run.seed)
-        imported = import_leads(
-            world.runtime.database,
-            world.runtime.tokens,
-            run.leads_file,
-            lead_map_of(world, run.map_file),
-            progress=lambda _rows: None,
-            wanted=lambda lead: falls_to(lead, parts) == number,
-        )
+        world = make_world(run.compiled, Path(folder), start=run.start, seed=run.seed, recipients=run.recipients)
+        imported = bring_in(run, world, number, parts)
         with world.runtime.database.write() as tx:
             enrol_leads(tx, run.cadence, [row.id for row in tx.run(sa.select(leads.c.id))])
-        world.run(run.start + run.span, days_passed(run.start, progress))
+        until, told = run.start + run.span, days_passed(run.start, progress)
+        trouble = play(world, run.compiled.script, run.start, until, told) if run.compiled.script else ()
+        world.run(until, told)
         with world.runtime.database.read() as tx:
-            return Part(imported=imported, tally=tally(tx), peak_kilobytes=peak_kilobytes())
+            lines = timelines_of(tx, run.timelines)
+            return Part(
+                imported=imported, tally=tally(tx), peak_kilobytes=peak_kilobytes(), timelines=lines, trouble=tuple(trouble)
+            )
+
+
+def bring_in(run: Run, world: World, number: int, parts: int) -> Imported | None:
+    """This part's people, by name or out of the file; None: by name."""
+    database, tokens = world.runtime.database, world.runtime.tokens
+    if run.leads_file is None or run.map_file is None:
+        with database.write() as tx:
+            save_leads(tx, tokens, [person for person in run.people if falls_to(person, parts) == number])
+        return None
+    return import_leads(
+        database,
+        tokens,
+        run.leads_file,
+        lead_map_of(world, run.map_file),
+        progress=lambda _rows: None,
+        wanted=lambda lead: falls_to(lead, parts) == number,
+    )
 
 
 def check_files(run: Run) -> None:
     """Read the map once here, so that a mistake in it is told once and not by every process."""
     assert run.compiled.plan is not None
+    if run.map_file is None:
+        return
     policy = run.compiled.plan.policy
     read_map(run.map_file, policy.lead_schema, tuple(policy.topics))
 

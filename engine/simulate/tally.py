@@ -16,6 +16,7 @@ from engine.leads import load_leads
 from engine.schema import enrolments, events, handoffs, leads, posts, sends, touches
 from engine.scoring.card import name_of, reason_words
 from engine.simulate.arms import ArmCount, arms, arms_in_words, arms_together
+from engine.simulate.totals import StepTotal, totals, totals_together
 from engine.vocabulary import EventType, HandoffState, Origin, SendState, Stream
 
 BAR = "█"
@@ -59,6 +60,7 @@ class Tally:
     steps: Sequence[StepCount]
     hands: Sequence[Hand]
     arms: Sequence[ArmCount] = ()
+    totals: Sequence[StepTotal] = ()
 
 
 def tally(tx: Tx) -> Tally:
@@ -74,6 +76,7 @@ def tally(tx: Tx) -> Tally:
         passages=counted(tx, enrolments.c.state, enrolments.c.reason),
         steps=steps_reached(tx),
         hands=raised_hands(tx),
+        totals=totals(tx),
         arms=arms(tx),
     )
 
@@ -88,6 +91,7 @@ def together(one: Tally, other: Tally) -> Tally:
         by_machines=one.by_machines + other.by_machines,
         passages=added(one.passages, other.passages),
         steps=steps_together(one.steps, other.steps),
+        totals=totals_together(one.totals, other.totals),
         hands=sorted([*one.hands, *other.hands], key=lambda hand: hand.raised_at),
         arms=arms_together(one.arms, other.arms),
     )

@@ -50,7 +50,7 @@ Trouble = tuple[tuple[int, str], ...]
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 KEY, EMAIL = "lead-of-a-test", "lead@test.example"
 OWN_COLUMNS = ("key", "email", "zone", "do_not_call", "created_at")
-KEPT = ("installation", "workers", "plans", "rules", "artifacts", "cadence_versions", "cadences", "emails")
+KEPT = ("installation", "workers", "plans", "rules", "artifacts", "files", "cadence_versions", "cadences", "emails")
 A_WHILE = timedelta(minutes=10)  # after a mail came: nobody follows a link at once
 SLICE = timedelta(days=60)
 LONGEST = timedelta(days=366 * 6)  # after which a test ends, whatever still goes on
@@ -111,7 +111,7 @@ def open_ground(compiled: Compiled) -> Iterator[Ground]:
         wire = MailboxWire(arrived=arrived, now=clock.now, is_refused=lambda _address: False)
         runtime = at_once(make_runtime(settings, database, wire))
         with database.write() as tx:
-            apply_plan(tx, compiled.plan, compiled.artifacts)
+            apply_plan(tx, compiled.plan, compiled.artifacts, attachments=compiled.attachments)
         stage = Stage(runtime=runtime, acts=DirectActs(runtime, LinkTables(database)))
         try:
             yield Ground(plan=compiled.plan, runtime=runtime, clock=clock, arrived=arrived, stage=stage)
