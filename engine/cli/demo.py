@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from engine.cli.init import copy_starter
+from engine.cli.options import counted, json_option, print_json
+from engine.cli.simulated import as_plain
 from engine.errors import UsageError
 from engine.settings import write_env_file
 from engine.simulate.demo import START, Shown, run_demo
@@ -24,7 +26,8 @@ MADE_HERE = ".made-by-the-demo"
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path("handraiser-demo"), show_default=True, help="Where it is kept."
 )
-def demo_command(count: int, days: int, seed: int, folder: Path) -> None:
+@json_option
+def demo_command(count: int, days: int, seed: int, folder: Path, as_json: bool) -> None:
     """Show what Handraiser does: two years pass in less than a minute, and you read what came of it.
 
     Mail goes over real SMTP to a server on this machine that delivers to nobody. FOLDER keeps the workspace and its database.
@@ -35,10 +38,15 @@ def demo_command(count: int, days: int, seed: int, folder: Path) -> None:
     """
     prepare(folder)
     began = time.monotonic()
-    click.echo(f"{count} leads, {days // 30} months, starting on {START:%d %B %Y}. Mail stays on this machine.")
-    with click.progressbar(length=days, label="Time passes") as bar:
+    click.echo(
+        f"{counted(count, 'lead')}, {days // 30} months, starting on {START:%d %B %Y}. Mail stays on this machine.", err=as_json
+    )
+    with click.progressbar(length=days, label="Time passes", hidden=as_json) as bar:
         shown = run_demo(folder, count=count, days=days, seed=seed, progress=lambda now: move(bar, now))
         bar.update(days - bar.pos)
+    if as_json:
+        print_json({**as_plain(shown.tally), "workspace": str(folder), "taken_by_the_mail_server": shown.taken})
+        return
     click.echo("\n" + in_words(shown.tally))
     click.echo("\n" + where_next(shown, time.monotonic() - began))
 

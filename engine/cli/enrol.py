@@ -61,13 +61,13 @@ def enrol_command(
         raise UsageError("Say whom to enrol with one of --lead KEY (as often as needed), --segment NAME or --all.")
     _settings, database = open_workspace(workspace)
     with database.read() as tx:
-        people = list(chosen(tx, keys, segment))
+        began_at, people = tx.now, list(chosen(tx, keys, segment))
     done = enrol_all(database, cadence, people, day.date() if day else None, again=again, show=not as_json)
     if as_json:
         print_json({"enrolled": done.enrolled, "left_out": done.left_out})
         return
     with database.read() as tx:
-        click.echo("\n".join((*lines(done), *lines_of_waiting(tx, cadence))))
+        click.echo("\n".join((*lines(done), *lines_of_waiting(tx, cadence, began_at))))
 
 
 def chosen(tx: Tx, keys: Iterable[str], segment: str | None) -> Iterator[list[int]]:
@@ -107,13 +107,13 @@ def lines(done: Enrolled) -> Iterator[str]:
         yield f"  {count:,} left out: they {IN_WORDS[NotEnrolled(reason)]}"
 
 
-def lines_of_waiting(tx: Tx, cadence: str) -> Iterator[str]:
-    """Says so when nothing is due yet: an outbox that stays empty until Monday looks like a mistake."""
+def lines_of_waiting(tx: Tx, cadence: str, began_at: datetime) -> Iterator[str]:
+    """Says so when nothing of those who have just come in is due yet: an empty outbox until Monday looks like a mistake."""
     waiting = (
         sa.select(sa.func.min(touches.c.due_at))
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .where(enrolments.c.cadence == cadence, in_state(touches, TouchState.WAITING))
+        .where(enrolments.c.cadence == cadence, enrolments.c.created_at >= began_at, in_state(touches, TouchState.WAITING))
     )
     due_at = tx.run(waiting).scalar()
     if due_at is not None and due_at > tx.now:
-        yield f"The next step is due on {due_at:%a %d %b %Y at %H:%M} UTC, when its sending window is open."
+        yield f"Their first step is due on {due_at:%a %d %b %Y at %H:%M} UTC, when its sending window is open."

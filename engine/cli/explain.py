@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 
 import click
 
@@ -13,6 +14,8 @@ from engine.leads import find_lead
 from engine.story.steps import ToldPassage, ToldStep
 
 NO_DATE = "no date"
+WIDTH = 80
+BESIDE = 12  # the column of the reasons
 
 
 @click.command("explain")
@@ -39,22 +42,24 @@ def lines_of(story: Story) -> Iterator[str]:
     yield f"{story.lead}{', ' + story.about if story.about else ''}"
     yield f"Times are in {story.zone}."
     yield ""
-    yield f"{story.points:g} points: {'; '.join(story.reasons) or 'nothing yet'}"
+    yield from wrapped(f"{story.points:g} points: {'; '.join(story.reasons) or 'nothing yet'}", 0)
+    if story.segments:
+        yield from wrapped(f"in the segments {', '.join(story.segments)}", 0)
     if story.points_change:
         yield f"  they may change by themselves on {story.points_change}"
     for topic, said in story.consent.items():
-        yield f"consent to {topic}: {said}"
+        yield from wrapped(f"consent to {topic}: {said}", 0)
     for stop in story.stops:
-        yield f"NO MAIL: {stop}"
+        yield from wrapped(f"NO MAIL: {stop}", 0)
     if story.with_sales:
-        yield f"WITH SALES: {story.with_sales}"
+        yield from wrapped(f"WITH SALES: {story.with_sales}", 0)
     for passage in story.passages:
         yield from lines_of_passage(passage)
     if story.stayed_out:
-        yield from ("", "Stayed out", *(f"  {line}" for line in story.stayed_out))
+        yield from ("", "Stayed out", *(part for line in story.stayed_out for part in wrapped(line, 2)))
     if story.mail:
         yield from ("", "Mail of its own", *(line for mail in story.mail for line in lines_of_step(mail)))
-    yield from ("", "History, newest first", *(f"  {line}" for line in story.history))
+    yield from ("", "History, newest first", *(part for line in story.history for part in wrapped(line, 2)))
 
 
 def lines_of_passage(passage: ToldPassage) -> Iterator[str]:
@@ -63,11 +68,18 @@ def lines_of_passage(passage: ToldPassage) -> Iterator[str]:
     yield from ("", f"{passage.cadence}{again}, begun {passage.began}, {passage.state}{because}")
     for step in passage.steps:
         yield from lines_of_step(step)
+    if passage.ahead:
+        yield "  then, if nothing happens"
+        yield from (f"  {mail.on:<21}  expected   {mail.step}" for mail in passage.ahead)
 
 
 def lines_of_step(step: ToldStep) -> Iterator[str]:
     yield f"  {step.when or NO_DATE:<21}  {step.state:<9}  {step.step}"
-    for because in step.because:
-        yield f"{'':36}{because}"
-    if step.server:
-        yield f"{'':36}the mail server said: {step.server}"
+    said = [*step.because, *([f"the mail server said: {step.server}"] if step.server else [])]
+    for words in said:
+        yield from wrapped(words, BESIDE)
+
+
+def wrapped(words: str, indent: int) -> list[str]:
+    margin = " " * indent
+    return wrap(words, WIDTH, initial_indent=margin, subsequent_indent=margin + "  ", break_on_hyphens=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.options import json_option, print_json
 from engine.errors import UsageError
 from engine.installed import STARTER, starter_folder
 from engine.settings import write_env_file
@@ -14,7 +15,8 @@ IGNORED = ".env\n.handraiser/\nhandraiser.db*\n*.rejects.csv\n"
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path))
-def init_command(folder: Path) -> None:
+@json_option
+def init_command(folder: Path, as_json: bool) -> None:
     """Make a workspace in FOLDER: three nurtures, three transactional mails, and everything they need.
 
     \b
@@ -23,6 +25,9 @@ def init_command(folder: Path) -> None:
     """
     copy_starter(folder)
     write_env_file(folder / ".env")
+    if as_json:
+        print_json({"workspace": str(folder.absolute())})
+        return
     click.echo(
         f"{folder} is ready. Its .env holds new secret keys: keep them, and keep them out of version control.\n\n"
         f"  cd {folder}\n"

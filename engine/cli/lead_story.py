@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from engine.conditions import zone_of
+from engine.conditions import gather_facts, zone_of
 from engine.database import Tx
 from engine.leads import Lead
+from engine.schedule.endings import compiled_or_none
 from engine.schema import consents, handoffs, scores, sends
 from engine.scoring.card import about, name_of
 from engine.scoring.history import histories
@@ -38,6 +39,7 @@ class Story:
     points: float
     reasons: tuple[str, ...]
     points_change: str | None
+    segments: tuple[str, ...]
     consent: Mapping[str, str]
     stops: tuple[str, ...]
     with_sales: str | None
@@ -60,6 +62,7 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         points=score.points if score else 0.0,
         reasons=tuple(f"{reason['because']} ({reason['points']:+g})" for reason in (score.reasons if score else ())),
         points_change=at(score.next_change_at, local) if score and is_ahead(tx, score.next_change_at) else None,
+        segments=segments_of(tx, live, lead),
         consent={row.topic: f"{row.state}, by {row.source}" for row in said},
         stops=tuple(f"{scope}, because it {reason}, by {by}" for scope, reason, by in stops_on(tx, lead.address_key or "")),
         with_sales=with_sales(tx, live, lead, local),
@@ -68,6 +71,15 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         mail=tuple(told_mail(row, local) for row in other_mail(tx, lead)),
         history=tuple(f"{at(entry.at, local)}  {entry.line}" for entry in histories(tx, [lead.id])[lead.id]),
     )
+
+
+def segments_of(tx: Tx, live: Live, lead: Lead) -> tuple[str, ...]:
+    """The segments that the lead matches now."""
+    if not live.policy.segments:
+        return ()
+    facts = gather_facts(tx, {lead.id: lead}, live)[lead.id]
+    asked = {name: compiled_or_none(text, live.policy) for name, text in live.policy.segments.items()}
+    return tuple(name for name, condition in asked.items() if condition is not None and condition.holds(facts))
 
 
 def is_ahead(tx: Tx, instant: datetime | None) -> bool:

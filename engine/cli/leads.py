@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from engine.cli.options import json_option, open_workspace, print_json, tokens_of, workspace_option
+from engine.cli.options import counted, json_option, open_workspace, print_json, tokens_of, workspace_option
 from engine.leadfile.bring_in import Imported, import_leads
 from engine.leadfile.map import read_map
 from engine.versions import live_rules
@@ -67,7 +67,9 @@ def as_plain(done: Imported) -> dict[str, object]:
 
 
 def in_words(done: Imported) -> str:
-    lines = [f"{done.rows:,} rows: {done.added:,} leads added, {done.known:,} known already, {done.rejected:,} rejected."]
+    lines = [
+        f"{counted(done.rows, 'row')}: {counted(done.added, 'lead')} added, {done.known:,} known already, {done.rejected:,} rejected."
+    ]
     if done.unpacked:
         lines.append(f"{done.unpacked:,} rows were one quoted field that held a whole row; they were unpacked.")
     if done.do_not_email:

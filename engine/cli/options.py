@@ -60,6 +60,11 @@ def tokens_of(settings: Settings) -> Tokens:
     return Tokens(settings.require_secret())
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 test`, `1,200 tests`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from engine.cli.options import workspace_option
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.compiler.diagnostics import closest
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.workspace import Compiled, compile_workspace
@@ -28,7 +28,8 @@ from engine.render.wire import render
 @click.option("--html", "form", flag_value="html", help="Print the HTML.")
 @click.option("--source", "form", flag_value="source", help="Print the HTML before any person's values are in it.")
 @workspace_option
-def render_command(email: str, brand: str | None, sample: Path | None, form: str, workspace: Path) -> None:
+@json_option
+def render_command(email: str, brand: str | None, sample: Path | None, form: str, workspace: Path, as_json: bool) -> None:
     """Print one email, filled with its sample. Sends nothing.
 
     \b
@@ -43,6 +44,9 @@ def render_command(email: str, brand: str | None, sample: Path | None, form: str
         return
     values = sample_values(artifact, sample or workspace / library.EMAILS / email / "sample.yaml", plan)
     rendered = render(artifact, values)
+    if as_json:
+        print_json({"email": email, "subject": rendered.subject, "text": rendered.text, "html": rendered.html})
+        return
     click.echo(rendered.html if form == "html" else f"Subject: {rendered.subject}\n\n{rendered.text}")
 
 

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 import click
 
-from engine.cli.options import json_option, print_json, workspace_option
+from engine.cli.options import counted, json_option, print_json, workspace_option
 from engine.compiler.cadence_tests import CadenceTest
 from engine.compiler.diagnostics import Place, closest
 from engine.compiler.plan import WorkspacePlan
@@ -153,10 +153,6 @@ def told(words: str, *, indent: int) -> list[str]:
 
 def where(place: Place) -> str:
     return f"{place.file}:{place.line}"
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def as_plain(tested: Sequence[Tested]) -> dict[str, object]:

@@ -49,6 +49,18 @@ class PublicHolidays:
             known = self._years[day.year] = self._also | (days_of_year(self._code, day.year) if self._code else frozenset())
         return day in known
 
+    def name_of(self, day: date) -> str | None:
+        """What is celebrated on a public holiday; None on any other day, and on our own."""
+        if self._code is None:
+            return None
+        country, _, subdivision = self._code.partition("-")
+        return calendar_of(country)(subdiv=subdivision or None, years=day.year, expand=False).get(day)
+
+
+def holiday_name(days_off: DaysOff, day: date) -> str | None:
+    """The name of a day off, where it is a public one."""
+    return days_off.name_of(day) if isinstance(days_off, PublicHolidays) else None
+
 
 def is_none(rule: Holidays) -> bool:
     """Whether no day is off for anybody."""

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from engine.compiler.plan import EmailStep, Step, Timing, WaitStep, Window
+from engine.schedule.holidays import holiday_name
 from engine.schedule.next_step import Course, Passage, timeout_at
 from engine.schedule.timing import end_of_gap, into_window, local_date, wanted_at
 
@@ -70,7 +71,8 @@ def what_moved_mail(course: Course, step: EmailStep, passage: Passage, touch: Op
 
 def why_shut(on: date, window: Window, passage: Passage) -> str:
     if window.holidays and on in passage.days_off and on.weekday() in window.weekdays:
-        return f"{day(on)} is a holiday"
+        name = holiday_name(passage.days_off, on)
+        return f"{day(on)} is a holiday" + (f": {name}" if name else "")
     return f"mail goes out {in_words(window)} in {passage.zone.key}"
 
 

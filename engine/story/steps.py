@@ -5,8 +5,8 @@ mail did not come.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,8 @@ from engine.schedule.next_step import Course
 from engine.schedule.passages import PASSAGE_COLUMNS, passage_of
 from engine.schedule.why import OpenTouch, why_then
 from engine.schema import enrolments, leads, posts, sends, touches
+from engine.story.ahead import Expected
+from engine.story.room import who_took_it
 from engine.story.words import POST_WHY, in_words
 from engine.vocabulary import OPEN_TOUCH, SendState, TouchState
 
@@ -42,7 +44,7 @@ class ToldStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldPassage:
-    """One way through a cadence."""
+    """One way through a cadence. `ahead`: the mails after the open step, if nothing happens."""
 
     cadence: str
     number: int
@@ -50,13 +52,16 @@ class ToldPassage:
     because: str | None
     began: str
     steps: tuple[ToldStep, ...]
+    ahead: tuple[Expected, ...] = ()
 
 
-def told_steps(tx: Tx, enrolment_id: int, way: Course, policy: Policy, local: ZoneInfo) -> Iterator[ToldStep]:
-    """The steps that the passage has come to, in their order."""
+def told_steps(tx: Tx, rows: Sequence[Row], way: Course, policy: Policy, local: ZoneInfo) -> Iterator[ToldStep]:
+    """The steps that the passage has come to, in their order. `rows`: of `steps_of`."""
     mailed_at = None
-    for row in steps_of(tx, enrolment_id):
-        yield told_step(row, way, policy, mailed_at, local)
+    for row in rows:
+        step = told_step(row, way, policy, mailed_at, local)
+        more = (*who_took_it(tx, row, policy, local), *lateness(row))
+        yield replace(step, because=(*step.because, *more))
         if row.sent_at is not None and row.send_state in (SendState.ACCEPTED, SendState.UNKNOWN):
             mailed_at = row.ended_at
 
@@ -69,6 +74,7 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
             sends.c.due_at.label("send_due_at"), sends.c.ended_at.label("sent_at"), sends.c.smtp_code, sends.c.smtp_reply,
             touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),
             posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), sends.c.email,
+            sends.c.address_key, touches.c.late_by,
             *PASSAGE_COLUMNS,
         )
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
@@ -107,6 +113,17 @@ def why_its_date(row: Row, way: Course, policy: Policy, mailed_at: datetime | No
     touch = OpenTouch(on=row.planned_on, created_at=row.created_at, due_at=row.due_at, mailed_at=mailed_at)
     told = why_then(way, step, passage_of(row, way, policy), touch)
     return told if is_open or len(told) > 1 else ()
+
+
+def lateness(row: Row) -> Iterator[str]:
+    if row.late_by:
+        yield f"late by our own fault: {hours_of(timedelta(seconds=row.late_by))}"
+
+
+def hours_of(late_by: timedelta) -> str:
+    days, hours = late_by.days, late_by.seconds // 3_600
+    said = [f"{number} {unit}{'' if number == 1 else 's'}" for number, unit in ((days, "day"), (hours, "hour")) if number]
+    return " and ".join(said) or "less than an hour"
 
 
 def what_followed(row: Row, local: ZoneInfo) -> Iterator[str]:

@@ -1,0 +1,74 @@
+"""Which other mails left no room for one that a cap holds back, by their names and days.
+
+Before: a send with the reason `cap` or `outranked`. After: `engine.story.steps` tells it.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from engine.compiler.plan import Caps, Policy
+from engine.database import Tx
+from engine.deliver.caps import LONGEST_SPAN
+from engine.schema import enrolments, sends, touches
+from engine.vocabulary import CAP_HOLDING_SEND, OPEN_TOUCH, EnrolmentState, Reason, Stream
+
+Row = Any  # of `engine.story.steps.steps_of`
+MOST = 6
+
+
+def who_took_it(tx: Tx, row: Row, policy: Policy, local: ZoneInfo) -> Iterator[str]:
+    """The caps, what counted towards them, and for a mail that was outranked what else was to go that day."""
+    if row.send_reason not in (Reason.CAP, Reason.OUTRANKED):
+        return
+    yield f"the caps are {in_words(policy.caps)}"
+    counted = list(counting(tx, row))
+    if counted:
+        yield "counted: " + ", ".join(f"{each.email} on {each.cap_on:%a %d %b %Y}" for each in counted)
+    if row.send_reason == Reason.OUTRANKED:
+        yield from (
+            f"{each.step_id} of {each.cadence} goes before it" for each in rivals(tx, row) if each.step_id not in taken(counted)
+        )
+
+
+def taken(counted: list[Row]) -> set[str]:
+    return {each.email for each in counted}
+
+
+def in_words(caps: Caps) -> str:
+    spans = (("day", caps.per_day), ("week", caps.per_week), ("month", caps.per_month))
+    return ", ".join(f"{limit} a {span}" for span, limit in spans if limit is not None) or "none"
+
+
+def counting(tx: Tx, row: Row) -> Iterator[Row]:
+    """The newest first."""
+    until = row.sent_at or tx.now
+    chosen = sa.select(sends.c.email, sends.c.cap_on).where(
+        sends.c.address_key == row.address_key,
+        sends.c.stream == Stream.MARKETING,
+        sends.c.state.in_(CAP_HOLDING_SEND),
+        sends.c.cap_on > (until - timedelta(days=LONGEST_SPAN)).date(),
+        sends.c.cap_on <= until.date() + timedelta(days=1),
+    )
+    yield from tx.run(chosen.order_by(sends.c.cap_on.desc(), sends.c.id.desc()).limit(MOST))
+
+
+def rivals(tx: Tx, row: Row) -> Iterator[Row]:
+    """Open mails of the lead's other passages that are due before this one is tried again."""
+    before = row.send_due_at or tx.now
+    chosen = (
+        sa.select(touches.c.step_id, enrolments.c.cadence)
+        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+        .join(sends, sends.c.touch_id == touches.c.id, isouter=True)
+        .where(
+            enrolments.c.lead_id == row.lead_id,
+            enrolments.c.id != row.enrolment_id,
+            enrolments.c.state == EnrolmentState.ACTIVE,
+            touches.c.state.in_(OPEN_TOUCH),
+            sa.func.coalesce(sends.c.due_at, touches.c.due_at) < before,
+        )
+    )
+    yield from tx.run(chosen.limit(MOST))

@@ -1,0 +1,180 @@
+"""`explain` for every reason that there is, each with a real row behind it."""
+
+from datetime import date, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from engine.cli.explain import lines_of
+from engine.cli.lead_story import story_of
+from engine.clock import VirtualClock
+from engine.compiler.plan import Arm, CadencePlan, Caps, Holidays, Window
+from engine.database import Database, Tx
+from engine.leads import load_leads
+from engine.schedule.enrol import enrol_leads
+from engine.schema import sends, touches
+from engine.story.words import WHY
+from tests.factories import add_lead, add_send
+from tests.schedule.plans import OFFICE_HOURS, at, cadence, chain, email, split, wait
+from tests.scoring.models import apply_rules
+
+TWO = cadence(*chain(email("welcome", at("")), email("co2", at("4 days"))))
+OTHER = cadence(email("offer", at("")), name="urgent", priority=5)
+
+
+def inside(tx: Tx, *plans: CadencePlan, **policy: object) -> int:
+    """A lead in all of these cadences."""
+    apply_rules(tx, *plans, **policy)  # type: ignore[arg-type]
+    lead_id = add_lead(tx, email="maya@fernhill.example", address_key="key of maya", zone="Europe/London")
+    for plan in plans:
+        enrol_leads(tx, plan.name, [lead_id])
+    return lead_id
+
+
+def told(tx: Tx, lead_id: int) -> str:
+    """On one line, so that a test need not care where lines are broken."""
+    lines = list(lines_of(story_of(tx, load_leads(tx, [lead_id])[lead_id])))
+    assert max(map(len, lines)) <= 80
+    return " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["consent", "suppressed", "late", "shadow", "holdout", "sent_before", "no_address", "removed", "same_mail", "no_rep"],
+)
+def test_a_step_that_was_skipped_is_told_with_its_reason(reason: str, sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        tx.run(sa.update(touches).values(state="skipped", reason=reason, ended_at=tx.now))
+
+        assert WHY[reason] in told(tx, lead_id)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "code"),
+    [
+        ("cancelled", "template_error", None),
+        ("cancelled", "shadow", None),
+        ("cancelled", "address_changed", None),
+        ("cancelled", "enrolment_ended", None),
+        ("refused", "permanent", 550),
+        ("refused", "too_old", 451),
+        ("unknown", "no_answer", None),
+        ("unknown", "worker_died", None),
+        ("ready", "temporary", 451),
+        ("ready", "window", None),
+        ("ready", "catch_up", None),
+    ],
+)
+def test_a_mail_is_told_with_its_reason_and_what_the_server_said(
+    state: str, reason: str, code: int | None, sqlite_database: Database
+) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        touch_id = tx.run(sa.update(touches).values(state="sending").returning(touches.c.id)).scalar_one()
+        ended_at = None if state == "ready" else tx.now
+        said = {"smtp_code": code, "smtp_reply": "4.7.1 not as we like it"} if code else {}
+        add_send(tx, lead_id=lead_id, touch_id=touch_id, state=state, reason=reason, ended_at=ended_at, **said)
+
+        story = told(tx, lead_id)
+
+    assert WHY[reason] in story
+    assert ("the mail server said: " in story) == (code is not None)
+
+
+@pytest.mark.parametrize("reason", ["cap", "outranked"])
+def test_a_mail_without_room_names_those_that_took_it(reason: str, sqlite_database: Database) -> None:
+    caps = Caps(per_day=1, per_week=2, per_month=None)
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO, OTHER, caps=caps)
+        touch_id = tx.run(sa.select(touches.c.id).where(touches.c.step_id == "welcome")).scalar_one()
+        tx.run(sa.update(touches).where(touches.c.id == touch_id).values(state="sending"))
+        add_send(tx, lead_id=lead_id, state="accepted", email="letter", cap_on=date(2026, 1, 5), ended_at=tx.now)
+        later = tx.now + timedelta(days=1)
+        add_send(tx, lead_id=lead_id, touch_id=touch_id, reason=reason, due_at=later)
+
+        story = told(tx, lead_id)
+
+    assert WHY[reason] in story
+    assert "the caps are 1 a day, 2 a week" in story
+    assert "counted: letter on Mon 05 Jan 2026" in story
+    assert ("offer of urgent goes before it" in story) == (reason == "outranked")
+
+
+def test_a_holiday_is_told_by_its_name(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, cadence(email("welcome", at("88 days"))), holidays=Holidays(usual="GB-ENG"))
+
+        assert "Fri 03 Apr 2026 is a holiday: Good Friday" in told(tx, lead_id)
+
+
+def test_quiet_hours_are_told_with_the_window(sqlite_database: Database, clock: VirtualClock) -> None:
+    quiet = (OFFICE_HOURS.opens.replace(hour=8), OFFICE_HOURS.opens.replace(hour=11))
+    window = Window(weekdays=OFFICE_HOURS.weekdays, opens=OFFICE_HOURS.opens, closes=OFFICE_HOURS.closes, quiet=(quiet,))
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, cadence(email("welcome", at("")), window=window))
+
+        assert "mail goes out Mon–Fri, 09:00–17:00, not 08:00–11:00 in Europe/London" in told(tx, lead_id)
+
+
+def test_lateness_by_our_own_fault_is_told(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        tx.run(sa.update(touches).values(late_by=2 * 86_400 + 3 * 3_600, reason="catch_up"))
+
+        assert "late by our own fault: 2 days and 3 hours" in told(tx, lead_id)
+
+
+def test_the_arm_and_the_segments_are_told(sqlite_database: Database) -> None:
+    arms = (Arm(name="short", share=50, next=None), Arm(name="none", share=50, next=None, holdout=True))
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, cadence(split("short-or-none", *arms)), segments={"everybody": "email != 'x'"})
+        tx.run(sa.update(touches).values(state="done", arm="none", reason="holdout", ended_at=tx.now))
+
+        story = told(tx, lead_id)
+
+    assert "drew the arm none" in story
+    assert "in the segments everybody" in story
+
+
+def test_a_mail_that_was_moved_tells_what_moved_it_when_it_is_long_gone(sqlite_database: Database, clock: VirtualClock) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, cadence(email("welcome", at("5 days"))))
+    clock.move_to(clock.now() + timedelta(days=7))
+    with sqlite_database.write() as tx:
+        touch_id = tx.run(sa.update(touches).values(state="done", ended_at=tx.now).returning(touches.c.id)).scalar_one()
+        add_send(tx, lead_id=lead_id, touch_id=touch_id, state="accepted", ended_at=tx.now)
+
+        story = told(tx, lead_id)
+
+    assert "planned for Sat 10 Jan 2026, 5 days after the beginning on Mon 05 Jan 2026" in story
+    assert "mail goes out Mon–Fri, 09:00–17:00 in Europe/London" in story
+
+
+def test_what_comes_after_the_next_step_is_told_if_nothing_happens(sqlite_database: Database) -> None:
+    steps = chain(
+        email("welcome", at("")), wait("read", "7 days", condition="clicked('welcome')", otherwise="co2"), email("co2", at("20 days")),
+        email("end", at("40 days")),
+    )  # fmt: skip
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, cadence(*steps))
+
+        [passage] = story_of(tx, load_leads(tx, [lead_id])[lead_id]).passages
+        story = told(tx, lead_id)
+
+    assert [(mail.step, mail.on) for mail in passage.ahead] == [
+        ("co2", "Mon 26 Jan 2026 09:00"),
+        ("end", "Mon 16 Feb 2026 09:00"),
+    ]
+    assert "then, if nothing happens Mon 26 Jan 2026 09:00 expected co2" in story
+
+
+def test_who_was_refused_nothing_and_sent_everything_has_nothing_ahead(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        tx.run(sa.delete(sends))
+        tx.run(sa.update(touches).values(state="done", ended_at=tx.now))
+
+        [passage] = story_of(tx, load_leads(tx, [lead_id])[lead_id]).passages
+
+    assert passage.ahead == ()
