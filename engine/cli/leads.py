@@ -67,9 +67,8 @@ def as_plain(done: Imported) -> dict[str, object]:
 
 
 def in_words(done: Imported) -> str:
-    lines = [
-        f"{counted(done.rows, 'row')}: {counted(done.added, 'lead')} added, {done.known:,} known already, {done.rejected:,} rejected."
-    ]
+    rows, added = counted(done.rows, "row"), counted(done.added, "lead")
+    lines = [f"{rows}: {added} added, {done.known:,} known already, {done.rejected:,} rejected."]
     if done.unpacked:
         lines.append(f"{done.unpacked:,} rows were one quoted field that held a whole row; they were unpacked.")
     if done.do_not_email:

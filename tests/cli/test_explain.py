@@ -152,10 +152,8 @@ def test_a_mail_that_was_moved_tells_what_moved_it_when_it_is_long_gone(sqlite_d
 
 
 def test_what_comes_after_the_next_step_is_told_if_nothing_happens(sqlite_database: Database) -> None:
-    steps = chain(
-        email("welcome", at("")), wait("read", "7 days", condition="clicked('welcome')", otherwise="co2"), email("co2", at("20 days")),
-        email("end", at("40 days")),
-    )  # fmt: skip
+    read = wait("read", "7 days", condition="clicked('welcome')", otherwise="co2")
+    steps = chain(email("welcome", at("")), read, email("co2", at("20 days")), email("end", at("40 days")))
     with sqlite_database.write() as tx:
         lead_id = inside(tx, cadence(*steps))
 

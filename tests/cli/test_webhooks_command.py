@@ -54,7 +54,7 @@ def test_a_post_shows_in_the_story_of_its_lead_and_in_the_status(place: Path) ->
     assert "the post to crm is failed after 1 try, the other system refused it" in story
     assert "crm said: 422 no such pipeline" in story
     assert "posts       1 failed" in run(place, "status").output
-    assert "1 post failed (rejected)" in run(place, "report").output
+    assert "1 failed (rejected)" in run(place, "report").output
 
 
 def run(place: Path, *words: str) -> Result:

@@ -89,7 +89,7 @@ def test_enrolling_says_when_the_first_step_comes(applied: Path):
 
     done = run(applied, "enrol", "new-enquiry", "--lead", "office@example.com", "--at", "2030-01-07")
 
-    assert "The next step is due on Mon 07 Jan 2030 at 09:00 UTC" in done.output
+    assert "Their first step is due on Mon 07 Jan 2030 at 09:00 UTC" in done.output
 
 
 @pytest.mark.parametrize(
