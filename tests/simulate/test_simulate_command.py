@@ -1,6 +1,7 @@
 """`handraiser simulate`: one lead or a list, by a script or by odds, and the people who are inside now."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,15 @@ from engine.schedule.apply import apply_plan
 from engine.schedule.enrol import enrol_leads
 from engine.schema import enrolments, sends, touches
 from engine.settings import read_settings, write_env_file
+from engine.simulate.livecopy import copied_world
 from engine.simulate.odds import read_odds
+from engine.simulate.script import OnlyTheScript
 from engine.simulate.totals import totals
 from engine.tokens import Tokens
 from engine.vocabulary import Consent
+from tests.factories import add_event, add_lead
+from tests.schedule.plans import at, cadence, task
+from tests.scoring.models import apply_rules
 from tests.simulate.workspaces import compile_sound, make_workspace
 
 CADENCE = """title: Small
@@ -163,3 +169,24 @@ def test_live_people_go_on_in_a_copy_and_the_live_database_stays_as_it_is(tmp_pa
 def test_who_and_what_must_be_said(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         invoke(folder_with(tmp_path), *arguments)
+
+
+@pytest.mark.both_databases
+def test_a_copy_of_either_database_holds_everybody_and_goes_on(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        apply_rules(tx, cadence(task("ring", at("3 days"))))
+        lead_id = add_lead(tx, zone="Europe/London")
+        add_event(tx, type="clicked", lead_id=lead_id, data={"email": "welcome"})
+        enrol_leads(tx, "new-enquiry", [lead_id])
+        before = tx.run(sa.select(touches)).all()
+        until = tx.now + timedelta(days=9)
+
+    settings = read_settings(tmp_path, {"HANDRAISER_SECRET_KEY": "k" * 40})
+    with copied_world(database, settings, OnlyTheScript(seed=1), None) as world:
+        world.run(until)
+        with world.runtime.database.read() as tx:
+            ended = tx.run(sa.select(enrolments.c.state, enrolments.c.reason)).all()
+
+    with database.read() as tx:
+        assert tx.run(sa.select(touches)).all() == before
+    assert [tuple(row) for row in ended] == [("finished", "end")]
