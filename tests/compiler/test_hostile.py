@@ -54,6 +54,12 @@ HOSTILE: dict[str, bytes] = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is timed is a hostile file, not the first compilation of a process with all its imports."""
+    compiled(copy_good(tmp_path_factory.mktemp("warm")))
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_cadence_is_refused_with_a_code_and_at_once(name: str, tmp_path: Path) -> None:
     folder = copy_good(tmp_path)
