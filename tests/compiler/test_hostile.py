@@ -64,9 +64,9 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_a_hostile_cadence_is_refused_with_a_code_and_at_once(name: str, tmp_path: Path) -> None:
     folder = copy_good(tmp_path)
     (folder / "cadences/small.yaml").write_bytes(HOSTILE[name])
-    before = time.process_time()
+    before = time.thread_time()
     result = compiled(folder)
-    seconds = time.process_time() - before
+    seconds = time.thread_time() - before
 
     assert result.plan is None and not result.artifacts
     assert any(found.is_error for found in result.diagnostics) and len(result.diagnostics) <= 110
@@ -95,12 +95,12 @@ def peak_of(folder: Path) -> int:
 def test_so_is_a_hostile_table(file: str, name: str, tmp_path: Path) -> None:
     folder = copy_good(tmp_path)
     (folder / file).write_bytes(HOSTILE[name])
-    before = time.process_time()
+    before = time.thread_time()
 
     result = compiled(folder)
 
     assert result.plan is None and result.diagnostics
-    assert time.process_time() - before < 0.5
+    assert time.thread_time() - before < 0.5
 
 
 def test_a_hundred_megabytes_beside_a_cadence_are_not_read(tmp_path: Path) -> None:

@@ -93,7 +93,6 @@ def test_a_jump_ahead_holds_marketing_and_says_so(house: Watched, clock: WallClo
     assert house.wire.flights == []
 
 
-@pytest.mark.both_databases
 def test_marketing_goes_on_when_the_clock_comes_back(house: Watched, clock: WallClock):
     house.live(HOUR)
     clock.set_by(DAY)
@@ -134,7 +133,6 @@ def test_mail_that_somebody_waits_for_goes_while_marketing_is_held(house: Watche
     assert published == ["transactional"]
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("step", [-HOUR, -DAY], ids=["hour", "day"])
 def test_a_clock_that_goes_back_sends_nothing_early_or_twice(house: Watched, clock: WallClock, step: timedelta):
     house.live(DAY + HOUR)
