@@ -1,5 +1,6 @@
 """Whatever a file holds, compiling it ends at once, in little memory, with a coded finding, no plan and no exception."""
 
+import gc
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,9 +57,13 @@ HOSTILE: dict[str, bytes] = {
 
 
 @pytest.fixture(autouse=True, scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is timed is a hostile file, not the first compilation of a process with all its imports."""
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is timed is a hostile file: not a process's first compilation, and not the garbage that other tests left behind."""
     compiled(copy_good(tmp_path_factory.mktemp("warm")))
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
