@@ -32,8 +32,8 @@ FILLS = (
     " (id, lead_id, cadence, version_id, passage, state, anchor_at, shift_days, created_at)"
     " SELECT i, i, 'c', 1, 1, 'active', :now, 0, :now FROM n",
     NUMBERS + "INSERT INTO touches"
-    " (id, enrolment_id, step_id, state, due_at, epoch, claims, planned_on, created_at)"
-    " SELECT i, i, 's', 'waiting', CASE WHEN i <= :due THEN :now ELSE :later END, 0, 0, '2026-06-01', :now FROM n",
+    " (id, enrolment_id, step_id, state, due_at, epoch, claims, late_by, planned_on, created_at)"
+    " SELECT i, i, 's', 'waiting', CASE WHEN i <= :due THEN :now ELSE :later END, 0, 0, 0, '2026-06-01', :now FROM n",
     "ANALYZE",
 )
 
