@@ -9,8 +9,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address seen from a network that has only IPv6
-# Not for everybody although `ipaddress` may say so, by its age: relays, tunnels, documentation, a cloud's own services.
-NEVER_V4 = tuple(map(IPv4Network, ("192.88.99.0/24", "168.63.129.16/32")))
+# Not for everybody although `ipaddress` may say so, by its age: protocol assignments, relays, tunnels, documentation, a cloud's
+# own services. Python before 3.11.10 takes most of 192.0.0.0/24 (RFC 6890) for public, and a cloud has its services there too.
+NEVER_V4 = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
 NEVER_V6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
 
 
