@@ -4,10 +4,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from engine.database import Database
 from engine.errors import DatabaseError
-from engine.migrations import head, is_current, upgrade
+from engine.installed import migrations_folder
+from engine.migrations import head, is_current, known, upgrade
 from engine.schema import metadata
 
 pytestmark = pytest.mark.both_databases
@@ -43,6 +45,13 @@ def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
         upgrade(database)
 
     assert head() != "9999"
+
+
+def test_the_files_are_named_by_the_revisions_that_are_in_them() -> None:
+    scripts = ScriptDirectory(str(migrations_folder()))
+
+    assert {script.revision for script in scripts.walk_revisions()} == known()
+    assert scripts.get_current_head() == head()
 
 
 def partial_indexes() -> list[tuple[str, str]]:
