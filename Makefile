@@ -21,7 +21,7 @@ install: $(VENV)/.installed  ## install the command into .venv
 demo: $(VENV)/.installed  ## two years of nurturing 300 leads, in less than a minute
 	@$(VENV)/bin/handraiser demo
 
-test: $(VENV)/.installed-dev  ## run every test, on SQLite and on a real PostgreSQL and Redis
+test: $(VENV)/.installed-test  ## run every test, on SQLite and on a real PostgreSQL and Redis
 	@$(RUN) -m pytest -n $(JOBS)
 
 check: $(VENV)/.installed-dev  ## format, lint, types, tests
@@ -34,10 +34,10 @@ format: $(VENV)/.installed-dev  ## write the code as `check` wants it
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
-bench: $(VENV)/.installed-dev  ## measure speed and memory, printed as a table
+bench: $(VENV)/.installed-test  ## measure speed and memory, printed as a table
 	@$(RUN) -m benchmarks
 
-crash: $(VENV)/.installed-dev  ## kill and freeze processes at every named point and at random, on both databases
+crash: $(VENV)/.installed-test  ## kill and freeze processes at every named point and at random, on both databases
 	@$(RUN) -m pytest -n $(JOBS) tests/crash --full
 
 migration: $(VENV)/.installed-dev  ## NAME="add a table": write the migration that engine/schema.py now needs
@@ -56,10 +56,15 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	@echo "Installing Handraiser and its test tools into $(VENV) ..."
-	@$(PIP) install --editable '.[dev]'
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Handraiser and what its tests need into $(VENV) ..."
+	@$(PIP) install --editable '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Handraiser, what its tests need, the formatter and the type checker into $(VENV) ..."
+	@$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.installed-test $(VENV)/.installed
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Handraiser needs Python 3.11 or newer, and none is on the PATH." \
