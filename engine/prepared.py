@@ -43,10 +43,9 @@ class Prepared:
         assert not spelling.answer.columns, "SQLite counts them only when they have been read: take len(rows(…))"
         return tx.connection.exec_driver_sql(*spelling.filled(values)).rowcount
 
-    def run_each(self, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Once with the values of each of these, among which is no list."""
-        if rows:
-            tx.connection.exec_driver_sql(*self.spelling(tx).filled_each(rows))
+    def run_each(self, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Once with the values of each of these, among which is no list; how many rows it changed in all."""
+        return tx.connection.exec_driver_sql(*self.spelling(tx).filled_each(rows)).rowcount if rows else 0
 
     def spelling(self, tx: Tx) -> "Spelling":
         dialect = tx.connection.dialect

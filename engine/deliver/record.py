@@ -154,12 +154,20 @@ def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
     """Move the rows out of `leaving`, end the touches of those that are over, and let their stored bytes go in time."""
     if not rows:
         return
-    SETTLE.run_each(tx, [values_of(tx, row, leaving) for row in rows])
+    moved = SETTLE.run_each(tx, [values_of(tx, row, leaving) for row in rows])
     over = [row for row in rows if row.fate.state in TERMINAL_SEND]
+    if moved < len(rows):  # somebody else holds some of them by now, and says how they end
+        over = those_ended(tx, over)
     end_touches(tx, [ended_touch(row) for row in over if row.touch_id is not None])
     stored = [row.send_id for row in over if row.stream != Stream.MARKETING]
     if stored:
         tx.run(sa.update(bodies).where(bodies.c.send_id.in_(stored)).values(delete_after=tx.now + KEEP_BYTES))
+
+
+def those_ended(tx: Tx, over: Sequence[Settled]) -> list[Settled]:
+    """The rows that stand as they were to be left; where another worker left one so, its touch has ended as well."""
+    states = {row.id: row.state for row in STATES.rows(tx, ids=[row.send_id for row in over])} if over else {}
+    return [row for row in over if states.get(row.send_id) == row.fate.state]
 
 
 def values_of(tx: Tx, row: Settled, leaving: SendState) -> dict[str, object]:
@@ -210,6 +218,7 @@ def bounce(tx: Tx, flown: Flown) -> NewEvent:
     )
 
 
+STATES = Prepared(sa.select(sends.c.id, sends.c.state).where(sends.c.id.in_(sa.bindparam("ids", expanding=True))))
 LATE_YES = sa.and_(sends.c.state == SendState.UNKNOWN, sa.bindparam("new_state", type_=sa.String) == SendState.ACCEPTED)
 SETTLE = Prepared(
     sa.update(sends)

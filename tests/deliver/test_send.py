@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from engine.clock import VirtualClock
 from engine.compiler.plan import Offer
 from engine.database import Database, Tx
-from engine.deliver.record import settle_lost
+from engine.deliver.load import load_sends
+from engine.deliver.record import record_unsendable, settle_lost
 from engine.deliver.send import deliver, deliver_begun
 from engine.deliver.transactional import request_email
 from engine.render.artifact import link_table_id
@@ -19,7 +20,8 @@ from engine.schema import bodies, events, leads, sends, suppressions, touches, w
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.tokens import SendToken, from_address
-from engine.vocabulary import EventType, SendState, Stream
+from engine.versions import live_rules
+from engine.vocabulary import EventType, Reason, SendState, Stream
 from tests.deliver.given import (
     add_claimed,
     add_internal,
@@ -416,6 +418,34 @@ def test_a_yes_that_comes_back_from_the_dead_corrects_an_unknown(database: Datab
 
     assert send_of(database, claim[0]).state == SendState.ACCEPTED
     assert len(open_steps(database)) == 1
+
+
+@pytest.mark.both_databases
+def test_who_lost_a_mail_to_another_worker_does_not_end_its_touch(database: Database) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        lost, kept = [add_mail(tx, version_id) for _ in range(2)]
+        held = load_sends(tx, [lost, kept], live_rules(tx))
+        tx.run(sa.update(sends).where(sends.c.id == lost[0]).values(epoch=2, worker_id="worker-2"))
+
+        record_unsendable(tx, [(send, Reason.TEMPLATE_ERROR) for send in held])
+
+    assert [send_of(database, claim[0]).state for claim in (lost, kept)] == [SendState.CLAIMED, SendState.CANCELLED]
+    assert [touch_of(database, claim[0]).state for claim in (lost, kept)] == ["sending", "skipped"]
+    assert open_steps(database) == ["lesson-2"]
+
+
+@pytest.mark.both_databases
+def test_while_nobody_lost_a_mail_nothing_more_is_asked(database: Database) -> None:
+    asked: list[str] = []
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        held = load_sends(tx, [add_mail(tx, version_id) for _ in range(3)], live_rules(tx))
+        sa.event.listen(tx.connection, "before_cursor_execute", lambda _c, _cursor, text, *_rest: asked.append(text))
+
+        record_unsendable(tx, [(send, Reason.TEMPLATE_ERROR) for send in held])
+
+    assert not [text for text in asked if text.startswith("SELECT sends.")]
 
 
 def test_a_wire_that_raises_leaves_nothing_marked(database: Database, tmp_path: Path) -> None:
