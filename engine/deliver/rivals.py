@@ -55,11 +55,11 @@ def plans_in_force(tx: Tx) -> list[CadencePlan]:
 
 def may_differ(plans: Sequence[CadencePlan], between: Between) -> bool:
     """Whether any mail can go before another. Else each takes its turn as it falls due, and nothing need be looked up."""
-    has_deadlines = between.first == "deadline" and any(valid_for(step) for plan in plans for step in plan.steps)
+    has_deadlines = between.first == "deadline" and any(has_deadline(step) for plan in plans for step in plan.steps)
     return has_deadlines or len({plan.priority for plan in plans}) > 1
 
 
-def valid_for(step: object) -> bool:
+def has_deadline(step: object) -> bool:
     return isinstance(step, EmailStep) and step.valid_for is not None
 
 
