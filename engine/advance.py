@@ -166,8 +166,16 @@ def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
     if opening > reached.now:  # we come late, after an outage or a backlog, and the window has closed
         return Waits(touch_id=touch.id, until=opening, reason=Reason.WINDOW)
     days = days_late(on_time(touch.due_at, late_by, reached.now), reached.now, passage.zone) if verdict == Verdict.SHIFT else 0
-    topic = reached.course.plan.topic
-    return TouchMail(touch_id=touch.id, lead=lead, topic=topic, email=step.email, artifact_hash=step.artifact, moves_by=days)
+    plan = reached.course.plan
+    return TouchMail(
+        touch_id=touch.id,
+        lead=lead,
+        topic=plan.topic,
+        email=step.email,
+        artifact_hash=step.artifact,
+        is_shadow=plan.shadow or step.shadow,
+        moves_by=days,
+    )
 
 
 def ask_rep(live: Live, reached: Reached, step: TaskStep) -> Decision:

@@ -315,6 +315,7 @@ sends = Table(
     Column("email", Name, nullable=False),
     Column("artifact_hash", Hash),  # NULL for internal mail, which is not compiled
     Column("offer", Name),
+    Column("is_shadow", Boolean, nullable=False, default=False),  # was asked for in shadow, and so never leaves
     *claim_columns("ready"),
     Column("reason", String(40)),
     Column("attempts", Integer, nullable=False, default=0),

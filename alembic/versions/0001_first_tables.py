@@ -408,6 +408,7 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=120), nullable=False),
         sa.Column("artifact_hash", sa.String(length=64), nullable=True),
         sa.Column("offer", sa.String(length=120), nullable=True),
+        sa.Column("is_shadow", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),

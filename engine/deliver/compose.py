@@ -25,6 +25,7 @@ class TouchMail:
     topic: str
     email: str
     artifact_hash: str
+    is_shadow: bool
     moves_by: int = 0
 
 
@@ -39,15 +40,16 @@ def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str)
 
 def send_row(tx: Tx, mail: TouchMail, worker_id: str) -> tuple[object, ...]:
     """The values of `NEW_SENDS`."""
-    of_mail = (mail.topic, mail.lead.id, mail.lead.address_key, mail.touch_id, mail.email, mail.artifact_hash)
+    of_lead = (mail.topic, mail.lead.id, mail.lead.address_key)
+    of_mail = (mail.touch_id, mail.email, mail.artifact_hash, mail.is_shadow)
     claimed = (SendState.CLAIMED.value, tx.now, 1, 1, worker_id)
-    return (f"touch:{mail.touch_id}", Stream.MARKETING.value, *of_mail, *claimed, 0, 0, tx.now)
+    return (f"touch:{mail.touch_id}", Stream.MARKETING.value, *of_lead, *of_mail, *claimed, 0, 0, tx.now)
 
 
 NEW_SENDS = PreparedInsert(
     sends,
     (
-        "source", "stream", "topic", "lead_id", "address_key", "touch_id", "email", "artifact_hash",
+        "source", "stream", "topic", "lead_id", "address_key", "touch_id", "email", "artifact_hash", "is_shadow",
         "state", "due_at", "epoch", "claims", "worker_id", "attempts", "unknowns", "created_at",
     ),
     unless=("source",),

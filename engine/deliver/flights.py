@@ -81,7 +81,9 @@ def write_flight(runtime: Runtime, live: Live, send: Loaded, artifacts: Mapping[
 
 
 def recipient_of(send: Loaded, live: Live) -> str | Reason:
-    """To whom it goes; a Reason when nobody can be written to."""
+    """To whom it goes; a Reason when nobody can be written to, or nobody can say on what terms."""
+    if send.touch_id is not None and send.step is None:
+        return Reason.REMOVED
     if send.stream == Stream.INTERNAL:
         rep = live.assignment.reps.get(send.rep or "")
         return rep.email if rep else Reason.NO_ADDRESS

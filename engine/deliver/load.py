@@ -17,6 +17,7 @@ from engine.database import Tx
 from engine.deliver.files import parts_of
 from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
+from engine.schedule.beyond import newest_with
 from engine.schedule.courses import course, days_off_of
 from engine.schema import bodies, enrolments, events, sends, touches
 from engine.spans import NO_DAYS_OFF, DaysOff
@@ -58,7 +59,7 @@ class Loaded:
     owner: str | None  # of the cadence
     step: EmailStep | None
     attached: tuple[bytes, ...] | None  # finished parts of the message; None: one is missing
-    is_shadow: bool  # its step or its cadence only pretends
+    is_shadow: bool  # its step or its cadence only pretends, or did when it was asked for
     late_by: timedelta  # up to `due_at`, by our own fault
     due_at: datetime | None
     read_at: datetime
@@ -146,7 +147,7 @@ def as_loaded(
         owner=cadence.owner if cadence else None,
         step=step,
         attached=parts_of(tx, step.attach) if step is not None and step.attach else (),
-        is_shadow=cadence is not None and (cadence.shadow or (step is not None and step.shadow)),
+        is_shadow=row.is_shadow or (cadence is not None and cadence.shadow) or (step is not None and step.shadow),
         late_by=timedelta(seconds=row.late_by or 0),
         due_at=row.due_at,
         read_at=tx.now,
@@ -156,8 +157,12 @@ def as_loaded(
 
 
 def email_step(tx: Tx, row: sa.Row[tuple[object, ...]]) -> EmailStep | None:
-    """The step that asked for it; None when that is not in the version that the lead moved to."""
-    step = course(tx, row.version_id).steps.get(row.step_id) if row.version_id is not None else None
+    """The step that asked for it, as the lead's version has it, else as the newest that knows it does; None: none does."""
+    if row.version_id is None:
+        return None
+    way = course(tx, row.version_id)
+    knowing = way if row.step_id in way.steps else newest_with(tx, way.plan.name, row.step_id)
+    step = knowing.steps[row.step_id] if knowing is not None else None
     return step if isinstance(step, EmailStep) else None
 
 
@@ -165,7 +170,8 @@ CHOSEN = (
     sa.select(
         sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
         sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
-        sends.c.event_id, sends.c.topic, sends.c.due_at, enrolments.c.version_id, touches.c.step_id, touches.c.late_by,
+        sends.c.event_id, sends.c.topic, sends.c.due_at, sends.c.is_shadow, enrolments.c.version_id, touches.c.step_id,
+        touches.c.late_by,
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)

@@ -88,10 +88,14 @@ def add_workspace(
 
 def add_cadence(tx: Tx, plan: CadencePlan) -> int:
     """A cadence in force; returns its version's id."""
-    row = {"cadence": plan.name, "hash": hash_of(plan), "structure_hash": structure_hash_of(plan), "body": to_json(plan)}
-    version_id = insert(tx, cadence_versions, row | {"created_at": tx.now})
+    version_id = add_version(tx, plan)
     tx.run(sa.insert(cadences).values(name=plan.name, version_id=version_id))
     return version_id
+
+
+def add_version(tx: Tx, plan: CadencePlan) -> int:
+    row = {"cadence": plan.name, "hash": hash_of(plan), "structure_hash": structure_hash_of(plan), "body": to_json(plan)}
+    return insert(tx, cadence_versions, row | {"created_at": tx.now})
 
 
 def keep_artifact(tx: Tx, artifact: Artifact) -> str:

@@ -16,7 +16,9 @@ def test_a_touch_gets_one_send_held_by_its_worker(database: Database) -> None:
         lead_id = add_lead(tx)
         touch_id = add_touch(tx, enrolment_id=add_enrolment(tx, lead_id=lead_id))
         lead = load_leads(tx, [lead_id])[lead_id]
-        mail = TouchMail(touch_id=touch_id, lead=lead, topic="air-lessons", email="lesson", artifact_hash="0" * 64)
+        mail = TouchMail(
+            touch_id=touch_id, lead=lead, topic="air-lessons", email="lesson", artifact_hash="0" * 64, is_shadow=False
+        )
 
         first = send_rows_for_touches(tx, [mail], worker_id=WORKER)
         second = send_rows_for_touches(tx, [mail], worker_id=WORKER)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from engine.advance import advance_touches
+from engine.advance import advance, advance_touches
 from engine.claim import SEND, TOUCH, take_due
 from engine.clock import VirtualClock
 from engine.compiler.plan import CadencePlan, Caps
 from engine.database import Database, Tx
 from engine.deliver.send import deliver, deliver_begun
 from engine.schedule.enrol import enrol_leads
-from engine.schema import events, sends, touches
+from engine.schema import enrolments, events, sends, touches
 from engine.simulate.sink import Sink
 from tests.deliver.given import (
     ALWAYS,
@@ -22,6 +22,7 @@ from tests.deliver.given import (
     a_cadence,
     add_cadence,
     add_mail,
+    add_version,
     add_workspace,
     an_artifact,
     keep_artifact,
@@ -110,6 +111,52 @@ def test_what_would_have_stopped_it_has_stopped_it(database: Database, tmp_path:
         deliver_begun(runtime, [stopped, unwritable])
 
     assert [send_of(database, claim[0]).reason for claim in (stopped, unwritable)] == ["suppressed", "template_error"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_was_written_in_shadow_stays_in_it(database: Database, tmp_path: Path, whole: bool):
+    with runtime_over(database, sink := Sink(), tmp_path) as runtime:
+        with database.write() as tx:
+            pretended(tx, whole=whole)
+            enrol_leads(tx, "pretended", [add_lead(tx)])
+            claims = advance(tx, runtime, take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30)))
+            tx.run(sa.update(enrolments).values(version_id=add_version(tx, replace(a_cadence(ALWAYS), name="pretended"))))
+
+        deliver_begun(runtime, claims)
+
+    assert [(send_of(database, claim[0]).state, send_of(database, claim[0]).reason) for claim in claims] == [
+        ("cancelled", "shadow")
+    ]
+    assert sink.kept == 0
+
+
+@pytest.mark.parametrize(("shadow", "end"), [(True, ("cancelled", "shadow")), (False, ("accepted", None))])
+def test_a_mail_whose_step_is_gone_goes_by_the_newest_version_that_has_it(
+    database: Database, tmp_path: Path, shadow: bool, end: tuple[str, str | None]
+):
+    plan = a_cadence(ALWAYS)
+    with database.write() as tx:
+        add_workspace(tx)
+        add_version(tx, in_shadow(plan, whole=False) if shadow else replace(plan, name="pretended"))
+        claim = add_mail(tx, add_version(tx, replace(plan, name="pretended", steps=plan.steps[1:])))
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert (send_of(database, claim[0]).state, send_of(database, claim[0]).reason) == end
+
+
+def test_a_mail_whose_step_no_version_has_does_not_leave(database: Database, tmp_path: Path):
+    plan = a_cadence(ALWAYS)
+    with database.write() as tx:
+        add_workspace(tx)
+        claim = add_mail(tx, add_version(tx, replace(plan, name="others", steps=plan.steps[1:])))
+
+    with runtime_over(database, sink := Sink(), tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert (send_of(database, claim[0]).state, send_of(database, claim[0]).reason) == ("cancelled", "removed")
+    assert sink.kept == 0
 
 
 def test_a_stale_claim_ends_no_touch(database: Database, tmp_path: Path):
