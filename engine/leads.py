@@ -63,7 +63,7 @@ def lock_leads(tx: Tx, lead_ids: Collection[int]) -> None:
     if tx.is_sqlite:
         return
     for some in rows_at_once(sorted(lead_ids)):
-        tx.run(sa.select(leads.c.id).where(leads.c.id.in_(some)).order_by(leads.c.id).with_for_update(key_share=True))
+        LOCKED.rows(tx, ids=some)
 
 
 def find_lead(tx: Tx, key_or_email: str) -> Lead | None:
@@ -209,6 +209,12 @@ SET_FIELDS = (
     sa.update(leads)
     .where(leads.c.id == sa.bindparam("row_id"))
     .values(fields=sa.bindparam("new", type_=leads.c.fields.type), updated_at=sa.bindparam("at"))
+)
+LOCKED = Prepared(
+    sa.select(leads.c.id)
+    .where(leads.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(leads.c.id)
+    .with_for_update(key_share=True)
 )
 BY_ID = Prepared(sa.select(leads).where(leads.c.id.in_(sa.bindparam("ids", expanding=True))))
 SAID = Prepared(

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
@@ -25,7 +26,8 @@ Convert = Callable[[Any], Any]
 class Prepared:
     """A statement for many runs. Its values are given by name; a list where the statement says `expanding=True`.
 
-    A list is filled up to a power of two by repeating its last value, so that a few texts serve any length.
+    PostgreSQL takes a list as one array. For SQLite, and for pairs, it is a parameter for each value, filled up to a power of two
+    by repeating the last one, so that a few texts serve any length.
     """
 
     def __init__(self, statement: sa.Select[Any] | sa.UpdateBase) -> None:
@@ -70,7 +72,7 @@ class Spelling:
     """A statement as one kind of database takes it."""
 
     def __init__(self, statement: sa.Select[Any] | sa.UpdateBase, dialect: sa.Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+        compiled = (with_arrays(statement) if has_arrays(dialect) else statement).compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)
         self.compiled = compiled
         self.binds = {name: bind for bind, name in compiled.bind_names.items() if not bind.literal_execute}
@@ -118,9 +120,44 @@ class Spelling:
 
     def written(self, name: str, cells: Sequence[Any]) -> Iterable[Any]:
         """The values as the driver takes them; those of a list of tuples one by one."""
-        flat = chain.from_iterable(cells) if cells and isinstance(cells[0], tuple) else cells
+        flat = chain.from_iterable(cells) if name in self.lists and cells and isinstance(cells[0], tuple) else cells
         write = self.writers[name]
         return flat if write is None else map(write, flat)
+
+
+def has_arrays(dialect: sa.Dialect) -> bool:
+    """Whether a list may be one parameter. psycopg reads a text of more than 50 parameters anew at each run."""
+    return dialect.name == "postgresql"
+
+
+def with_arrays(statement: Any) -> Any:
+    """The same statement with `= ANY (array)` for every `IN` a list that is given at the run; lists of pairs stay."""
+
+    def replaced(element: Any, **_: Any) -> Any:
+        is_list = isinstance(element, sa.BinaryExpression) and element.operator in (operators.in_op, operators.not_in_op)
+        if not (is_list and isinstance(element.right, sa.BindParameter) and element.right.expanding):
+            return None
+        if isinstance(element.left, sa.Tuple) or not element.right.required:
+            return None
+        array = sa.bindparam(element.right.key, type_=Array(element.left.type))
+        return element.left == sa.any_(array) if element.operator is operators.in_op else element.left != sa.all_(array)
+
+    return visitors.replacement_traverse(statement, {}, replaced)
+
+
+class Array(sa.TypeDecorator[Any]):
+    """An array of such values. The driver wants them all of one type, and many texts are members of an enumeration."""
+
+    impl = postgresql.ARRAY
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        self.is_text = isinstance(item, sa.String)
+        whole = sa.Text() if self.is_text else item  # a cast to VARCHAR(32)[] would cut a longer text without a word
+        super().__init__(whole, dimensions=1)  # a JSON value may be a list itself
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+        return [None if cell is None else str(cell) for cell in value] if self.is_text else list(value)
 
 
 def filled_up(values: Collection[Any]) -> list[Any]:
@@ -188,7 +225,7 @@ class PreparedInsert:
         returning: tuple[str, ...] = (),
     ) -> None:
         self.table, self.columns, self.unless, self.over, self.returning = table, columns, unless, over, returning
-        self._spellings: dict[str, InsertSpelling] = {}
+        self._spellings: dict[str, InsertOfArrays | InsertOfCells] = {}
 
     def rows(self, tx: Tx, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Insert them; the columns `returning` of those that were written, as named tuples."""
@@ -201,18 +238,16 @@ class PreparedInsert:
         assert not self.returning, "SQLite counts them only when they have been read: take len(rows(…))"
         return sum(tx.connection.exec_driver_sql(sql, cells).rowcount for sql, cells in self.spelling(tx).filled(rows))
 
-    def spelling(self, tx: Tx) -> "InsertSpelling":
+    def spelling(self, tx: Tx) -> "InsertOfArrays | InsertOfCells":
         dialect = tx.connection.dialect
         if dialect.name not in self._spellings:
-            self._spellings[dialect.name] = InsertSpelling(self, dialect)
+            left_out = [column.name for column in self.table.c if column.default is not None and column.name not in self.columns]
+            assert not left_out, f"a column with a default of SQLAlchemy's has to be given: {left_out}"
+            self._spellings[dialect.name] = (InsertOfArrays if has_arrays(dialect) else InsertOfCells)(self, dialect)
         return self._spellings[dialect.name]
 
-    def statement(self, dialect: sa.Dialect, size: int) -> Any:
-        """SQLAlchemy's, with a parameter for each cell of so many rows."""
-        cells = [
-            {name: sa.bindparam(f"{name}_{row}", type_=self.table.c[name].type) for name in self.columns} for row in range(size)
-        ]
-        adding = (sqlite.insert if dialect.name == "sqlite" else postgresql.insert)(self.table).values(cells)
+    def finished(self, adding: Any) -> Any:
+        """An INSERT of SQLAlchemy's with what to do about rows that are there, and what to return."""
         if self.over:
             changed = {name: adding.excluded[name] for name in self.columns if name not in self.unless}
             adding = adding.on_conflict_do_update(index_elements=self.unless, set_=changed)
@@ -221,15 +256,34 @@ class PreparedInsert:
         return adding.returning(*(self.table.c[name] for name in self.returning)) if self.returning else adding
 
 
-class InsertSpelling:
-    """An INSERT as one kind of database takes it: as many rows at once as the greatest power of two that there are."""
+class InsertOfArrays:
+    """An INSERT as PostgreSQL takes it: an array for each column, so one short text serves any number of rows."""
+
+    def __init__(self, insert: PreparedInsert, dialect: sa.Dialect) -> None:
+        types = {name: Array(insert.table.c[name].type) for name in insert.columns}
+        unnested = sa.func.unnest(*(sa.bindparam(name, type_=type_) for name, type_ in types.items()))
+        rows = unnested.table_valued(*insert.columns).render_derived()
+        adding = postgresql.insert(insert.table).from_select(insert.columns, sa.select(*rows.c), include_defaults=False)
+        self.sql = str(insert.finished(adding).compile(dialect=dialect))
+        self.writers = {name: writer(type_, dialect) for name, type_ in types.items()}
+        self.answer = Answer([insert.table.c[name] for name in insert.returning], dialect)
+
+    def filled(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
+        """The SQL and its parameters."""
+        if rows:
+            columns = zip(self.writers.items(), zip(*rows, strict=True), strict=True)
+            yield self.sql, {name: write(cells) if write else list(cells) for (name, write), cells in columns}
+
+
+class InsertOfCells:
+    """An INSERT as SQLite takes it: a parameter for each cell, of as many rows at once as the greatest power of two there are."""
 
     def __init__(self, insert: PreparedInsert, dialect: sa.Dialect) -> None:
         self.insert, self.dialect = insert, dialect
         self.columns = [column.name for column in insert.table.c if column.name in insert.columns]  # as SQLAlchemy has them
         self.writers = [writer(insert.table.c[name].type, dialect) for name in self.columns]
         self.answer = Answer([insert.table.c[name] for name in insert.returning], dialect)
-        self.texts: dict[int, tuple[str, Sequence[str] | None]] = {}
+        self.texts: dict[int, str] = {}
 
     def filled(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
         """The SQL and the parameters of each statement that it takes."""
@@ -248,13 +302,13 @@ class InsertSpelling:
     def with_cells(self, size: int, cells: tuple[Any, ...]) -> tuple[str, Any]:
         if size not in self.texts:
             self.texts[size] = self.spell(size)
-        sql, names = self.texts[size]
-        return sql, cells if names is None else dict(zip(names, cells, strict=True))
+        return self.texts[size], cells
 
-    def spell(self, size: int) -> tuple[str, Sequence[str] | None]:
-        """The SQL, and the names of its cells for a driver that does not go by places."""
-        compiled = self.insert.statement(self.dialect, size).compile(dialect=self.dialect)
-        names = [f"{name}_{row}" for row in range(size) for name in self.columns]
-        assert set(compiled.params) == set(names), "a column with a default of SQLAlchemy's has to be given"
-        assert compiled.positiontup in (None, names), "the cells follow the columns of the table"
-        return str(compiled), None if compiled.positiontup else names
+    def spell(self, size: int) -> str:
+        cells = [
+            {name: sa.bindparam(f"{name}_{row}", type_=self.insert.table.c[name].type) for name in self.columns}
+            for row in range(size)
+        ]
+        compiled = self.insert.finished(sqlite.insert(self.insert.table).values(cells)).compile(dialect=self.dialect)
+        assert compiled.positiontup == [f"{name}_{row}" for row in range(size) for name in self.columns]
+        return str(compiled)

@@ -23,11 +23,12 @@ from engine.schedule.next_step import Course, Passage
 from engine.schedule.passages import Standing, begin_next
 from engine.schedule.timing import first_instant
 from engine.schema import cadences, enrolments, handoffs, leads, refusals, suppressions
-from engine.sql import rows_at_once
+from engine.sql import plan_anew, rows_at_once
 from engine.versions import current_version, live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_HANDOFF, Consent, EnrolmentState, NotEnrolled, Scope, topic_scope
 
 BY_HAND = "hand"
+MANY = 100
 UNTOLD = (NotEnrolled.NO_LEAD, NotEnrolled.INSIDE)  # there is nobody to tell it of, or it shows by itself
 
 
@@ -59,6 +60,8 @@ def enrol_leads(
     version_id = current_version(tx, cadence)
     if version_id is None:
         raise UsageError(no_such_cadence(tx, cadence))
+    if len(lead_ids) >= MANY:
+        plan_anew(tx)
     begun, refused = 0, dict[int, NotEnrolled]()
     for some in rows_at_once(sorted(set(lead_ids))):
         way = course(tx, version_id)

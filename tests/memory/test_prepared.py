@@ -91,6 +91,26 @@ def test_any_number_of_rows_is_inserted_each_once(database: Database, count: int
         assert tx.run(sa.select(sa.func.count()).select_from(suppressions)).scalar_one() == count + 1
 
 
+def test_a_text_too_long_for_its_column_is_no_other_text(database: Database) -> None:
+    """PostgreSQL cuts a text that is cast to a shorter type, and says nothing."""
+    stopped = Prepared(
+        sa.select(suppressions.c.address_key).where(suppressions.c.address_key.in_(sa.bindparam("keys", expanding=True)))
+    )
+    with database.write() as tx:
+        STOPS.rows(tx, [("k" * 32, "everything", "bounced", "test", tx.now)])
+
+        assert stopped.rows(tx, keys=["k" * 33]) == []
+
+
+def test_members_of_an_enumeration_and_texts_may_stand_in_one_list(database: Database) -> None:
+    in_states = Prepared(sa.select(touches.c.id).where(touches.c.state.not_in(sa.bindparam("states", expanding=True))))
+    with database.write() as tx:
+        touch = add_touch(tx, due_at=tx.now)
+
+        assert in_states.rows(tx, states=[TouchState.WAITING, "done"]) == []
+        assert in_states.rows(tx, states=[TouchState.DONE, "left"]) == [(touch,)]
+
+
 def test_rows_are_written_over_where_that_is_wanted(database: Database) -> None:
     with database.write() as tx:
         lead = add_lead(tx)
