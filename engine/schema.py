@@ -318,6 +318,7 @@ sends = Table(
     Column("is_shadow", Boolean, nullable=False, default=False),  # was asked for in shadow, and so never leaves
     *claim_columns("ready"),
     Column("reason", String(40)),
+    Column("waited_for", String(40)),  # the last reason for which it was put off before it went out
     Column("attempts", Integer, nullable=False, default=0),
     Column("unknowns", Integer, nullable=False, default=0),  # attempts that ended without an answer
     Column("cap_on", Date),  # the lead's local date on which it counts towards caps; NULL: it does not

@@ -20,7 +20,7 @@ from engine.scoring.card import about, name_of
 from engine.scoring.history import histories
 from engine.story.passages import told_passages
 from engine.story.refusals import stayed_out
-from engine.story.steps import ToldPassage, ToldStep, at, in_reports, server
+from engine.story.steps import ToldPassage, ToldStep, at, in_reports, server, waited
 from engine.story.words import in_words
 from engine.suppression import stops_on
 from engine.versions import Live, live_rules
@@ -105,7 +105,7 @@ def told_mail(row: Row, local: ZoneInfo) -> ToldStep:
         state=in_reports(row.state),
         planned_on=str(row.created_at.astimezone(local).date()),
         when=at(row.ended_at or row.due_at, local),
-        because=(in_words(row.reason),) if row.reason else (),
+        because=(*waited(row.waited_for), *([in_words(row.reason)] if row.reason else ())),
         server=server(row),
         reason=row.reason,
         email=row.email,

@@ -141,6 +141,7 @@ MAY_GO = sa.and_(
     sends.c.worker_id == sa.bindparam("worker"),
     ~stops(sends),
 )
+WAITED_FOR = sa.func.coalesce(sends.c.reason, sends.c.waited_for)
 MARK = Prepared(
     sa.update(sends)
     .where(MAY_GO)
@@ -150,6 +151,7 @@ MARK = Prepared(
         attempting_at=sa.bindparam("now"),
         cap_on=sa.bindparam("day"),
         reason=None,
+        waited_for=WAITED_FOR,
     )
     .returning(sends.c.id)
 )
@@ -159,6 +161,7 @@ PRETEND = Prepared(
     .values(
         state=SendState.CANCELLED,
         reason=Reason.SHADOW,
+        waited_for=WAITED_FOR,
         ended_at=sa.bindparam("now"),
         due_at=None,
         worker_id=None,

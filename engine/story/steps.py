@@ -74,7 +74,7 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
             sends.c.due_at.label("send_due_at"), sends.c.ended_at.label("sent_at"), sends.c.smtp_code, sends.c.smtp_reply,
             touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),
             posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), sends.c.email,
-            sends.c.address_key, touches.c.late_by,
+            sends.c.waited_for, sends.c.address_key, touches.c.late_by,
             *PASSAGE_COLUMNS,
         )
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
@@ -94,7 +94,12 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
         state=in_reports(row.send_state or row.state),
         planned_on=str(row.planned_on),
         when=at(row.sent_at or row.ended_at or row.send_due_at or row.due_at, local),
-        because=(*why_its_date(row, way, policy, mailed_at), *([in_words(reason)] if reason else ()), *what_followed(row, local)),
+        because=(
+            *why_its_date(row, way, policy, mailed_at),
+            *waited(row.waited_for),
+            *([in_words(reason)] if reason else ()),
+            *what_followed(row, local),
+        ),
         server=server(row),
         reason=reason,
         email=step.email if isinstance(step, EmailStep) else row.email,
@@ -113,6 +118,12 @@ def why_its_date(row: Row, way: Course, policy: Policy, mailed_at: datetime | No
     touch = OpenTouch(on=row.planned_on, created_at=row.created_at, due_at=row.due_at, mailed_at=mailed_at)
     told = why_then(way, step, passage_of(row, way, policy), touch)
     return told if is_open or len(told) > 1 else ()
+
+
+def waited(reason: str | None) -> Iterator[str]:
+    """Why a mail went out later than it was written. What is still to come is said of those that wait now."""
+    if reason is not None:
+        yield f"it had to wait: {in_words(reason).partition(';')[0]}"
 
 
 def lateness(row: Row) -> Iterator[str]:

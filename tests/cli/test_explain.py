@@ -101,6 +101,20 @@ def test_a_mail_without_room_names_those_that_took_it(reason: str, sqlite_databa
     assert ("offer of urgent goes before it" in story) == (reason == "outranked")
 
 
+def test_a_mail_that_went_out_after_it_had_waited_says_for_what(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        touch_id = tx.run(sa.update(touches).values(state="done", ended_at=tx.now).returning(touches.c.id)).scalar_one()
+        gone = {"lead_id": lead_id, "state": "accepted", "ended_at": tx.now}
+        add_send(tx, **gone, touch_id=touch_id, waited_for="cap")
+        add_send(tx, **gone, stream="transactional", email="order", waited_for="temporary")
+
+        story = told(tx, lead_id)
+
+    assert "sent welcome it had to wait: the lead had as much marketing mail as the caps allow" in story
+    assert "sent order it had to wait: the mail server could not take it for now" in story
+
+
 def test_a_holiday_is_told_by_its_name(sqlite_database: Database) -> None:
     with sqlite_database.write() as tx:
         lead_id = inside(tx, cadence(email("welcome", at("88 days"))), holidays=Holidays(usual="GB-ENG"))

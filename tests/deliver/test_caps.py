@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from engine.claim import Claim
+from engine.claim import SEND, Claim, take_due
+from engine.clock import VirtualClock
 from engine.compiler.plan import Caps, Window
 from engine.database import Database
 from engine.deliver.caps import has_room, next_day_with_room
-from engine.deliver.send import deliver_begun
+from engine.deliver.send import deliver, deliver_begun
 from engine.runtime import Runtime
 from engine.schema import sends
 from engine.simulate.sink import Sink
@@ -95,6 +96,27 @@ def test_a_capped_mail_waits_for_the_next_opening_in_the_leads_own_zone(database
     assert (send.state, send.reason, send.attempts) == (SendState.READY, "cap", 0)
     assert send.due_at == datetime(2026, 1, 8, 9, tzinfo=ZoneInfo("America/New_York"))
     assert touch_of(database, claim[0]).state == "sending"
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("shadow", [True, False])
+def test_a_mail_keeps_why_it_waited_when_it_has_gone(
+    database: Database, tmp_path: Path, clock: VirtualClock, shadow: bool
+) -> None:
+    with database.write() as tx:
+        lead_id = add_lead(tx)
+        add_send(tx, lead_id=lead_id, state=SendState.ACCEPTED, cap_on=MONDAY)
+        send_id, epoch = add_mail(tx, add_workspace(tx, caps=ONE_A_DAY), lead_id=lead_id, is_shadow=shadow)
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_begun(runtime, [(send_id, epoch)])
+        clock.move_to(clock.now() + timedelta(days=1))
+        with database.write() as tx:
+            due = take_due(tx, SEND, limit=1, lease=timedelta(minutes=1))
+        deliver(runtime, due)
+
+    send = send_of(database, send_id)
+    assert (send.state, send.waited_for) == (SendState.CANCELLED if shadow else SendState.ACCEPTED, "cap")
 
 
 @pytest.mark.parametrize(
