@@ -102,7 +102,7 @@ def post_wire(settings: Settings) -> PostWire:
     outward = HttpPosts(settings.webhook_allow)
     if settings.sends_for_real:
         return outward
-    return KeptPosts(folder=outbox_folder(settings) / "posts", allow=settings.webhook_allow, outward=outward)
+    return KeptPosts(folder=posts_folder(settings), allow=settings.webhook_allow, outward=outward)
 
 
 @contextmanager
@@ -116,6 +116,11 @@ def closed_after(wire: Wire) -> Iterator[Wire]:
 def outbox_folder(settings: Settings) -> Path:
     """Where captured mail is kept. The folder belongs to this machine, not to the workspace's history."""
     return settings.workspace / ".handraiser" / "outbox"
+
+
+def posts_folder(settings: Settings) -> Path:
+    """Where posts are kept that did not leave either."""
+    return outbox_folder(settings) / "posts"
 
 
 def require_shared_broker(settings: Settings, command: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 from engine.database import Database
 from engine.garbage import collect_less
-from engine.processes.assemble import Unwired, assemble, mail_wire, outbox_folder, require_shared_broker
+from engine.processes.assemble import Unwired, assemble, mail_wire, outbox_folder, posts_folder, require_shared_broker
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
 from engine.processes.lanes import PublishJob
@@ -99,7 +99,7 @@ def showing_outbox(settings: Settings) -> Iterator[str | None]:
     if settings.sends_for_real:
         yield None
         return
-    app = create_outbox(Mailbox(outbox_folder(settings)))
+    app = create_outbox(Mailbox(outbox_folder(settings)), posts_folder(settings))
     with serving(app, settings.outbox_listen, setting="OUTBOX_LISTEN", threads=2) as address:
         yield address
 

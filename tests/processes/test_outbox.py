@@ -1,5 +1,6 @@
 """The outbox: captured mail as a reader sees it, for this machine's eyes only."""
 
+import json
 import smtplib
 from email.message import EmailMessage
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from engine.posts.http import HttpPosts
+from engine.posts.wire import PostRequest
 from engine.processes.outbox.app import create_outbox
 from engine.processes.outbox.mailbox import Mailbox
+from engine.processes.outbox.posts import KeptPosts
 from engine.simulate.sink import Sink, running
 
 HTML = "<html><head><style>p {color: #111}</style></head><body><p>Guten Tag, <b>Zoë</b></p></body></html>"
@@ -21,7 +25,7 @@ def mailbox(tmp_path: Path) -> Mailbox:
 
 @pytest.fixture
 def browser(mailbox: Mailbox) -> FlaskClient:
-    return create_outbox(mailbox).test_client()
+    return create_outbox(mailbox, mailbox.folder / "posts").test_client()
 
 
 def test_mail_sent_by_smtp_is_listed_the_newest_first(mailbox: Mailbox, browser: FlaskClient) -> None:
@@ -63,6 +67,23 @@ def test_links_of_a_mail_open_beside_the_outbox(mailbox: Mailbox, browser: Flask
     name = keep(mailbox, mail())
 
     assert '<head><base target="_blank">' in browser.get(f"/mail/{name}/html").text
+
+
+def test_posts_that_did_not_leave_are_listed_the_newest_first(mailbox: Mailbox, browser: FlaskClient) -> None:
+    none = browser.get("/posts").text
+    wire = KeptPosts(folder=mailbox.folder / "posts", allow=frozenset(), outward=HttpPosts())
+    for number, words in enumerate(("the first", "<b>Größer</b>")):
+        body = json.dumps({"type": "cadence.step", "data": {"step": words}}).encode()
+        url = f"https://crm.example/hook/{number}"
+        wire.post(PostRequest(webhook="crm", url=url, headers={"webhook-id": f"post_ab_{number}"}, body=body))
+
+    page = browser.get("/posts").text
+
+    assert "No post yet" in none
+    assert "2 posts" in page
+    assert page.index("https://crm.example/hook/1") < page.index("https://crm.example/hook/0")
+    assert "&lt;b&gt;Größer&lt;/b&gt;" in page
+    assert "No mail yet" in browser.get("/").text, "they are no mails"
 
 
 def test_only_this_machine_by_its_own_names_may_read(browser: FlaskClient) -> None:

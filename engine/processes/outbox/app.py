@@ -1,13 +1,15 @@
 """The outbox in a browser: what would have been sent, as its reader would see it. Reads only, and serves this machine only.
 
-Before: `mailbox` keeps what was captured. After: nobody. The pages need no script; a mail's HTML is shown in a sandbox.
+Before: `mailbox` and `posts` keep what was captured. After: nobody. The pages need no script; a mail's HTML stands in a sandbox.
 """
 
 import re
+from pathlib import Path
 
 from flask import Flask, Response, abort, render_template, request
 
 from engine.processes.outbox.mailbox import Mail, Mailbox
+from engine.processes.outbox.posts import kept_files, read_posts
 
 PER_PAGE = 50
 VIEWS = ("html", "text", "headers", "source")
@@ -20,8 +22,8 @@ MAIL_POLICY = (
 HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 
 
-def create_outbox(mailbox: Mailbox) -> Flask:
-    """The WSGI application over one mailbox."""
+def create_outbox(mailbox: Mailbox, posts_folder: Path) -> Flask:
+    """The WSGI application over one mailbox and the posts kept beside it."""
     app = Flask(__name__)
     app.config["TRUSTED_HOSTS"] = THIS_MACHINE
 
@@ -29,10 +31,14 @@ def create_outbox(mailbox: Mailbox) -> Flask:
         return mailbox.open(name) or abort(404)
 
     def mails() -> str:
-        page = max(1, request.args.get("page", 1, type=int))
-        total = len(mailbox.names())
+        page, total = page_asked(), len(mailbox.names())
         shown = list(mailbox.newest(skip=(page - 1) * PER_PAGE, limit=PER_PAGE))
-        return render_template("list.html", mails=shown, total=total, page=page, pages=-(-total // PER_PAGE))
+        return render_template("mails.html", mails=shown, total=total, page=page, pages=-(-total // PER_PAGE))
+
+    def posts() -> str:
+        page, files = page_asked(), kept_files(posts_folder)
+        shown = list(read_posts(files[(page - 1) * PER_PAGE : page * PER_PAGE]))
+        return render_template("posts.html", posts=shown, total=len(files), page=page, pages=-(-len(files) // PER_PAGE))
 
     def mail(name: str) -> str:
         found = opened(name)
@@ -51,11 +57,16 @@ def create_outbox(mailbox: Mailbox) -> Flask:
         return Response(opened(name).source, mimetype="message/rfc822")
 
     app.add_url_rule("/", view_func=mails)
+    app.add_url_rule("/posts", view_func=posts)
     app.add_url_rule("/mail/<name>", view_func=mail)
     app.add_url_rule("/mail/<name>/html", view_func=html)
     app.add_url_rule("/mail/<name>.eml", view_func=source)
     app.after_request(guard)
     return app
+
+
+def page_asked() -> int:
+    return max(1, request.args.get("page", 1, type=int))
 
 
 def guard(answer: Response) -> Response:
