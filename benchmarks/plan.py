@@ -67,7 +67,7 @@ def measure_plan(database: Database, compiled: Compiled, people: int) -> None:
     new = edited(compiled.plan)
     began, worked = time.perf_counter(), time.process_time()
     with database.read() as tx:
-        work = work_out(tx, new)
+        work = work_out(tx, new, compiled.artifacts)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
     crowds = sum(len(each.crowds) for each in work.edited)
     moves = sum(each.change.moves for each in work.edited)
@@ -81,12 +81,12 @@ def measure_apply(database: Database, compiled: Compiled) -> None:
     began, worked = time.perf_counter(), time.process_time()
     with database.write() as tx:
         hold_inside(tx, new)
-        work = work_out(tx, new)
+        work = work_out(tx, new, compiled.artifacts)
         carry_out_work(tx, new, compiled.artifacts, work)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
     print(f"  apply {seconds:.1f} s ({worked:.1f} s of the processor), all of it in one transaction")
     with database.read() as tx:
-        assert work_out(tx, new).changes.is_nothing
+        assert work_out(tx, new, compiled.artifacts).changes.is_nothing
 
 
 def edited(plan: WorkspacePlan) -> WorkspacePlan:

@@ -60,7 +60,7 @@ def apply_now(tx: Tx, compiled: Compiled, saved: dict[str, Any] | None, within: 
     assert compiled.plan is not None
     tell(f"working out what becomes of the people inside {len(compiled.plan.cadences)} cadences", as_json=as_json)
     hold_inside(tx, compiled.plan)
-    work = work_out(tx, compiled.plan)
+    work = work_out(tx, compiled.plan, compiled.artifacts)
     if saved is not None:
         stop_unless_as_saved(work, deviations(saved, work, hash_of(compiled.plan)), within, as_json=as_json)
     return carry_out_work(

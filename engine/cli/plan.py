@@ -51,7 +51,7 @@ def plan_command(out: Path | None, who: str | None, limit: int, workspace: Path,
     assert compiled.plan is not None
     _settings, database = open_workspace(workspace)
     with database.read() as tx:
-        work = work_out(tx, compiled.plan)
+        work = work_out(tx, compiled.plan, compiled.artifacts)
         if out is not None:
             out.write_text(json.dumps(as_saved(work, hash_of(compiled.plan), tx.now)), encoding="utf-8")
         if who is None:

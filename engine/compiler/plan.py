@@ -425,16 +425,15 @@ def hash_of(value: object) -> str:
 
 # What people inside a cadence always get anew, because it changes no one's way: words and files, whose task it is, what happens
 # after an outage, who comes in, and which mail wins. Shadow is among them, for whoever switches it on means everybody.
-NOT_STRUCTURE = frozenset({"title", "owner", "on_change", "entries", "reentry", "priority", "shadow"})
-NOT_STRUCTURE_OF_STEPS = frozenset(
-    {"artifact", "attach", "valid_for", "late", "shadow", "title", "note", "action", "owner", "because"}
-)
+COPY = frozenset({"title", "owner", "priority", "shadow"})
+NOT_STRUCTURE = COPY | {"on_change", "entries", "reentry"}
+COPY_OF_STEPS = frozenset({"artifact", "attach", "valid_for", "late", "shadow", "title", "note", "action", "owner", "because"})
 
 
 def structure_hash_of(cadence: CadencePlan) -> str:
     """Of the steps, their times and conditions, without the copy: two versions that differ in words alone share it."""
     plain = json.loads(to_json(cadence))
-    structure = without(plain, NOT_STRUCTURE) | {"steps": [without(step, NOT_STRUCTURE_OF_STEPS) for step in plain["steps"]]}
+    structure = without(plain, NOT_STRUCTURE) | {"steps": [without(step, COPY_OF_STEPS) for step in plain["steps"]]}
     return sha256(json.dumps(structure, sort_keys=True).encode()).hexdigest()
 
 

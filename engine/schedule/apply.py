@@ -30,11 +30,6 @@ def in_silence(_cadence: str, _people: int) -> None:
     """Nobody watches."""
 
 
-def difference(tx: Tx, plan: WorkspacePlan) -> Changes:
-    """What `apply_plan` would do now. Writes nothing."""
-    return work_out(tx, plan).changes
-
-
 def apply_plan(
     tx: Tx,
     plan: WorkspacePlan,
@@ -45,7 +40,7 @@ def apply_plan(
 ) -> Changes:
     """Put the workspace into force and say what changed. The caller commits; safe to run twice."""
     hold_inside(tx, plan)
-    return carry_out_work(tx, plan, made, work_out(tx, plan), progress, attachments=attachments)
+    return carry_out_work(tx, plan, made, work_out(tx, plan, made), progress, attachments=attachments)
 
 
 def carry_out_work(
@@ -71,6 +66,8 @@ def carry_out_work(
         if edited.change.how != "unchanged" or edited.change.moves:
             progress(edited.plan.name, edited.change.moves)
             put_in_force(tx, edited)
+    for each in work.corrections:
+        pin(tx, write_version(tx, each.plan), each.plan, [each.version_id])
     close_removed(tx, [change.cadence for change in changes.cadences if change.how == "removed"])
     forget_ways_in(tx)
     write_baseline(tx, plan.policy, watched_before, watched)

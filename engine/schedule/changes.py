@@ -18,6 +18,7 @@ How = Literal["new", "returned", "unchanged", "copy", "structure", "removed"]
 EmailHow = Literal["new", "changed", "gone"]
 MailHow = Literal["lost", "gained", "twice", "earlier", "later"]
 Why = Literal["removed", "behind", ""]
+WhyKept = Literal["brand", "stream", "link"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,25 @@ class MailChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptCopy:
+    """A changed mail whose new copy does not reach people on an older version.
+
+    `why`: it is not made in that version's `brand`; it is no marketing mail any more (`stream`); it lacks a `link` that the
+    version asks for.
+    """
+
+    email: str
+    why: WhyKept
+    people: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CadenceChange:
     """One cadence: what becomes of it, and of the people inside.
 
-    `moves`: they go on with the new version, of whom `words` notice nothing but the words. `stays`: they keep the version they
-    are on. `steps` and `mails` are about those who move to other steps or times.
+    `moves`: they go on with the new version, of whom `words` notice nothing but the words. `stays`: they keep the steps and
+    times of the version they are on, of whom `corrected` get newer copy, but for what is `kept`. `steps` and `mails` are about
+    those who move to other steps or times.
     """
 
     cadence: str
@@ -59,8 +74,14 @@ class CadenceChange:
     moves: int = 0
     words: int = 0
     stays: int = 0
+    corrected: int = 0
+    kept: tuple[KeptCopy, ...] = ()
     steps: tuple[StepMove, ...] = ()
     mails: tuple[MailChange, ...] = ()
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.how == "unchanged" and not self.moves and not self.corrected and not self.kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +104,7 @@ class Changes:
 
     @property
     def is_nothing(self) -> bool:
-        still = all(each.how == "unchanged" and not each.moves for each in self.cadences)
-        return still and not self.rules and not self.emails
+        return all(each.is_nothing for each in self.cadences) and not self.rules and not self.emails
 
     def as_plain(self) -> dict[str, object]:
         """For a machine; spans of time in seconds."""

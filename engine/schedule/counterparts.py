@@ -5,7 +5,7 @@ by its id; a pause without one by what it follows; what is left, by what it does
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,19 +13,15 @@ from engine.compiler.plan import CadencePlan, EmailStep, GoalStep, SplitStep, St
 from engine.schedule.next_step import Course
 
 WITHOUT_NAME = re.compile(r"wait-\d+")  # how the compiler calls a pause to which the marketer gave no id
-Look = Callable[[EmailStep], object]
 
 
-def counterparts(old: CadencePlan, new: CadencePlan, look: Look = lambda step: step.email) -> dict[str, str]:
-    """For each step of `old` that `new` still has, its id there; other than its own where it was renamed.
-
-    `look`: by what a mail under another id is known again.
-    """
+def counterparts(old: CadencePlan, new: CadencePlan) -> dict[str, str]:
+    """For each step of `old` that `new` still has, its id there; other than its own where it was renamed."""
     there = {known_as: step_id for step_id, known_as in names_of(new)}
     same = {step_id: there[known_as] for step_id, known_as in names_of(old) if known_as in there}
     left = [step for step in new.steps if step.id not in {*same.values()}]
     for step in old.steps:
-        alike = None if step.id in same else next((each for each in left if does(each, look) == does(step, look)), None)
+        alike = None if step.id in same else next((each for each in left if does(each) == does(step)), None)
         if alike is not None:
             same[step.id] = alike.id
             left.remove(alike)
@@ -44,10 +40,10 @@ def names_of(plan: CadencePlan) -> Iterator[tuple[str, tuple[str, int]]]:
             yield step.id, (step.id, 0)
 
 
-def does(step: Step, look: Look) -> tuple[str, object]:
+def does(step: Step) -> tuple[str, object]:
     """What a step does, whatever it is called and wherever it stands."""
     if isinstance(step, EmailStep):
-        return step.kind, look(step)
+        return step.kind, step.email
     unnamed: dict[str, Any] = {"id": "", "next": None}
     if hasattr(step, "otherwise"):
         unnamed["otherwise"] = None

@@ -1,17 +1,30 @@
 """What a workspace would change, worked out for everybody inside: versions, rules, emails, and the fate of each crowd.
 
-Before: `engine.compiler` has a plan. After: `difference` tells it, `apply_plan` carries out the very same.
+Before: `engine.compiler` has a plan. After: `handraiser plan` tells it, `engine.schedule.apply` carries out the very same.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from engine.compiler.plan import CadencePlan, Policy, WorkspacePlan, hash_of, structure_hash_of
+from engine.compiler.plan import CadencePlan, WorkspacePlan, hash_of, structure_hash_of
 from engine.database import Tx
-from engine.schedule.changes import AlreadyIn, CadenceChange, Changes, EmailHow, How, mails_changed, steps_moved
+from engine.render.artifact import Artifact
+from engine.schedule.changes import (
+    AlreadyIn,
+    CadenceChange,
+    Changes,
+    EmailHow,
+    How,
+    KeptCopy,
+    WhyKept,
+    mails_changed,
+    steps_moved,
+)
+from engine.schedule.correct import Copies, Correction, copies_of, correct
 from engine.schedule.counterparts import counterparts
 from engine.schedule.crowds import Crowd, crowds
 from engine.schedule.entries import watched_now
@@ -27,43 +40,46 @@ Row = sa.Row[Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
     """A cadence of the workspace with what becomes of the people inside. `moving`: the versions whose people go on with it;
-    `now`: the version that is this very plan, where people are on it; `crowds`: those for whom steps or times change; `same`: the
-    counterparts of the steps of each version that they leave.
+    `pinned`: those whose people stay; `crowds`: people for whom steps or times change; `same`: the counterparts of the steps of
+    each version that they leave.
     """
 
     plan: CadencePlan
     change: CadenceChange
     moving: tuple[int, ...]
-    now: int | None
+    pinned: tuple[int, ...]
+    corrections: tuple[Correction, ...]
     crowds: tuple[Crowd, ...]
     same: Mapping[int, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """All that is to be done, and the same told."""
+    """All that is to be done, and the same told. `corrections`: of the versions that people stay on."""
 
     edited: tuple[Edited, ...]
+    corrections: tuple[Correction, ...]
     changes: Changes
 
 
-def work_out(tx: Tx, plan: WorkspacePlan, *, whole: bool = False) -> Work:
+def work_out(tx: Tx, plan: WorkspacePlan, made: Mapping[str, Artifact], *, whole: bool = False) -> Work:
     """What applying would do now. Writes nothing; on PostgreSQL, who carries it out holds the people first.
 
-    `whole`: with forecasts to the end, not only as far as the edit makes a difference.
+    `made`: the artifacts that the plan names. `whole`: with forecasts to the end, not only as far as the edit makes a difference.
     """
-    known = current(tx)
-    edited = tuple(edited_cadence(tx, cadence, known.get(cadence.name), plan.policy, whole=whole) for cadence in plan.cadences)
-    gone = sorted(name for name, row in known.items() if row.hash and name not in {each.plan.name for each in edited})
-    removed = tuple(CadenceChange(cadence=name, how="removed", stays=live_count(tx, name)) for name in gone)
-    present = tuple(each.change for each in edited)
+    known, emails_changed = current(tx), changed_emails(tx, plan)
+    copies = copies_of(plan, made, [name for name, how in emails_changed if how == "changed"])
+    edited = tuple(edited_cadence(tx, cadence, known.get(cadence.name), copies, whole=whole) for cadence in plan.cadences)
+    gone = sorted(known.keys() - {cadence.name for cadence in plan.cadences})
+    removed = [removed_cadence(tx, name, known[name], copies) for name in gone]
     changes = Changes(
-        cadences=present + removed,
+        cadences=(*(each.change for each in edited), *(change for change, _of_it in removed if not change.is_nothing)),
         rules=changed_rules(tx, plan),
-        emails=changed_emails(tx, plan),
+        emails=emails_changed,
         already_in=already_in(tx, plan),
     )
-    return Work(edited=edited, changes=changes)
+    found = [*(each.corrections for each in edited), *(of_it for _change, of_it in removed)]
+    return Work(edited=edited, corrections=tuple(each for of_it in found for each in of_it if each.is_any), changes=changes)
 
 
 def already_in(tx: Tx, plan: WorkspacePlan) -> tuple[AlreadyIn, ...]:
@@ -86,21 +102,22 @@ def current(tx: Tx) -> dict[str, Row]:
     return {row.name: row for row in tx.run(chosen)}
 
 
-def edited_cadence(tx: Tx, cadence: CadencePlan, known: Row | None, policy: Policy, *, whole: bool) -> Edited:
-    versions = versions_inside(tx, cadence.name)
-    alike = [row for row in versions if row.hash != hash_of(cadence) and row.structure_hash == structure_hash_of(cadence)]
+def edited_cadence(tx: Tx, cadence: CadencePlan, known: Row | None, copies: Copies, *, whole: bool) -> Edited:
+    versions = [row for row in versions_inside(tx, cadence.name) if row.hash != hash_of(cadence)]
+    alike = [row for row in versions if row.structure_hash == structure_hash_of(cadence)]
     migrated = [row for row in versions if is_migrated(cadence, row)]
-    found = crowds(tx, cadence, [row.id for row in migrated], policy, whole=whole)
-    words = sum(row.people for row in alike)
-    moves = words + sum(row.people for row in migrated)
-    unmoved = sum(row.people for row in versions if row.hash != hash_of(cadence)) - moves
+    pinned = [row for row in versions if row not in alike and row not in migrated]
+    found = crowds(tx, cadence, [row.id for row in migrated], copies.plan.policy, whole=whole)
     same = {row.id: counterparts(cadence_plan(tx, row.id), cadence) for row in migrated}
+    corrections = tuple(correct(tx, row.id, row.people, cadence, copies) for row in pinned)
     change = CadenceChange(
         cadence=cadence.name,
         how=how_changed(cadence, known),
-        moves=moves,
-        words=words,
-        stays=unmoved,
+        moves=people_on(alike) + people_on(migrated),
+        words=people_on(alike),
+        stays=people_on(pinned),
+        corrected=people_corrected(corrections),
+        kept=copies_kept(corrections),
         steps=steps_moved(found),
         mails=mails_changed(found, cadence, same),
     )
@@ -108,10 +125,40 @@ def edited_cadence(tx: Tx, cadence: CadencePlan, known: Row | None, policy: Poli
         plan=cadence,
         change=change,
         moving=tuple(row.id for row in (*alike, *migrated)),
-        now=next((row.id for row in versions if row.hash == hash_of(cadence)), None),
+        pinned=tuple(row.id for row in pinned),
+        corrections=corrections,
         crowds=tuple(found),
         same=same,
     )
+
+
+def removed_cadence(tx: Tx, name: str, known: Row, copies: Copies) -> tuple[CadenceChange, tuple[Correction, ...]]:
+    """Its file is gone, now or since an earlier time; those inside go on to the end on the versions that they are on."""
+    versions = versions_inside(tx, name)
+    corrections = tuple(correct(tx, row.id, row.people, None, copies) for row in versions)
+    change = CadenceChange(
+        cadence=name,
+        how="removed" if known.hash else "unchanged",
+        stays=people_on(versions),
+        corrected=people_corrected(corrections),
+        kept=copies_kept(corrections),
+    )
+    return change, corrections
+
+
+def people_on(versions: Sequence[Row]) -> int:
+    return sum(row.people for row in versions)
+
+
+def people_corrected(corrections: Sequence[Correction]) -> int:
+    return sum(each.people for each in corrections if each.is_any)
+
+
+def copies_kept(corrections: Sequence[Correction]) -> tuple[KeptCopy, ...]:
+    counted = Counter[tuple[str, WhyKept]]()
+    for each in corrections:
+        counted.update({kept: each.people for kept in each.kept})
+    return tuple(KeptCopy(email=email, why=why, people=people) for (email, why), people in sorted(counted.items()))
 
 
 def versions_inside(tx: Tx, cadence: str) -> list[Row]:
@@ -141,11 +188,6 @@ def how_changed(cadence: CadencePlan, known: Row | None) -> How:
     if known.hash == hash_of(cadence):
         return "unchanged"
     return "copy" if known.structure_hash == structure_hash_of(cadence) else "structure"
-
-
-def live_count(tx: Tx, cadence: str) -> int:
-    counted = sa.select(sa.func.count()).where(enrolments.c.cadence == cadence, enrolments.c.state.in_(LIVE_ENROLMENT))
-    return int(tx.run(counted).scalar_one())
 
 
 def changed_rules(tx: Tx, plan: WorkspacePlan) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from textwrap import wrap
 
-from engine.schedule.changes import AlreadyIn, CadenceChange, Changes, How, MailChange, StepMove
+from engine.schedule.changes import AlreadyIn, CadenceChange, Changes, How, KeptCopy, MailChange, StepMove
 
 IN_WORDS: dict[How, str] = {
     "new": "new",
@@ -30,7 +30,7 @@ def lines(changes: Changes) -> Iterator[str]:
     if changes.is_nothing:
         yield "Nothing changes."
         return
-    still = [each for each in changes.cadences if each.how == "unchanged" and not each.moves]
+    still = [each for each in changes.cadences if each.is_nothing]
     for change in changes.cadences:
         if change not in still:
             yield from cadence_lines(change)
@@ -58,6 +58,7 @@ def cadence_lines(change: CadenceChange) -> Iterator[str]:
     standing = sum(each.people for each in change.steps if each.how == "stays")
     if standing:
         yield numbered(standing, "go on at the step where they are" if standing > 1 else "goes on at the step where they are")
+    yield from shortened([numbered(each.people, kept_in_words(each)) for each in change.kept])
     yield from shortened([numbered(each.people, move_in_words(each)) for each in on_their_way])
     yield from shortened([numbered(each.people, mail_in_words(each)) for each in change.mails])
 
@@ -67,12 +68,23 @@ def people_lines(change: CadenceChange) -> Iterator[str]:
         yield f"{people(change.moves)} {'moves' if change.moves == 1 else 'move'} to the new version{only_words(change)}"
     if change.stays:
         yield f"{people(change.stays)} {'stays' if change.stays == 1 else 'stay'} on the version they are on"
+    if change.corrected:
+        yield f"{people(change.corrected)} on older versions {'gets' if change.corrected == 1 else 'get'} the corrected copy"
 
 
 def only_words(change: CadenceChange) -> str:
     if not change.words or change.words == change.moves:
         return ""
     return f", for {change.words:,} of whom only words change"
+
+
+def kept_in_words(kept: KeptCopy) -> str:
+    why = {
+        "brand": "it is not made in their version's brand any more",
+        "stream": "the new one is no marketing mail",
+        "link": "their version asks for a click on a link that no mail has any more",
+    }
+    return f"keep the old copy of {kept.email}: {why[kept.why]}"
 
 
 def move_in_words(move: StepMove) -> str:

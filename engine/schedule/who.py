@@ -3,20 +3,24 @@
 Before: `engine.schedule.edited` has worked it out. After: `handraiser plan --who` names the people.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.schedule.changes import MailChange, MailDifference, StepMove, differences
-from engine.schedule.edited import Edited, Work, versions_inside
+from engine.schedule.edited import Edited, Work
 from engine.schedule.positions import inside
 from engine.schedule.told import mail_in_words, move_in_words
 from engine.schema import enrolments
 
-KINDS = ("pinned", "stays", "renamed", "sending", "removed", "had", "finishes", "lost", "gained", "twice", "earlier", "later")
+KINDS = (
+    "pinned", "corrected", "stays", "renamed", "sending", "removed", "had", "finishes", "lost", "gained", "twice", "earlier",
+    "later",
+)  # fmt: skip
 PINNED = "stay on the version they are on"
+CORRECTED = "get the corrected copy on the version they are on"
 STAYS = "go on at {step}, where they are"
 
 
@@ -34,16 +38,28 @@ class Consequence:
 def consequences(tx: Tx, work: Work, wanted: str) -> list[Consequence]:
     """All of them, or those of this kind, or about this step."""
     found = [each for edited in work.edited for each in (*pinned(tx, edited), *of_steps(edited), *of_mails(edited))]
+    found += corrected(tx, work)
     return [each for each in found if not wanted or wanted in (each.kind, each.step)]
 
 
 def pinned(tx: Tx, edited: Edited) -> Iterator[Consequence]:
-    if not edited.change.stays:
-        return
-    versions = [row.id for row in versions_inside(tx, edited.plan.name) if row.id not in edited.moving and row.id != edited.now]
-    chosen = sa.select(enrolments.c.lead_id).where(*inside(edited.plan.name, versions)).order_by(enrolments.c.id)
-    lead_ids = tuple(tx.run(chosen).scalars())
-    yield Consequence(cadence=edited.plan.name, kind="pinned", step=None, words=PINNED, lead_ids=lead_ids)
+    if edited.pinned:
+        lead_ids = leads_on(tx, edited.plan.name, edited.pinned)
+        yield Consequence(cadence=edited.plan.name, kind="pinned", step=None, words=PINNED, lead_ids=lead_ids)
+
+
+def corrected(tx: Tx, work: Work) -> Iterator[Consequence]:
+    found: dict[str, list[int]] = {}
+    for each in work.corrections:
+        found.setdefault(each.plan.name, []).append(each.version_id)
+    for cadence, versions in found.items():
+        lead_ids = leads_on(tx, cadence, versions)
+        yield Consequence(cadence=cadence, kind="corrected", step=None, words=CORRECTED, lead_ids=lead_ids)
+
+
+def leads_on(tx: Tx, cadence: str, versions: Collection[int]) -> tuple[int, ...]:
+    chosen = sa.select(enrolments.c.lead_id).where(*inside(cadence, versions)).order_by(enrolments.c.id)
+    return tuple(tx.run(chosen).scalars())
 
 
 def of_steps(edited: Edited) -> Iterator[Consequence]:

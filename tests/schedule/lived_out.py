@@ -24,10 +24,11 @@ import sqlalchemy as sa
 from engine.advance import advance
 from engine.claim import TOUCH, Claim, take_due
 from engine.clock import VirtualClock
-from engine.compiler.plan import CadencePlan, EmailStep
+from engine.compiler.plan import CadencePlan
 from engine.database import Database, Tx
 from engine.deliver.wire import Flight, Outcome, Recheck
 from engine.events import NewEvent, record_events
+from engine.render.artifact import Artifact
 from engine.runtime import Runtime
 from engine.schedule.apply import apply_plan
 from engine.schedule.crowds import Crowd, crowds
@@ -41,7 +42,7 @@ from engine.versions import cadence_plan, live_rules
 from engine.vocabulary import EnrolmentState, EventType, Origin, SendState, TouchState
 from tests.factories import SECRET, TOKENS, add_lead
 from tests.schedule.plans import artifact, workspace
-from tests.schedule.random_edits import Node, Writer, plan_of
+from tests.schedule.random_edits import Node, Writer, mails_in, plan_of
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ZONES = ("Europe/London", "America/New_York", "Asia/Kolkata", None)
@@ -86,7 +87,7 @@ class Case:
 
 def new_case(number: int, seed: int) -> Case:
     dice = Random(f"{seed}/{number}")
-    writer = Writer(dice=dice)
+    writer = Writer(dice=dice, mails=f"{number}-")
     return Case(number=number, dice=dice, writer=writer, tree=writer.cadence())
 
 
@@ -115,11 +116,12 @@ def live_out(database: Database, clock: VirtualClock, cases: Sequence[Case], peo
             case.tree = case.writer.edited(case.tree)
             case.on_change = case.dice.choice(("pin", "migrate", "migrate"))
         with database.read() as tx:
-            had = sent_to(tx)
+            had, last = sent_to(tx), last_send(tx)
         promised = apply_as_told(database, cases, lived)
         accept(runtime, held)
         run(runtime, clock, clock.now() + timedelta(days=LONG if edit == edits - 1 else dice.choice((0, 9))))
         check_promised(database, had, promised, clock.now(), lived)
+        check_copy(database, cases, last)
     run(runtime, clock, clock.now() + timedelta(days=LONG))
     check_all(database)
     lived.cases += len(cases)
@@ -127,10 +129,12 @@ def live_out(database: Database, clock: VirtualClock, cases: Sequence[Case], peo
 
 
 def put(tx: Tx, cases: Sequence[Case]) -> None:
-    plans = [case.plan for case in cases]
-    names = {step.email for plan in plans for step in plan.steps if isinstance(step, EmailStep)}
-    made = [artifact(name) for name in sorted(names)]
-    apply_plan(tx, workspace(*plans), {each.hash: each for each in made})
+    apply_plan(tx, workspace(*[case.plan for case in cases]), artifacts_of(cases))
+
+
+def artifacts_of(cases: Sequence[Case]) -> dict[str, Artifact]:
+    made = [artifact(node.value, node.text) for case in cases for node in mails_in(case.tree)]
+    return {each.hash: each for each in made}
 
 
 def let_in(tx: Tx, case: Case, number: int) -> None:
@@ -173,9 +177,9 @@ def apply_as_told(database: Database, cases: Sequence[Case], lived: Lived) -> di
     """Apply it, and say which mails every passage is promised from here on."""
     with database.write() as tx:
         resume(tx, [lead_id for case in cases for lead_id in case.people])
-        plan = workspace(*[case.plan for case in cases])
-        work = work_out(tx, plan, whole=True)
-        assert work_out(tx, plan).changes == work.changes, "a forecast was cut short too early"
+        plan, made = workspace(*[case.plan for case in cases]), artifacts_of(cases)
+        work = work_out(tx, plan, made, whole=True)
+        assert work_out(tx, plan, made).changes == work.changes, "a forecast was cut short too early"
         stay = [crowd for edited in work.edited for crowd in as_they_are(tx, edited)]
         put(tx, cases)
         moved = [crowd for edited in work.edited for crowd in edited.crowds]
@@ -227,6 +231,19 @@ def check_promised(
         since = [mail for mail in got if mail not in had.get(enrolment_id, ())]
         assert since == due, f"enrolment {enrolment_id} was told {due} and got {since}; all: {got}; told: {mails}"
         lived.mails += len(due)
+
+
+def check_copy(database: Database, cases: Sequence[Case], after_send: int) -> None:
+    """Whatever version somebody is on, what was asked for since the edit says what the edit made it say."""
+    newest = {made.email: digest for digest, made in artifacts_of(cases).items()}
+    chosen = sa.select(sends.c.email, sends.c.artifact_hash).where(sends.c.id > after_send, sends.c.email.in_(newest))
+    with database.read() as tx:
+        for email, digest in tx.run(chosen.distinct()):
+            assert digest == newest[email], f"{email} went out with old words"
+
+
+def last_send(tx: Tx) -> int:
+    return tx.run(sa.select(sa.func.coalesce(sa.func.max(sends.c.id), 0))).scalar_one()
 
 
 def sent_to(tx: Tx) -> dict[int, list[Sent]]:

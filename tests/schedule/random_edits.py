@@ -24,7 +24,10 @@ KINDS = ("email",) * 8 + ("task", "pause", "pause", "wait", "branch", "split", "
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """One step as written. `ways`: the steps nested in it, by `then` and `else` or by arm. `id` None: the compiler names it."""
+    """One step as written. `ways`: the steps nested in it, by `then` and `else` or by arm. `id` None: the compiler names it.
+
+    `text`: what its mail says.
+    """
 
     kind: str
     id: str | None
@@ -32,13 +35,15 @@ class Node:
     value: Any = None  # the email, the condition, the span
     ways: dict[str, list["Node"]] = field(default_factory=dict)
     timeout: Span = field(default_factory=Span)
+    text: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class Writer:
-    """The marketer. Names and mails are never used twice unless one is meant to come back."""
+    """The marketer. Names and mails are never used twice unless one is meant to come back. `mails`: how all its mails begin."""
 
     dice: Random
+    mails: str = ""
     numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def cadence(self) -> list[Node]:
@@ -53,7 +58,7 @@ class Writer:
         node = Node(kind=kind, id=name, timing=self.timing())
         match kind:
             case "email":
-                node.value = name
+                node.value = self.mails + name
             case "pause":
                 node.id, node.value = dice.choice((name, None)), parse_span(dice.choice(("2 days", "5 days", "1 week")))
             case "wait":
@@ -77,7 +82,7 @@ class Writer:
         tree = deepcopy(tree)
         for _ in range(self.dice.randint(1, 3)):
             self.dice.choice((self.insert, self.delete, self.delete, self.rename, self.swap, self.move, self.retime, self.wrap,
-                              self.unwrap, self.change_mail))(tree)  # fmt: skip
+                              self.unwrap, self.change_mail, self.reword))(tree)  # fmt: skip
         return tree or [self.node(2)]
 
     def insert(self, tree: list[Node]) -> None:
@@ -131,12 +136,16 @@ class Writer:
 
     def change_mail(self, tree: list[Node]) -> None:
         """Another mail at the same step; or two steps change their mails."""
-        mails = [node for steps in lists(tree) for node in steps if node.kind == "email"]
+        mails = mails_in(tree)
         if len(mails) > 1 and self.dice.random() < 0.5:
             one, other = self.dice.sample(mails, 2)
-            one.value, other.value = other.value, one.value
+            (one.value, one.text), (other.value, other.text) = (other.value, other.text), (one.value, one.text)
         elif mails:
-            self.dice.choice(mails).value = f"m{next(self.numbers)}"
+            self.dice.choice(mails).value = f"{self.mails}m{next(self.numbers)}"
+
+    def reword(self, tree: list[Node]) -> None:
+        if mails := mails_in(tree):
+            self.dice.choice(mails).text = f"text {next(self.numbers)}"
 
     def some_steps(self, tree: list[Node]) -> list[Node] | None:
         found = [steps for steps in lists(tree) if steps]
@@ -150,6 +159,10 @@ def lists(tree: list[Node]) -> list[list[Node]]:
         for way in node.ways.values():
             found += lists(way)
     return found
+
+
+def mails_in(tree: list[Node]) -> list[Node]:
+    return [node for steps in lists(tree) for node in steps if node.kind == "email"]
 
 
 def plan_of(tree: list[Node], **changed: Any) -> CadencePlan:
@@ -184,7 +197,7 @@ def step_of(node: Node, position: int, next: str | None, steps: list[Step], posi
 def bare_step(node: Node, step_id: str, next: str | None, ways: dict[str, str | None]) -> Step:
     match node.kind:
         case "email":
-            return replace(email(node.value, node.timing, next=next), id=step_id)
+            return replace(email(node.value, node.timing, next=next, text=node.text), id=step_id)
         case "task":
             return task(step_id, node.timing, next=next)
         case "pause":

@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from engine.database import Database, Tx
-from engine.schedule.apply import apply_plan, difference
+from engine.schedule.apply import apply_plan
 from engine.schedule.changes import CadenceChange
+from engine.schedule.edited import work_out
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schedule.told import lines
@@ -41,7 +42,7 @@ def test_a_first_application_says_what_is_new(database: Database):
 
 def test_the_difference_writes_nothing(database: Database):
     with database.write() as tx:
-        difference(tx, workspace(cadence(email("welcome", at("")))))
+        work_out(tx, workspace(cadence(email("welcome", at("")))), {})
 
         assert count(tx, cadence_versions) == count(tx, plans) == 0
 

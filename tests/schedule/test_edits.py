@@ -188,12 +188,12 @@ def test_a_saved_plan_knows_who_has_moved_on_since(database: Database):
     with database.write() as tx:
         enrolled(tx, ONE, TWO, SIX)
         plan = workspace(migrating(TWO, SIX))
-        saved = as_saved(work_out(tx, plan), hash_of(plan), tx.now)
-        assert deviations(saved, work_out(tx, plan), hash_of(plan)) == []
+        saved = as_saved(work_out(tx, plan, {}), hash_of(plan), tx.now)
+        assert deviations(saved, work_out(tx, plan, {}), hash_of(plan)) == []
         end_open(tx)
         enrol_leads(tx, "new-enquiry", [add_lead(tx)])
 
-        found = deviations(saved, work_out(tx, plan), hash_of(plan))
+        found = deviations(saved, work_out(tx, plan, {}), hash_of(plan))
 
         assert [(each.people, each.words) for each in found] == [
             (1, "new-enquiry: not planned for, at one"),
@@ -206,7 +206,7 @@ def test_everybody_whom_it_concerns_is_named(database: Database):
     with database.write() as tx:
         lead_id = enrolled(tx, ONE, TWO)
 
-        work = work_out(tx, workspace(migrating(TWO)))
+        work = work_out(tx, workspace(migrating(TWO)), {})
 
         assert [(each.kind, each.step, each.lead_ids) for each in consequences(tx, work, "")] == [
             ("removed", "one", (lead_id,)),

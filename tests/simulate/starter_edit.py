@@ -88,7 +88,7 @@ def live_through_edit(folder: Path, before: Compiled, people: int) -> Lived:
     assert after.plan is not None, after.diagnostics
     with world.runtime.database.write() as tx:
         had = sent_by(tx)
-        work = work_out(tx, after.plan, whole=True)
+        work = work_out(tx, after.plan, after.artifacts, whole=True)
         changes = apply_plan(tx, after.plan, after.artifacts)
         assert changes == work.changes
     told = {

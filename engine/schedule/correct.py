@@ -1,0 +1,122 @@
+"""Corrections for those who stay on an older version: the newest copy of its mails and tasks, and never another step or time.
+
+Before: `engine.schedule.edited` knows who stays. After: `engine.schedule.apply` writes the corrected version, and they go on with
+it. What was sent, or is on its way, keeps the artifact that its row names.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.compiler.plan import COPY, COPY_OF_STEPS, CadencePlan, EmailStep, Policy, Step, WorkspacePlan
+from engine.database import Tx
+from engine.expressions.tree import Happened, deep_leaves
+from engine.render.artifact import Artifact
+from engine.schedule.changes import WhyKept
+from engine.schedule.counterparts import counterparts
+from engine.schedule.endings import compiled_or_none, conditions_of
+from engine.versions import artifact, cadence_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """All copy of a workspace that is to be applied. `digests`: by email and brand; `links`: the names of all links in it;
+    `changed`: the emails whose copy is not the one in force.
+    """
+
+    plan: WorkspacePlan
+    made: Mapping[str, Artifact]
+    digests: Mapping[tuple[str, str], str]
+    links: frozenset[str]
+    changed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What becomes of a version that people stay on. `kept`: changed mails of which it goes on with the copy that it has."""
+
+    version_id: int
+    people: int
+    old: CadencePlan
+    plan: CadencePlan
+    kept: tuple[tuple[str, WhyKept], ...]  # email, why
+
+    @property
+    def is_any(self) -> bool:
+        return self.plan != self.old
+
+
+def copies_of(plan: WorkspacePlan, made: Mapping[str, Artifact], changed: Collection[str]) -> Copies:
+    digests = {(email, plan.policy.brand): digest for email, digest in plan.emails.items()}
+    for cadence in plan.cadences:
+        digests |= {(step.email, cadence.brand): step.artifact for step in cadence.steps if isinstance(step, EmailStep)}
+    links = frozenset(link.name for each in made.values() for link in each.links)
+    return Copies(plan=plan, made=made, digests=digests, links=links, changed=frozenset(changed))
+
+
+def correct(tx: Tx, version_id: int, people: int, new: CadencePlan | None, copies: Copies) -> Correction:
+    """`people` stay on this version. `new`: the cadence as it is now; None: its file is gone."""
+    old = cadence_plan(tx, version_id)
+    kept = {mail.email: why for mail in mails_of(old) if (why := why_kept(tx, old, mail, copies))}
+    twins = {} if new is None else twins_of(old, new)
+    corrected = old if new is None else replace(old, **copy_of(new, COPY))
+    steps = tuple(step if is_kept(step, kept) else corrected_step(step, twins, old.brand, copies) for step in old.steps)
+    return Correction(
+        version_id=version_id,
+        people=people,
+        old=old,
+        plan=replace(corrected, steps=steps),
+        kept=tuple((email, why) for email, why in kept.items() if email in copies.changed),
+    )
+
+
+def mails_of(plan: CadencePlan) -> Iterator[EmailStep]:
+    return (step for step in plan.steps if isinstance(step, EmailStep))
+
+
+def why_kept(tx: Tx, old: CadencePlan, mail: EmailStep, copies: Copies) -> WhyKept | None:
+    """Why this version cannot use the newest copy of a mail; None: it can, or there is no other."""
+    digest = copies.digests.get((mail.email, old.brand))
+    if digest is None:
+        return "brand" if mail.email in copies.plan.emails else None
+    if digest == mail.artifact:
+        return None
+    was, is_now = artifact(tx, mail.artifact), copies.made.get(digest) or artifact(tx, digest)
+    if is_now.stream != was.stream:
+        return "stream"
+    lost = {link.name for link in was.links} - {link.name for link in is_now.links} - copies.links
+    return "link" if lost & links_asked(old, copies.plan.policy) else None
+
+
+def links_asked(plan: CadencePlan, policy: Policy) -> frozenset[str]:
+    """What the conditions of this version take for a link, or for an email."""
+    texts = {*conditions_of(plan), *(text for step in plan.steps if (text := getattr(step, "condition", None)))}
+    conditions = [found for text in sorted(texts) if (found := compiled_or_none(text, policy))]
+    asked = (leaf for each in conditions for leaf in deep_leaves(each.tree) if isinstance(leaf, Happened))
+    return frozenset(leaf.subject for leaf in asked if leaf.subject and "link" in leaf.places)
+
+
+def twins_of(old: CadencePlan, new: CadencePlan) -> dict[str, Step]:
+    """For each step of `old` that does the same in `new`, that one."""
+    there, same = {step.id: step for step in new.steps}, counterparts(old, new)
+    pairs = ((step, there[same[step.id]]) for step in old.steps if step.id in same)
+    return {step.id: twin for step, twin in pairs if (step.kind, email_of(step)) == (twin.kind, email_of(twin))}
+
+
+def email_of(step: Step) -> str | None:
+    return step.email if isinstance(step, EmailStep) else None
+
+
+def is_kept(step: Step, kept: Collection[str]) -> bool:
+    return isinstance(step, EmailStep) and step.email in kept
+
+
+def corrected_step(step: Step, twins: Mapping[str, Step], brand: str, copies: Copies) -> Step:
+    corrected = replace(step, **copy_of(twins[step.id], COPY_OF_STEPS)) if step.id in twins else step
+    if isinstance(corrected, EmailStep) and isinstance(step, EmailStep):
+        return replace(corrected, artifact=copies.digests.get((step.email, brand), step.artifact))
+    return corrected
+
+
+def copy_of(of: CadencePlan | Step, names: Collection[str]) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in sorted(names) if hasattr(of, name)}
