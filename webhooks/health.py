@@ -1,4 +1,5 @@
-"""`GET /health`: whether this process can take in what the world says. Asks no database: it serves clicks without one.
+"""`GET /health`: whether this process can take in what the world says. Asks no database: it serves clicks without one. The broker
+is asked, for a second at most: what is taken in waits for it.
 
 For load balancers and people. 503 only when the journal cannot keep anything, so that another process gets the traffic.
 """
@@ -6,6 +7,7 @@ For load balancers and people. 503 only when the journal cannot keep anything, s
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from engine.processes.reach import broker_answers
 from webhooks.receiver import Receiver
 
 
@@ -16,9 +18,12 @@ def pages(receiver: Receiver) -> Blueprint:
     def health() -> ResponseReturnValue:
         standing = receiver.drainer.standing()
         behind = 0.0 if standing.oldest_at is None else (receiver.clock.now() - standing.oldest_at).total_seconds()
+        broker = broker_answers(receiver.runtime.settings.broker_url)
+        is_well = standing.database_answers and receiver.journal.is_sound and broker is not False
         facts = {
-            "status": "ok" if standing.database_answers and receiver.journal.is_sound else "degraded",
+            "status": "ok" if is_well else "degraded",
             "database": "answers" if standing.database_answers else "does not answer",
+            "broker": "in this process" if broker is None else "answers" if broker else "does not answer",
             "journal": "writes" if receiver.journal.is_sound else "does not write",
             "journal_bytes": receiver.journal.size,
             "waiting": standing.waiting,

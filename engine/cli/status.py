@@ -12,6 +12,7 @@ from engine.claim import NOUNS, QUARANTINE_AFTER, Noun, in_state
 from engine.cli.catch_up import in_words, in_words_of_hold
 from engine.cli.options import json_option, open_workspace, print_json, workspace_option
 from engine.database import Tx
+from engine.processes.reach import broker_answers
 from engine.schedule.catch_up import CatchUp, current
 from engine.schedule.hold import Hold, marketing_hold
 from engine.schema import enrolments, handoffs, leads, posts, sends, suppressions, tasks, touches, workers
@@ -22,7 +23,10 @@ DUE = {"touch": "step", "send": "mail", "reaction": "reaction", "post": "post"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Counts, as of now. `set_aside`: rows by noun that were tried three times and wait for somebody to look."""
+    """Counts, as of now. `set_aside`: rows by noun that were tried three times and wait for somebody to look.
+
+    `broker_answers`: None where there is none between processes.
+    """
 
     leads: int
     suppressions: int
@@ -36,6 +40,7 @@ class Status:
     tasks_late: int
     set_aside: Mapping[str, int]
     processes: tuple[str, ...]
+    broker_answers: bool | None
     catch_up: CatchUp | None
     hold: Hold | None
 
@@ -50,13 +55,14 @@ def status_command(workspace: Path, as_json: bool) -> None:
     Example:
       handraiser status
     """
-    _settings, database = open_workspace(workspace)
+    settings, database = open_workspace(workspace)
+    reached = broker_answers(settings.broker_url)
     with database.read() as tx:
-        found = status_of(tx)
+        found = status_of(tx, reached)
     print_json(asdict(found)) if as_json else click.echo("\n".join(lines_of(found)))
 
 
-def status_of(tx: Tx) -> Status:
+def status_of(tx: Tx, broker_answers: bool | None) -> Status:
     alive = sa.select(workers).where(workers.c.lease_until >= tx.now).order_by(workers.c.started_at)
     return Status(
         leads=count(tx, leads),
@@ -71,6 +77,7 @@ def status_of(tx: Tx) -> Status:
         tasks_late=count(tx, tasks, tasks.c.state == TaskState.OPEN, tasks.c.due_at < tx.now),
         set_aside={noun.name: number for noun in NOUNS.values() if (number := count_set_aside(tx, noun))},
         processes=tuple(f"{row.kind} ({row.host.partition(' ')[0]}, {row.pid})" for row in tx.run(alive)),
+        broker_answers=broker_answers,
         catch_up=current(tx),
         hold=marketing_hold(tx),
     )
@@ -104,6 +111,8 @@ def lines_of(found: Status) -> Iterator[str]:
     yield f"next touch  {found.next_touch_at:%Y-%m-%d %H:%M} UTC" if found.next_touch_at else "next touch  none is planned"
     yield f"hand-offs   {listed(found.handoffs)}"
     yield f"processes   {', '.join(found.processes) or 'none is running: `handraiser up` starts one'}"
+    if found.broker_answers is False:
+        yield "LOOK: the broker that HANDRAISER_BROKER_URL names does not answer: nothing is begun until it does"
     if found.hold:
         yield f"LOOK: {in_words_of_hold(found.hold)}"
     if found.catch_up:

@@ -22,11 +22,12 @@ from engine.errors import SettingsError
 from engine.log import start_logging
 from engine.posts.http import HttpPosts
 from engine.posts.wire import PostWire
-from engine.processes.broker import is_in_process, publisher
+from engine.processes.broker import publisher
 from engine.processes.lanes import REACTIONS, TOUCHES, TRANSACTIONAL
 from engine.processes.outbox.mailbox import Mailbox
 from engine.processes.outbox.posts import KeptPosts
 from engine.processes.presence import Presence
+from engine.processes.reach import is_in_process
 from engine.runtime import Runtime
 from engine.settings import Settings
 from engine.simulate.sink import Sink, running

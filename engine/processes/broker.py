@@ -51,11 +51,6 @@ class UndelayedRedisBroker(RedisBroker):
         return set()
 
 
-def is_in_process(url: str) -> bool:
-    """Whether jobs stay in the process that publishes them."""
-    return urlsplit(url).scheme == "memory"
-
-
 def publisher(broker: dramatiq.Broker) -> PublishJob:
     """A function that puts claims into a lane's queue. It raises what the broker raises when that cannot be reached."""
 

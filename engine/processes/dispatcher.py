@@ -100,6 +100,16 @@ def dispatch(
     return Round(published=sum(published), is_full=0 in published)
 
 
+def dispatch_at_once(database: Database, publish: PublishJob, lane: Lane, *, lease: timedelta) -> None:
+    """Without waiting for a dispatcher's next look, which finds what cannot be published now."""
+    try:
+        dispatch(database, publish, lease=lease, lanes=[lane])
+    except Exception as error:
+        log.warning(
+            "could not publish at once, a dispatcher will: %s", type(error).__name__, extra={"facts": {"lane": lane.queue}}
+        )
+
+
 def is_due(tx: Tx, lane: Lane) -> bool:
     return bool(first_due(lane).rows(tx, now=tx.now))
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from flask import Flask, Response, request
 
-from engine.processes.dispatcher import dispatch
+from engine.processes.dispatcher import dispatch_at_once
 from engine.processes.lanes import REACTIONS, PublishJob
 from engine.processes.serving import serving
 from engine.runtime import Runtime
@@ -27,7 +27,7 @@ def receiving(runtime: Runtime, publish: PublishJob) -> Iterator[str]:
         app = create_app(runtime)
         receiver = app.extensions["receiver"]
         stack.callback(receiver.close)
-        after_posts(app, lambda: dispatch(runtime.database, publish, lease=runtime.settings.queue_lease, lanes=[REACTIONS]))
+        after_posts(app, lambda: dispatch_at_once(runtime.database, publish, REACTIONS, lease=runtime.settings.queue_lease))
         listener = start_listener(runtime, receiver.journal)
         stack.callback(listener.stop)
         yield stack.enter_context(serving(app, runtime.settings.web_listen, setting="WEB_LISTEN", threads=THREADS))

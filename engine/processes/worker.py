@@ -19,7 +19,7 @@ from engine import crash
 from engine.claim import Claim, put_back, set_aside
 from engine.database import Database
 from engine.processes.broker import declare_actors, publisher
-from engine.processes.dispatcher import dispatch
+from engine.processes.dispatcher import dispatch_at_once
 from engine.processes.inprocess import InProcessBroker
 from engine.processes.lanes import BULK, EXPRESS, LANES, OUTWARD, REACTIONS, TRANSACTIONAL, Lane
 from engine.processes.verbs import VERBS, Verb
@@ -103,7 +103,7 @@ def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Ver
         return
     if lane.queue in FOLLOWED_BY:
         lease = runtime.settings.queue_lease
-        dispatch(runtime.database, publisher(broker), lease=lease, lanes=[FOLLOWED_BY[lane.queue]])
+        dispatch_at_once(runtime.database, publisher(broker), FOLLOWED_BY[lane.queue], lease=lease)
 
 
 def insist_on_setting_aside(database: Database, lane: Lane, claims: Sequence[Claim]) -> None:

@@ -211,6 +211,15 @@ def test_status_tells_what_somebody_must_look_at(filled: Database, run: Run):
     assert "LOOK: tried three times and set aside: 1 reaction" in said(run, "status")
 
 
+def test_status_says_that_the_broker_is_away(run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch):
+    told = {}
+    for url in ("memory:", redis_url, "redis://127.0.0.1:1/0"):
+        monkeypatch.setenv("HANDRAISER_BROKER_URL", url)
+        told[url] = "LOOK: the broker" in said(run, "status")
+
+    assert list(told.values()) == [False, False, True]
+
+
 def test_status_of_an_empty_database(run: Run):
     assert "none is running" in said(run, "status")
 

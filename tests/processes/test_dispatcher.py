@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from engine.claim import TOUCH, Claim, begin, set_aside
 from engine.clock import VirtualClock
 from engine.database import Database
-from engine.processes.dispatcher import run_dispatcher, tick
+from engine.processes.dispatcher import dispatch_at_once, run_dispatcher, tick
 from engine.processes.lanes import MARKETING, TOUCHES, TRANSACTIONAL, Lane
 from engine.schema import touches
 from engine.vocabulary import Stream
@@ -102,6 +102,7 @@ def test_a_broker_that_is_away_costs_nothing_but_time(database: Database) -> Non
     def away(_lane: Lane, _claims: list[Claim]) -> None:
         raise ConnectionError("nobody listens")
 
+    dispatch_at_once(database, away, TOUCHES, lease=LEASE)
     for _ in range(5):
         with pytest.raises(ConnectionError):
             tick(database, away, lease=LEASE)

@@ -332,6 +332,15 @@ def test_an_address_in_use_is_said_in_words(listening: Place):
         start_listener(listening.runtime, listening.receiver.journal)
 
 
+def test_health_tells_that_the_broker_is_away(database: Database, clock: VirtualClock, tmp_path: Path):
+    for url, said in (("memory:", ("ok", "in this process")), ("redis://127.0.0.1:1/0", ("degraded", "does not answer"))):
+        place = Place(database, clock, tmp_path, BROKER_URL=url)
+        facts = place.client.get("/health").json
+        place.receiver.close()
+
+        assert (facts["status"], facts["broker"]) == said
+
+
 def test_health_tells_how_far_behind_it_is(place: Place):
     post(place, "/hooks/replies", reply(to=place.address("r", place.send())))
     place.clock.move_to(place.clock.now() + timedelta(seconds=30))
