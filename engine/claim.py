@@ -8,7 +8,7 @@ fences the late writer off. There is no leader: any number of dispatchers may ru
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 
@@ -103,7 +103,7 @@ def put_back(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
 def set_aside(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
     """Open rows again on which a verb failed: at once, then a little later, then not before a person has looked."""
     table = noun.table
-    again = {"due_at": due_again(tx, table)}
+    again = {"due_at": due_again(table, sa.literal(tx.now + RETRY_AFTER, table.c.due_at.type))}
     opened = sa.update(table).where(held(table), in_state(table, CLAIMED)).values(reopened(noun) | again)
     return tx.run(opened, these(claims)).rowcount
 
@@ -115,17 +115,25 @@ def sweep(tx: Tx, noun: Noun) -> int:
     open without a due time until a person has looked. A row that another transaction holds is left for the next time: a worker
     that stands still within one would hold up every dispatcher.
     """
+    return sweeping(noun).run(tx, now=tx.now, later=tx.now + RETRY_AFTER)
+
+
+@cache
+def sweeping(noun: Noun) -> Prepared:
+    """Run by every dispatcher each second, and nearly always for nothing, so it is built once."""
     table = noun.table
-    ran_out = table.c.lease_until < tx.now  # in a queue, or in a worker that lives and has forgotten it
+    now: sa.BindParameter[datetime] = sa.bindparam("now", type_=table.c.due_at.type)
+    later: sa.BindParameter[datetime] = sa.bindparam("later", type_=table.c.due_at.type)
+    ran_out = table.c.lease_until < now  # in a queue, or in a worker that lives and has forgotten it
     lost = (
         sa.select(table.c.id)
-        .where(in_state(table, CLAIMED), sa.or_(ran_out, held_by_dead(tx, table)))
+        .where(in_state(table, CLAIMED), sa.or_(ran_out, held_by_dead(table, now)))
         .with_for_update(skip_locked=True)
     )
     counted = sa.case((table.c.worker_id.is_(None), table.c.claims - 1), else_=table.c.claims)
-    again = sa.case((table.c.worker_id.is_not(None), due_again(tx, table)), else_=table.c.due_at)
+    again = sa.case((table.c.worker_id.is_not(None), due_again(table, later)), else_=table.c.due_at)
     opened = sa.update(table).where(table.c.id.in_(lost)).values(reopened(noun) | {"claims": counted, "due_at": again})
-    return tx.run(opened).rowcount
+    return Prepared(opened)
 
 
 def is_set_aside(noun: Noun) -> sa.ColumnElement[bool]:
@@ -140,9 +148,8 @@ def take_up_again(tx: Tx, noun: Noun) -> int:
     return tx.run(again).rowcount
 
 
-def due_again(tx: Tx, table: sa.Table) -> sa.ColumnElement[object]:
+def due_again(table: sa.Table, later: sa.ColumnElement[datetime]) -> sa.ColumnElement[object]:
     """When a row is due that was tried as often as `claims` says and came to no end; others go first the second time."""
-    later = sa.literal(tx.now + RETRY_AFTER, table.c.due_at.type)
     return sa.case((table.c.claims >= QUARANTINE_AFTER, sa.null()), (table.c.claims > 1, later), else_=table.c.due_at)
 
 
@@ -151,9 +158,9 @@ def reopened(noun: Noun) -> dict[str, object]:
     return {"state": noun.open_state, "epoch": noun.table.c.epoch + 1, "worker_id": None, "lease_until": None}
 
 
-def held_by_dead(tx: Tx, table: sa.Table) -> sa.ColumnElement[bool]:
+def held_by_dead(table: sa.Table, now: datetime | sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
     """A condition: the row was begun by a worker whose lease has run out or whose row is gone."""
-    alive = sa.select(workers.c.id).where(workers.c.lease_until >= tx.now)
+    alive = sa.select(workers.c.id).where(workers.c.lease_until >= now)
     return sa.and_(table.c.worker_id.is_not(None), table.c.worker_id.not_in(alive))
 
 

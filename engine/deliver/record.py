@@ -95,7 +95,7 @@ def settle_lost(tx: Tx) -> int:
     stuck = sends.c.attempting_at < tx.now - STUCK_AFTER
     lost = (
         sa.select(sends)
-        .where(in_state(sends, SendState.ATTEMPTING), sa.or_(held_by_dead(tx, sends), stuck))
+        .where(in_state(sends, SendState.ATTEMPTING), sa.or_(held_by_dead(sends, tx.now), stuck))
         .with_for_update(skip_locked=True)
     )
     rows = []
