@@ -22,7 +22,7 @@ from engine.schedule.timing import end_of_gap
 from engine.schedule.volume import most_per_hour, planned_by_hour
 from engine.schema import catch_ups, installation, sends, touches, workers
 from engine.sql import insert, rows_at_once
-from engine.vocabulary import OPEN_TOUCH, Reason, SendState, Stream, TouchState
+from engine.vocabulary import Reason, SendState, Stream, TouchState
 
 log = logging.getLogger(__name__)
 
@@ -142,8 +142,7 @@ def is_overdue(tx: Tx, table: sa.Table, state: str) -> bool:
 
 def go_on(tx: Tx, one: CatchUp) -> None:
     """Place what has no time yet, until nothing new comes of what is skipped."""
-    hours = Hours(one.per_hour and max(1, int(one.per_hour * ROOM_TO_SPARE)), planned_by_hour(tx))
-    crowded = too_full(tx, one, hours)
+    crowded, hours = too_full(tx, one), None
     placed = skipped = 0
     while True:
         before = one.found_at - A_MOMENT
@@ -151,6 +150,7 @@ def go_on(tx: Tx, one: CatchUp) -> None:
         found += held_up_touches(tx, UNPLACED) + crowded
         if not found:
             break
+        hours = hours or Hours(one.per_hour and max(1, int(one.per_hour * ROOM_TO_SPARE)), planned_by_hour(tx))
         timed, expired = place(tx, hours, found, first=max(tx.now, one.found_at + NOTICE) if one.per_hour else tx.now)
         rewrite(tx, timed)
         skip(tx, expired)
@@ -164,11 +164,15 @@ def overdue(before: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(touches.c.state == TouchState.WAITING, touches.c.due_at < before)
 
 
-def too_full(tx: Tx, one: CatchUp, hours: Hours) -> list[HeldUp]:
+def too_full(tx: Tx, one: CatchUp) -> list[HeldUp]:
     """Ours among the mails of this hour and the next, where others came in since they were given their times."""
     found: list[HeldUp] = []
-    for hour in (hour_of(tx.now), hour_of(tx.now) + HOUR):
-        surplus = hours.taken.get(hour, 0) - one.per_hour if one.per_hour else 0
+    if one.per_hour is None:
+        return found
+    this_hour = hour_of(tx.now)
+    planned = planned_by_hour(tx, until=this_hour + 2 * HOUR)
+    for hour in (this_hour, this_hour + HOUR):
+        surplus = planned[hour] - one.per_hour
         if surplus > 0:
             ours = sa.select(touches.c.id).where(
                 touches.c.state == TouchState.WAITING,
@@ -253,7 +257,7 @@ def note(tx: Tx, one: CatchUp, *, placed: int, skipped: int) -> None:
     """What is known of it now. It is over when nothing is late any more."""
     ours = sa.select(sa.func.max(touches.c.due_at)).where(touches.c.state == TouchState.WAITING, sa.text("late_by > 0"))
     until = tx.run(ours).scalar()
-    is_over = not placed and not tx.run(STILL_LATE.limit(1)).first() and not tx.run(sends_waiting().limit(1)).first()
+    is_over = until is None and not placed and not is_still_late(tx)
     tx.run(
         sa.update(catch_ups)
         .where(catch_ups.c.id == one.id)
@@ -267,8 +271,12 @@ def note(tx: Tx, one: CatchUp, *, placed: int, skipped: int) -> None:
     )
 
 
-def sends_waiting() -> sa.Select[Any]:
-    return sa.select(sends.c.id).where(sends.c.state == SendState.READY, sends.c.reason == Reason.CATCH_UP)
+def is_still_late(tx: Tx) -> bool:
+    """Whether late mail waits for its time or is under way. The last reads much, and is asked when nothing else is left."""
+    states = (TouchState.WAITING, TouchState.CLAIMED, TouchState.SENDING)
+    late = [sa.select(touches.c.id).where(touches.c.state == state, sa.text("late_by > 0")) for state in states]
+    written = sa.select(sends.c.id).where(sends.c.state == SendState.READY, sends.c.reason == Reason.CATCH_UP)
+    return any(tx.run(each.limit(1)).first() is not None for each in (late[0], written, *late[1:]))
 
 
 UNPLACED = sa.and_(
@@ -277,4 +285,3 @@ UNPLACED = sa.and_(
     touches.c.due_at.is_(None),
     touches.c.reason == Reason.CATCH_UP,
 )
-STILL_LATE = sa.select(touches.c.id).where(touches.c.state.in_(OPEN_TOUCH), sa.text("late_by > 0"))

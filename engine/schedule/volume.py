@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import CadencePlan, EmailStep, Window
 from engine.database import Tx
+from engine.prepared import Prepared
 from engine.schedule.courses import course
 from engine.schedule.spread import hour_of
 from engine.schema import enrolments, sends, touches
@@ -54,18 +55,25 @@ def sent_by_hour(tx: Tx, since: datetime, before: datetime) -> dict[datetime, in
 
 
 def first_send_since(tx: Tx, since: datetime) -> int | None:
-    ends = tx.run(sa.select(sa.func.min(sends.c.id).label("low"), sa.func.max(sends.c.id).label("high"))).one()
+    [ends] = ENDS.rows(tx)
     if ends.low is None:
         return None
     low, high = int(ends.low), int(ends.high)
     while low < high:
         middle = (low + high) // 2
-        row = tx.run(sa.select(sends.c.id, sends.c.created_at).where(sends.c.id > middle).order_by(sends.c.id).limit(1)).first()
-        if row is None or row.created_at >= since:
+        after = NEXT_SEND.rows(tx, middle=middle)
+        if not after or after[0].created_at >= since:
             high = middle
         else:
-            low = row.id
+            low = after[0].id
     return low
+
+
+LOWEST, HIGHEST = sa.select(sa.func.min(sends.c.id)).scalar_subquery(), sa.select(sa.func.max(sends.c.id)).scalar_subquery()
+ENDS = Prepared(sa.select(LOWEST.label("low"), HIGHEST.label("high")))  # asked for both at once, SQLite reads all there are
+NEXT_SEND = Prepared(
+    sa.select(sends.c.id, sends.c.created_at).where(sends.c.id > sa.bindparam("middle")).order_by(sends.c.id).limit(1)
+)
 
 
 def expected_per_hour(tx: Tx) -> float:
@@ -96,23 +104,24 @@ def hours_of(window: Window) -> float:
     return window.closes.hour - window.opens.hour + (window.closes.minute - window.opens.minute) / 60
 
 
-def planned_by_hour(tx: Tx) -> Counter[datetime]:
-    """Marketing mail that has a time already, and what went out in this hour."""
-    found = Counter(sent_by_hour(tx, hour_of(tx.now), tx.now + timedelta(seconds=1)))
-    hour = spelt_hour(tx, touches.c.due_at)
-    soon = sa.and_(touches.c.due_at >= hour_of(tx.now), touches.c.due_at < tx.now + LOOK_AHEAD)
-    waiting = (
-        sa.select(hour.label("hour"), enrolments.c.version_id, touches.c.step_id, sa.func.count().label("mails"))
-        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .where(touches.c.state.in_((TouchState.WAITING, TouchState.CLAIMED)), soon)
-        .group_by(hour, enrolments.c.version_id, touches.c.step_id)
-    )
-    for row in tx.run(waiting):
-        if isinstance(course(tx, row.version_id).steps.get(row.step_id), EmailStep):
-            found[read_hour(row.hour)] += row.mails
+def planned_by_hour(tx: Tx, *, until: datetime | None = None) -> Counter[datetime]:
+    """Marketing mail that has a time already, before `until` or in the next two months, and what went out in this hour."""
+    this_hour, until = hour_of(tx.now), until or tx.now + LOOK_AHEAD
+    found = Counter(sent_by_hour(tx, this_hour, tx.now + timedelta(seconds=1)))
+    for state in (TouchState.WAITING, TouchState.CLAIMED):  # each has an index of its own
+        hour = spelt_hour(tx, touches.c.due_at)
+        planned = (
+            sa.select(hour.label("hour"), enrolments.c.version_id, touches.c.step_id, sa.func.count().label("mails"))
+            .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+            .where(touches.c.state == state, touches.c.due_at >= this_hour, touches.c.due_at < until)
+            .group_by(hour, enrolments.c.version_id, touches.c.step_id)
+        )
+        for row in tx.run(planned):
+            if isinstance(course(tx, row.version_id).steps.get(row.step_id), EmailStep):
+                found[read_hour(row.hour)] += row.mails
     hour = spelt_hour(tx, sends.c.due_at)
-    is_ready = sa.and_(sends.c.state == SendState.READY, sends.c.stream == Stream.MARKETING, sends.c.due_at >= hour_of(tx.now))
-    ready = sa.select(hour.label("hour"), sa.func.count().label("mails")).where(is_ready).group_by(hour)
+    is_ready = sa.and_(sends.c.state == SendState.READY, sends.c.stream == Stream.MARKETING, sends.c.due_at >= this_hour)
+    ready = sa.select(hour.label("hour"), sa.func.count().label("mails")).where(is_ready, sends.c.due_at < until).group_by(hour)
     for row in tx.run(ready):
         found[read_hour(row.hour)] += row.mails
     return found
