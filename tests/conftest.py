@@ -30,8 +30,8 @@ SERVICES = {"postgres_database", "postgres_url", "redis_url"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="crash tests: many kills instead of a few, and a report of them")
-    parser.addoption("--seed", type=int, help="crash tests: repeat the run that printed this seed")
+    parser.addoption("--full", action="store_true", help="proofs at the size that docs/results/ tells of")
+    parser.addoption("--seed", type=int, help="repeat the drawn run that had this seed")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from engine.claim import TOUCH
 from engine.clock import VirtualClock
 from engine.compiler.plan import EmailStep, Timing
 from engine.database import Database, Tx
@@ -16,7 +17,7 @@ from engine.processes.lanes import Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
 from engine.schedule.catch_up import note_at_work
-from engine.schema import workers
+from engine.schema import touches, workers
 from engine.settings import read_settings
 from engine.simulate.world import FAR, first_dues
 from engine.spans import parse_span
@@ -51,6 +52,7 @@ class House:
     clock: VirtualClock
     folder: Path
     wire: Taking = field(default_factory=Taking)
+    late: dict[int, timedelta] = field(default_factory=dict)  # touches taken up late, and how late by then
 
     def run(self, span: timedelta, *, step: timedelta = timedelta(minutes=30)) -> None:
         """Look whenever something is due, and at least once in every `step`; it is there all the time."""
@@ -78,7 +80,15 @@ class House:
             pass
 
     def publish(self, lane: Lane, claims: Sequence[tuple[int, int]]) -> None:
+        if lane.noun is TOUCH:
+            self.note_late([touch_id for touch_id, _epoch in claims])
         VERBS[lane.noun.name](self.runtime, list(claims))
+
+    def note_late(self, touch_ids: Sequence[int]) -> None:
+        """Before the verb may have made days of its passage out of it."""
+        with self.database.read() as tx:
+            late = tx.run(sa.select(touches.c.id, touches.c.late_by).where(touches.c.id.in_(touch_ids), touches.c.late_by > 0))
+            self.late |= {row.id: timedelta(seconds=row.late_by) for row in late}
 
     @property
     def runtime(self) -> Runtime:

@@ -5,11 +5,13 @@ At full size (`--full`) fifty thousand passages in four cadences stand still for
 
 import random
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from itertools import pairwise
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -19,17 +21,20 @@ from engine.compiler.plan import CadencePlan, Window
 from engine.database import Database, Tx
 from engine.schedule.catch_up import current, keep_pace, let_all_go, skip_all
 from engine.schedule.enrol import enrol_leads
-from engine.schema import catch_ups, enrolments, sends, touches
-from engine.spans import Span
+from engine.schema import catch_ups, enrolments, leads, sends, touches
+from engine.simulate.totals import totals
+from engine.spans import Span, parse_span
 from engine.vocabulary import Late
 from tests.factories import add_lead, add_send
-from tests.schedule.outage import House, at_hour, mail
+from tests.schedule.outage import BREATH, House, at_hour, mail
 from tests.schedule.plans import after, apply, at, cadence, chain, task
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ZONES = ("Europe/London", "America/New_York", "Asia/Tokyo", "Australia/Sydney")
 ALWAYS = Window(weekdays=tuple(range(7)), opens=time(8), closes=time(20))
 WEEKDAYS = Window(weekdays=(0, 1, 2, 3, 4), opens=time(9), closes=time(17))
+VALID_FOR = ("3 days", "2 days", "12 hours", "5 days")  # of the mails of each cadence
+GAP_DAYS = (1, 2, 1, 2)
 CLOCKS = (time(9), time(11), time(13), time(15))
 
 
@@ -47,14 +52,18 @@ def house(database: Database, clock: VirtualClock, tmp_path: Path) -> House:
 
 
 OFF = {"hour": HOUR, "day": DAY, "week": 7 * DAY, "five-weeks": 35 * DAY}
+AT_CI_SIZE = [("hour", Late.SKIP), *(("week", late) for late in Late), ("five-weeks", Late.SHIFT)]
 
 
-@pytest.mark.parametrize("off", OFF)
-@pytest.mark.parametrize("late", list(Late))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "off" in metafunc.fixturenames:
+        every = [(off, late) for off in OFF for late in Late]
+        cases = every if metafunc.config.getoption("--full") else AT_CI_SIZE
+        metafunc.parametrize(("off", "late"), cases, ids=["-".join(each) for each in cases])
+
+
 def test_what_was_held_up_goes_out_little_by_little(house: House, request: pytest.FixtureRequest, off: str, late: Late):
     full = request.config.getoption("--full")
-    if not full and (off, late) not in (("hour", Late.SEND), ("week", Late.SKIP), ("five-weeks", Late.SHIFT)):
-        pytest.skip("only at full size")
     size = Size(leads=12_500 if full else 24, before=10 * DAY - HOUR / 2, off=OFF[off], late=late)
     begin(house, size)
     house.run(size.before, step=6 * HOUR)
@@ -62,14 +71,16 @@ def test_what_was_held_up_goes_out_little_by_little(house: House, request: pytes
 
     house.off(size.off)
     back_at = house.clock.now()
-    house.run(14 * DAY if full else 3 * DAY)
+    house.run(3 * DAY)
 
     with house.database.read() as tx:
-        check_volume(tx, since, back_at)
-        check_gaps(tx, back_at)
-        check_order(tx)
-        check_reasons(tx, size)
-        check_accounts(tx)
+        mails = mails_of(tx, house.late)
+        check_volume(mails, since, back_at)
+        check_gaps(mails)
+        check_order(tx, mails)
+        check_reasons(tx, mails, size)
+        check_accounts(tx, mails)
+        print(in_figures(tx, mails, since, back_at))
 
 
 def begin(house: House, size: Size) -> None:
@@ -86,58 +97,121 @@ def begin(house: House, size: Size) -> None:
 
 def a_cadence(number: int, late: Late) -> CadencePlan:
     clock = CLOCKS[number]
-    valid_for = ("3 days", "2 days", "12 hours", "5 days")[number]
-    bears = {"valid_for": valid_for, "late": late}
+    bears = {"valid_for": VALID_FOR[number], "late": late}
     steps = [mail(f"{number}-{n:02}", at(f"{n * (number + 2) + 1} days", clock), **bears) for n in range(10)]
     steps[3:3] = [task(f"{number}-call", after("1 day"))]
     window = ALWAYS if number % 2 else WEEKDAYS
-    return cadence(*chain(*steps), name=f"cadence-{number}", window=window, gap=Span(days=1 + number % 2), exits=())
+    return cadence(*chain(*steps), name=f"cadence-{number}", window=window, gap=Span(days=GAP_DAYS[number]), exits=())
 
 
-def check_volume(tx: Tx, since: datetime, back_at: datetime) -> None:
-    """No hour with a late mail in it has more than one and a half times the mails of a usual one."""
-    rows = tx.run(sa.select(sends.c.attempting_at, touches.c.late_by).join(touches, touches.c.id == sends.c.touch_id)).all()
-    usual = Counter(at_hour(row.attempting_at) for row in rows if row.attempting_at < since)
-    days = sorted({hour.date() for hour in usual})[-7:]
-    most = 1.5 * median(number for hour, number in usual.items() if hour.date() in days)
-    afterwards = Counter(at_hour(row.attempting_at) for row in rows if row.attempting_at >= back_at)
-    with_late = {at_hour(row.attempting_at) for row in rows if row.attempting_at >= back_at and row.late_by > 0}
-    assert max((afterwards[hour] for hour in with_late), default=0) <= max(most, 1)
+STEPS = {f"cadence-{number}": [step.id for step in a_cadence(number, Late.SEND).steps] for number in range(4)}
 
 
-def check_gaps(tx: Tx, back_at: datetime) -> None:
-    """Late mails to one person are at least the shorter gap apart, in calendar days of the lead's."""
-    rows = tx.run(
-        sa.select(sends.c.lead_id, sends.c.attempting_at, enrolments.c.cadence)
+@dataclass(frozen=True)
+class Mail:
+    """One that went out, and how late by our fault."""
+
+    at: datetime
+    late_by: timedelta
+    lead_id: int
+    zone: ZoneInfo
+    enrolment_id: int
+    cadence: str
+    step_id: str
+
+    @property
+    def number(self) -> int:
+        """Of its cadence."""
+        return int(self.cadence[-1])
+
+    @property
+    def local_day(self) -> date:
+        return self.at.astimezone(self.zone).date()
+
+
+def mails_of(tx: Tx, late: Mapping[int, timedelta]) -> list[Mail]:
+    """All of them, in the order in which they went out."""
+    chosen = (
+        sa.select(sends, touches.c.step_id, touches.c.enrolment_id, enrolments.c.cadence, leads.c.zone)
         .join(touches, touches.c.id == sends.c.touch_id)
         .join(enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .where(sends.c.attempting_at >= back_at, touches.c.late_by > 0)
-        .order_by(sends.c.lead_id, sends.c.attempting_at)
+        .join(leads, leads.c.id == sends.c.lead_id)
+        .where(sends.c.state == "accepted")
+        .order_by(sends.c.attempting_at, sends.c.id)
+    )
+    return [
+        Mail(
+            at=row.attempting_at,
+            late_by=late.get(row.touch_id, timedelta(0)),
+            lead_id=row.lead_id,
+            zone=ZoneInfo(row.zone),
+            enrolment_id=row.enrolment_id,
+            cadence=row.cadence,
+            step_id=row.step_id,
+        )
+        for row in tx.run(chosen)
+    ]
+
+
+def check_volume(mails: Sequence[Mail], since: datetime, back_at: datetime) -> None:
+    """No hour with a late mail in it has more than one and a half times what an hour with mail had in the seven days before."""
+    afterwards = Counter(at_hour(mail.at) for mail in mails if mail.at >= back_at)
+    with_late = {at_hour(mail.at) for mail in mails if mail.late_by}
+    assert max((afterwards[hour] for hour in with_late), default=0) <= max(1, 1.5 * usual(mails, since))
+
+
+def usual(mails: Sequence[Mail], since: datetime) -> float:
+    """The median of the hours in which mail went out on the last seven days on which any did."""
+    before = Counter(at_hour(mail.at) for mail in mails if mail.at < since)
+    days = sorted({hour.date() for hour in before})[-7:]
+    return median(number for hour, number in before.items() if hour.date() in days)
+
+
+def check_gaps(mails: Sequence[Mail]) -> None:
+    """Nobody got two late mails within the longer gap of their cadences, in days of the lead's own, nor two of one passage."""
+    late: dict[int, list[Mail]] = {}
+    last_of: dict[int, Mail] = {}
+    for other in mails:
+        before = [last_of[other.enrolment_id]] if other.enrolment_id in last_of else []
+        if other.late_by:
+            before += late.setdefault(other.lead_id, [])
+            late[other.lead_id].append(other)
+        for one in before:
+            assert other.local_day - one.local_day >= DAY * max(GAP_DAYS[each.number] for each in (one, other)), (one, other)
+        last_of[other.enrolment_id] = other
+    assert late
+
+
+def check_order(tx: Tx, mails: Sequence[Mail]) -> None:
+    """Every passage took the steps of its cadence in their order and left none out, and was mailed in that order."""
+    passages: dict[int, list[sa.Row[Any]]] = {}
+    chosen = sa.select(touches, enrolments.c.cadence).join(enrolments, enrolments.c.id == touches.c.enrolment_id)
+    for row in tx.run(chosen.order_by(touches.c.enrolment_id, touches.c.id)):
+        passages.setdefault(row.enrolment_id, []).append(row)
+    for rows in passages.values():
+        assert [row.step_id for row in rows] == STEPS[rows[0].cadence][: len(rows)]
+        assert [row.ended_at for row in rows[:-1]] == sorted(row.ended_at for row in rows[:-1])
+        assert [row.planned_on for row in rows] == sorted(row.planned_on for row in rows)
+    mailed: dict[int, int] = {}
+    for each in mails:
+        place = STEPS[each.cadence].index(each.step_id)
+        assert mailed.get(each.enrolment_id, -1) < place
+        mailed[each.enrolment_id] = place
+
+
+def check_reasons(tx: Tx, mails: Sequence[Mail], size: Size) -> None:
+    """What ran out was skipped as late and never sent, what did not was not skipped, and each is written down."""
+    ended = tx.run(
+        sa.select(touches.c.state, touches.c.reason, touches.c.late_by, touches.c.step_id).where(touches.c.ended_at.is_not(None))
     ).all()
-    assert rows or back_at
-    for one, other in pairwise(rows):
-        if one.lead_id == other.lead_id:
-            gap = max(1 + int(each.cadence[-1]) % 2 for each in (one, other))
-            assert (other.attempting_at.date() - one.attempting_at.date()).days >= gap - 1
-            assert other.attempting_at - one.attempting_at >= (gap - 1) * DAY + 12 * HOUR
-
-
-def check_order(tx: Tx) -> None:
-    """Whoever got a step had every step before it behind."""
-    rows = tx.run(sa.select(touches).order_by(touches.c.enrolment_id, touches.c.id)).all()
-    for one, other in pairwise(rows):
-        if one.enrolment_id == other.enrolment_id:
-            assert one.ended_at is not None
-            assert one.ended_at <= (other.ended_at or datetime.max.replace(tzinfo=UTC))
-            assert one.planned_on <= other.planned_on
-
-
-def check_reasons(tx: Tx, size: Size) -> None:
-    skipped = {row.reason for row in tx.run(sa.select(touches.c.reason).where(touches.c.state == "skipped"))}
-    assert skipped <= {"late"}
+    skipped = [row for row in ended if row.state == "skipped"]
+    assert {(row.reason, row.late_by > 0) for row in skipped} <= {("late", True)}
     assert bool(skipped) == (size.late == Late.SKIP and size.off > 12 * HOUR)
+    if size.late == Late.SKIP:
+        for each in mails:
+            assert each.at <= parse_span(VALID_FOR[each.number]).after(each.at - each.late_by, each.zone) + BREATH
     told = tx.run(sa.select(catch_ups)).one()
-    assert told.mails + told.skipped > 0
+    assert told.skipped <= len(skipped) and told.mails + told.skipped > 0
     assert (
         told.ended_at is None or not tx.run(sa.select(touches).where(touches.c.state == "waiting", touches.c.late_by > 0)).all()
     )
@@ -145,24 +219,32 @@ def check_reasons(tx: Tx, size: Size) -> None:
     assert bool(shifted) == (size.late == Late.SHIFT and size.off > 12 * HOUR)
 
 
-def check_accounts(tx: Tx) -> None:
-    """Of each step: everybody inside was sent it, waits at it, had it skipped, or has not come to it."""
-    rows = tx.run(sa.select(enrolments.c.cadence, sa.func.count().label("people")).group_by(enrolments.c.cadence))
-    inside = {row.cadence: row.people for row in rows}
-    states = tx.run(
-        sa.select(enrolments.c.cadence, touches.c.step_id, touches.c.state, touches.c.reason, sa.func.count().label("rows"))
-        .join(touches, touches.c.enrolment_id == enrolments.c.id)
-        .group_by(enrolments.c.cadence, touches.c.step_id, touches.c.state, touches.c.reason)
-    ).all()
-    assert {row.state for row in states} <= {"done", "waiting", "skipped"}
-    assert all(row.reason for row in states if row.state == "skipped")
-    per_step = Counter[str]()
-    for row in states:
-        per_step[row.step_id] += row.rows
-    assert all(number <= inside[f"cadence-{step[0]}"] for step, number in per_step.items())
-    mails = tx.run(sa.select(sa.func.count()).where(touches.c.state == "done", touches.c.step_id.not_like("%call"))
-                   .select_from(touches)).scalar_one()  # fmt: skip
-    assert mails == tx.run(sa.select(sa.func.count()).where(sends.c.state == "accepted").select_from(sends)).scalar_one()
+def check_accounts(tx: Tx, mails: Sequence[Mail]) -> None:
+    """Of each step: enrolled = sent + done + waiting + skipped (late) + not reached, no other fate; `totals` says the same."""
+    came, reached = Counter[str](), Counter[str]()
+    taken = sa.select(enrolments.c.cadence, sa.func.count(touches.c.id).label("steps")).join(touches, isouter=True)
+    for row in tx.run(taken.group_by(enrolments.c.id, enrolments.c.cadence)):
+        came[row.cadence] += 1
+        reached.update(STEPS[row.cadence][: row.steps])
+    sent = Counter(mail.step_id for mail in mails)
+    for each in totals(tx):
+        assert not each.failed and not each.unknown and not each.left and set(each.skipped) <= {"late"}
+        assert (each.enrolled, each.sent) == (came[each.cadence], sent[each.step])
+        assert each.not_reached == each.enrolled - reached[each.step]
+        assert each.sent + each.done + each.waiting + sum(each.skipped.values()) + each.not_reached == each.enrolled
+
+
+def in_figures(tx: Tx, mails: Sequence[Mail], since: datetime, back_at: datetime) -> str:
+    """For who runs it with `-s`."""
+    afterwards = Counter(at_hour(mail.at) for mail in mails if mail.at >= back_at)
+    late = Counter(at_hour(mail.at) for mail in mails if mail.late_by)
+    told = tx.run(sa.select(catch_ups)).one()
+    skipped = tx.run(sa.select(sa.func.count()).where(touches.c.state == "skipped")).scalar_one()
+    return (
+        f"\n{sum(mail.at < since for mail in mails)} mails before, {usual(mails, since):g} in a usual hour; "
+        f"{late.total()} late ones sent, at most {max((afterwards[hour] for hour in late), default=0)} in an hour with one; "
+        f"{skipped} skipped as late; {'over' if told.ended_at else 'not over'}"
+    )
 
 
 @pytest.mark.both_databases
