@@ -3,9 +3,10 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.source import trees
 
 # A module belongs to the longest name here that it begins with; it may import its own layer and those above it here.
 LAYERS: list[tuple[str, list[str]]] = [
@@ -32,20 +33,22 @@ LAYERS: list[tuple[str, list[str]]] = [
 RANK = {name: rank for rank, (_layer, names) in enumerate(LAYERS) for name in names}
 FORBIDDEN_WORDS = {"campaign", "sequence", "drip", "contact", "prospect", "manager", "helper", "helpers", "util", "utils",
                    "common", "misc", "route", "routes", "types", "models"}  # fmt: skip
-SOURCES = sorted(path for package in ("engine", "webhooks") for path in (ROOT / package).rglob("*.py"))
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """{name of a module: its tree}."""
+    return {name_of(path): tree for path, tree in trees().items()}
 
 
 def name_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-MODULES = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
 def test_modules_import_their_own_layer_and_lower_ones_only() -> None:
     upward = [
         f"{module} ({layer_of(module)}) imports {name} ({layer_of(name)})"
-        for module, tree in MODULES.items()
+        for module, tree in modules().items()
         for name in imported(tree)
         if is_ours(name) and rank(name) > rank(module)
     ]
@@ -56,7 +59,7 @@ def test_modules_import_their_own_layer_and_lower_ones_only() -> None:
 def test_nothing_is_imported_inside_a_function() -> None:
     inside = [
         f"{module}: {ast.unparse(statement)}"
-        for module, tree in MODULES.items()
+        for module, tree in modules().items()
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for statement in ast.walk(function)
@@ -67,7 +70,7 @@ def test_nothing_is_imported_inside_a_function() -> None:
 
 
 def test_module_names_use_the_words_of_the_product() -> None:
-    assert [module for module in MODULES if FORBIDDEN_WORDS & set(re.split(r"[._]", module))] == []
+    assert [module for module in modules() if FORBIDDEN_WORDS & set(re.split(r"[._]", module))] == []
 
 
 def test_only_settings_reads_the_environment() -> None:
@@ -81,7 +84,7 @@ def test_only_the_clock_asks_the_machine_for_the_date() -> None:
 
 
 def test_only_one_module_opens_smtp() -> None:
-    openers = {module for module, tree in MODULES.items() if {"aiosmtplib", "smtplib"} & top_names(imported(tree))}
+    openers = {module for module, tree in modules().items() if {"aiosmtplib", "smtplib"} & top_names(imported(tree))}
 
     # The demo's recipients write from mail programs of their own, to our listener on this machine.
     assert openers - {"engine.simulate.over_wire"} == {"engine.deliver.smtp"}
@@ -89,15 +92,15 @@ def test_only_one_module_opens_smtp() -> None:
 
 def test_only_one_module_opens_connections_to_other_systems() -> None:
     openers = {
-        module for module, tree in MODULES.items() if {"http.client", "urllib.request", "requests", "httpx"} & {*imported(tree)}
+        module for module, tree in modules().items() if {"http.client", "urllib.request", "requests", "httpx"} & {*imported(tree)}
     }
 
     assert openers - {"engine.simulate.over_wire", "engine.simulate.shop"} == {"engine.posts.http"}
 
 
 def test_pure_modules_know_no_database() -> None:
-    pure = [module for module in MODULES if layer_of(module) == "pure"]
-    connected = [module for module in pure if {"alembic", "psycopg", "sqlite3"} & top_names(imported(MODULES[module]))]
+    pure = [module for module in modules() if layer_of(module) == "pure"]
+    connected = [module for module in pure if {"alembic", "psycopg", "sqlite3"} & top_names(imported(modules()[module]))]
 
     assert pure
     assert connected == []
@@ -124,13 +127,13 @@ def imported(tree: ast.Module) -> Iterator[str]:
             yield from (alias.name for alias in statement.names)
         elif isinstance(statement, ast.ImportFrom) and statement.module:
             inner = [f"{statement.module}.{alias.name}" for alias in statement.names]
-            yield from (name if name in MODULES else statement.module for name in inner)
+            yield from (name if name in modules() else statement.module for name in inner)
 
 
 def using(*dotted: str) -> set[str]:
     """The modules in whose code one of these dotted names stands, however it was imported."""
     endings = tuple(f".{name}" for name in dotted)
-    return {module for module, tree in MODULES.items() if any(f".{name}".endswith(endings) for name in spoken(tree))}
+    return {module for module, tree in modules().items() if any(f".{name}".endswith(endings) for name in spoken(tree))}
 
 
 def spoken(tree: ast.Module) -> Iterator[str]:

@@ -2,16 +2,12 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SOURCES = {
-    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-    for package in ("engine", "webhooks")
-    for path in sorted((ROOT / package).rglob("*.py"))
-}
+from tests.source import trees
+
 SPELT_CLAIMED = ("CLAIMED", "SendState.CLAIMED", "TouchState.CLAIMED", "'claimed'", "SendState.CLAIMED.value")
 NEVER_CHANGED = ("events", "cadence_versions", "artifacts", "plans", "rules", "files")
 CLAIMING = {"engine/claim.py", "engine/deliver/compose.py"}  # a touch's mail is born in the hands of its worker
@@ -19,15 +15,20 @@ CLAIMING = {"engine/claim.py", "engine/deliver/compose.py"}  # a touch's mail is
 
 @pytest.mark.parametrize("table", NEVER_CHANGED)
 def test_what_was_observed_or_applied_is_never_changed(table: str) -> None:
-    changing = [file for file, tree in SOURCES.items() for verb, name in statements(tree) if verb != "insert" and name == table]
+    changing = [file for file, tree in sources().items() for verb, name in statements(tree) if verb != "insert" and name == table]
 
     assert changing == []
 
 
 def test_rows_are_claimed_in_one_place_only() -> None:
-    claiming = {file for file, tree in SOURCES.items() if "claims" in written_columns(tree)}
+    claiming = {file for file, tree in sources().items() if "claims" in written_columns(tree)}
 
-    assert {file for file in claiming if sets_claimed(SOURCES[file])} == CLAIMING
+    assert {file for file in claiming if sets_claimed(sources()[file])} == CLAIMING
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    return {path.as_posix(): tree for path, tree in trees().items()}
 
 
 def statements(tree: ast.AST) -> Iterator[tuple[str, str]]:
