@@ -38,7 +38,7 @@ def check_files(checks: Checks) -> None:
 def check_brand_of_workspace(checks: Checks) -> None:
     workspace, brands = checks.files.workspace, checks.files.brands
     checks.brand(workspace.brand)
-    if workspace.brand is None and len(brands) != 1:
+    if workspace.brand is None and len(brands) != 1 and not checks.findings.has_errors_below("templates/brands/"):
         reason = "there are several" if brands else "there is no file in templates/brands/"
         checks.findings.add("E011", Place("workspace.yaml"), f"workspace.yaml needs `brand:`, for {reason}")
 
@@ -76,9 +76,10 @@ def check_offer(offer: Offer, checks: Checks) -> None:
 
 
 def check_deadlines(checks: Checks) -> None:
-    """Report a workspace in which deadlines decide and no mail has one."""
+    """Report a workspace in which deadlines decide and no mail has one, and no mistake may be the reason."""
     steps = (step for cadence in checks.files.cadences for step in all_steps(cadence.steps))
-    if checks.has_deadlines and not any(isinstance(step, EmailStep) and step.valid_for for step in steps):
+    has_any = any(isinstance(step, EmailStep) and step.valid_for for step in steps)
+    if checks.has_deadlines and not has_any and not checks.findings.has_errors:
         place = checks.files.workspace.between.place
         checks.findings.add("W013", place, "`first: deadline` decides nothing while no email step has `valid_for:`")
 

@@ -19,6 +19,8 @@ TABLES = {
     "E020": "workspace.yaml", "E021": "assignment.yaml", "E022": "events.yaml",
     "E040": "workspace.yaml", "E041": "segments.yaml", "E042": "leads.yaml",
 }  # fmt: skip
+# Or which folder has a file of that name.
+FOLDERS = {"E019": "templates/brands", "E039": "cadences"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,14 @@ class Checks:
     def known(self, code: str, what: str, name: Text, known: Iterable[str]) -> bool:
         """Whether the name is among the known ones; else it is reported. An empty one was reported before.
 
-        Where the table that has them is itself misspelt, the name is left alone until that is corrected.
+        Where the table that has them is itself misspelt, or the file of that name has a mistake, the name is left alone until
+        that is corrected.
         """
         if not name.value or name.value in known:
             return True
-        if TABLES.get(code) in self.files.unsure:
-            return False
-        self.findings.unknown(code, name.place, what, name.value, known)
+        file = f"{FOLDERS.get(code)}/{name.value}.yaml"
+        if TABLES.get(code) not in self.files.unsure and not self.findings.has_errors_in(file):
+            self.findings.unknown(code, name.place, what, name.value, known)
         return False
 
     def email(self, name: Text, stream: Stream) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from engine.compiler.workspace import compile_workspace
 from engine.render import library
-from tests.compiler.workspaces import compiled, copy_good
+from tests.compiler.workspaces import compiled, copy_good, write
 
 SLIPS = [
     ("workspace.yaml", "brand: fernhill", "brand: fernhil"),
@@ -50,6 +50,20 @@ def test_one_slip_is_one_finding(file: str, meant: str, typed: str, tmp_path: Pa
     (folder / file).write_text(text.replace(meant, typed, 1))
 
     assert len(compiled(folder).diagnostics) == 1
+
+
+@pytest.mark.parametrize("file", ["cadences/trial.yaml", "cadences/other.yaml", "templates/brands/fernhill.yaml"])
+def test_nobody_who_names_a_file_that_cannot_be_read_is_blamed(file: str, tmp_path: Path) -> None:
+    folder = copy_good(tmp_path)
+    own = (folder / "workspace.yaml").read_text()
+    other = "title: Other\nowner: dana\ntopic: lessons\nbrand: fernhill\nsteps:\n  - {email: welcome, valid_for: 1 day}\n"
+    write(folder, "cadences/other.yaml", other + "  - {enter: trial, after: 1 week}\n")
+    write(folder, "workspace.yaml", own.replace("brand: fernhill\n", "") + "between_cadences: {first: deadline, loser: drop}\n")
+    assert not compiled(folder).diagnostics
+
+    (folder / file).write_text((folder / file).read_text() + "  : [\n")
+
+    assert [(found.code, found.file) for found in compiled(folder).diagnostics] == [("E004", file)]
 
 
 @pytest.mark.parametrize(
