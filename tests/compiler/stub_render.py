@@ -1,8 +1,9 @@
-"""A stand-in for the render side: an email is its `email.yaml`, and its links are the `name="…"` in its body."""
+"""A stand-in for the render side: an email is its `email.yaml`, and its links are the `name="…"` and `link="…"` in its body."""
 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -31,13 +32,20 @@ def compile_emails(
     artifacts, problems = {}, []
     for email, brand in sorted(wanted):
         folder = workspace / "templates" / "emails" / email
-        said = yaml.load((folder / "email.yaml").read_text(), yaml.BaseLoader)
+        said = read((folder / "email.yaml").read_text())
         body = (folder / "body.mjml").read_text() if (folder / "body.mjml").exists() else said.get("body", "")
         if "<broken" in body:
             problems.append(Problem(f"templates/emails/{email}/body.mjml", 1, 2, "this does not compile"))
             continue
         artifacts[email, brand] = artifact(email, brand, said, body)
     return artifacts, problems
+
+
+@cache
+def read(text: str) -> dict[str, str]:
+    """Once for each text: tests compile the same emails over and over."""
+    said: dict[str, str] = yaml.load(text, yaml.BaseLoader)
+    return said
 
 
 def artifact(email: str, brand: str, said: dict[str, str], body: str) -> Artifact:
@@ -51,5 +59,5 @@ def artifact(email: str, brand: str, said: dict[str, str], body: str) -> Artifac
         preheader="",
         html=body,
         text="",
-        links=tuple(Link(name=name, target="") for name in re.findall(r'name="([^"]+)"', body)),
+        links=tuple(Link(name=name, target="") for name in re.findall(r'(?:name|link)="([^"]+)"', body)),
     )
