@@ -23,7 +23,7 @@ def check_cadence(cadence: Cadence, checks: Checks) -> None:
     window = cadence.window or checks.files.workspace.window
     for step in all_steps(cadence.steps):
         check_step(step, cadence, window, checks)
-    check_journey(cadence, window, checks)
+    checks.journeys[cadence.name] = check_journey(cadence, window, checks)
 
 
 def check_exits(cadence: Cadence, checks: Checks) -> None:

@@ -5,6 +5,7 @@ Before: the files as written, and the emails that compiled. After: `engine.compi
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from engine.compiler.conditions import Conditions, scope_with_sound_segments
 from engine.compiler.diagnostics import Findings, Place
@@ -41,6 +42,23 @@ class Emails:
         return frozenset(link.name for artifact in self.artifacts.values() for link in artifact.links)
 
 
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """The longest way through a cadence, on a made-up calendar.
+
+    `reached`: when it comes to each step that anybody reaches. `open_again`: from when on the cadence takes in those who took it
+    once more; None: never.
+    """
+
+    begins: datetime
+    reached: Mapping[str, datetime]
+    open_again: datetime | None
+
+    def takes_in_again_after(self, passed: timedelta) -> bool:
+        """Whether somebody comes in again who is led here that long after they began."""
+        return self.open_again is not None and passed >= self.open_again - self.begins
+
+
 class Checks:
     """The workspace as the checks see it: look a name up, and it is reported when it is not there."""
 
@@ -49,6 +67,7 @@ class Checks:
         self.emails = emails
         self.findings = findings
         self.streams = emails.streams()
+        self.journeys: dict[str, Journey] = {}  # by cadence, as they are walked
         self._misused: set[str] = set()
         self.event_types = files.events.schema.types
         self.has_deadlines = files.workspace.between.value.first == "deadline"  # so that every `valid_for` has a meaning

@@ -5,10 +5,10 @@ calendar whose months are long, so that only what is wrong for everybody is call
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
-from engine.compiler.checks import Checks
+from engine.compiler.checks import Checks, Journey
 from engine.compiler.decided import Decided, aged, decided_above, still_decided, with_decision
 from engine.compiler.diagnostics import Place, quote
 from engine.compiler.plan import Timing, Window
@@ -31,8 +31,10 @@ from engine.compiler.syntax import (
 )
 from engine.expressions.condition import Condition
 from engine.expressions.tree import Happened, leaves
+from engine.spans import LONGEST_IN_DAYS
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday, before a month of 31 days
+LAST_DAY = FIRST_DAY + timedelta(days=LONGEST_IN_DAYS)  # no calendar goes on for ever
 ASKING_ABOUT_EMAILS = ("opened", "clicked")
 
 
@@ -51,10 +53,14 @@ class Reached:
     decided: tuple[Decided, ...] = ()
 
 
-def check_journey(cadence: Cadence, window: Window, checks: Checks) -> None:
-    """Report what is wrong with the ways through a cadence."""
+def check_journey(cadence: Cadence, window: Window, checks: Checks) -> Journey:
+    """Report what is wrong with the ways through a cadence; how long the longest of them takes."""
     start = FIRST_DAY.replace(hour=window.opens.hour, minute=window.opens.minute)
-    Walk(cadence, window, checks).along(cadence.steps, Reached(earliest=start, latest=start))
+    walk = Walk(cadence, window, checks)
+    out = walk.along(cadence.steps, Reached(earliest=start, latest=start))
+    ends = max([start, *walk.latest.values(), out.latest if out else start])
+    reentry = cadence.reentry.value
+    return Journey(start, walk.latest, None if reentry is None else reentry.after(ends, UTC))
 
 
 class Walk:
@@ -65,6 +71,7 @@ class Walk:
         self.window = window
         self.checks = checks
         self.own_emails = frozenset(emails_of(cadence.steps))
+        self.latest: dict[str, datetime] = {}
 
     def along(self, steps: tuple[Step, ...], reached: Reached | None) -> Reached | None:
         """Where a lead is after these steps; None: nobody comes out at their end."""
@@ -78,6 +85,7 @@ class Walk:
 
     def past(self, step: Step, reached: Reached) -> Reached | None:
         reached = self.at_planned_time(step, reached)
+        self.latest[step.id.value] = reached.latest
         match step:
             case EmailStep():
                 return self.past_email(step, reached)
@@ -110,6 +118,9 @@ class Walk:
             self.report("W012", step.timing.place, message)
         earliest = max(planned, reached.earliest)
         latest = max(self.planned(timing, reached.latest), reached.latest)
+        if latest > LAST_DAY > reached.latest:
+            self.report("E016", step.timing.place, f"{quote(step.id.value)} comes more than a hundred years after the beginning")
+        earliest, latest = min(earliest, LAST_DAY), min(latest, LAST_DAY)
         return replace(reached, earliest=earliest, latest=latest, decided=aged(reached.decided, earliest > reached.earliest))
 
     def planned(self, timing: Timing, before: datetime) -> datetime:
@@ -161,7 +172,7 @@ class Walk:
             return over
         self.check_asked_emails(step.condition, reached)
         return join(
-            self.along(step.then, replace(over, earliest=reached.earliest, latest=reached.latest, last_email=None)),
+            self.along(step.then, replace(over, earliest=reached.earliest, last_email=None)),
             self.along(step.otherwise, over),
         )
 

@@ -185,6 +185,21 @@ def test_a_time_that_has_passed_only_for_those_on_a_longer_way_is_no_error(tmp_p
     assert found_in(tmp_path, steps) == ["W012"]
 
 
+def test_nor_is_one_that_has_passed_for_those_who_did_late_what_was_waited_for(tmp_path: Path) -> None:
+    steps = (
+        "  - email: welcome\n  - wait: w\n    for: clicked('welcome')\n    timeout: 6 weeks\n    then: [{email: guide, at: %s}]\n"
+    )
+
+    assert found_in(tmp_path, steps % "day 10") == ["W012"]
+    assert found_in(tmp_path, steps % "week 6") == []
+
+
+def test_a_cadence_ends_within_a_hundred_years(tmp_path: Path) -> None:
+    steps = "".join(f"  - {{email: guide, id: guide-{number}, after: 90 years}}\n" for number in range(200))
+
+    assert found_in(tmp_path, "  - email: welcome\n" + steps) == ["E016"]
+
+
 def test_a_step_before_the_end_of_a_pause_is_out_of_order(tmp_path: Path) -> None:
     steps = "  - email: welcome\n    at: day 4\n  - wait: 5 days\n  - email: guide\n    at: day 7\n"
 

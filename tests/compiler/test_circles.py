@@ -42,6 +42,24 @@ def test_a_circle_that_one_of_them_stops_is_a_warning(tmp_path: Path) -> None:
     assert told(tmp_path, {"a": entering("b", "reentry: yes\n"), "b": entering("a")}) == [("W008", "a → b → a")]
 
 
+def test_a_circle_comes_round_too_soon_for_a_long_reentry(tmp_path: Path) -> None:
+    soon = {"a": entering("b", "reentry: 6 months\n"), "b": entering("a", "reentry: yes\n")}
+
+    assert told(tmp_path, soon) == [("W008", "a → b → a")]
+
+
+def test_and_late_enough_where_the_others_take_long(tmp_path: Path) -> None:
+    slow = entering("a", "reentry: yes\n").replace("1 month", "7 months")
+
+    assert told(tmp_path, {"a": entering("b", "reentry: 6 months\n"), "b": slow}) == [("E048", "a → b → a")]
+
+
+def test_whoever_is_still_inside_when_the_circle_comes_round_is_not_taken_in(tmp_path: Path) -> None:
+    long = entering("b", "reentry: yes\n") + "  - {email: guide, after: 6 months}\n"
+
+    assert told(tmp_path, {"a": long, "b": entering("a", "reentry: yes\n")}) == [("W008", "a → b → a")]
+
+
 def test_two_circles_are_told_apart(tmp_path: Path) -> None:
     cadences = {name: entering(other, "reentry: yes\n") for name, other in [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]}
 
