@@ -19,8 +19,8 @@ from engine.runtime import Runtime
 from engine.schema import sends
 from engine.scoring.handoff import answer
 from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, full_report, reply
-from engine.simulate.posts import Post
 from engine.simulate.recipients import Act, Intended
+from engine.simulate.seen import SeenMail
 from engine.tokens import SendToken, in_address
 from engine.vocabulary import EventType, HandoffState, Origin
 from webhooks.entries import Entry, Fetched, Mailed, OptedOut
@@ -74,13 +74,13 @@ class DirectActs:
         write, purpose = LETTERS[one.act]
         domain = self.runtime.settings.reply_domain
         token = in_address(self.runtime.tokens.seal(SendToken(send_id=one.mail.send_id, link_table_id=one.mail.link_table_id)))
-        post = Post(message_id=f"<{token}@{domain}>", reply_to=f"r+{token}@{domain}", envelope_from=f"b+{token}@{domain}")
+        seen = SeenMail(message_id=f"<{token}@{domain}>", reply_to=f"r+{token}@{domain}", envelope_from=f"b+{token}@{domain}")
         return Mailed(
             at=one.at,
             purpose=purpose,
             recipient=f"{purpose}+{token}@{domain}",
             envelope_sender="" if purpose == Purpose.BOUNCE else one.mail.recipient,
-            raw=write(one.mail.recipient, post),
+            raw=write(one.mail.recipient, seen),
         )
 
 
@@ -90,7 +90,7 @@ OBSERVED: dict[Act, tuple[EventType, dict[str, object]]] = {
     Act.ORDER: (EventType.PURCHASED, {}),
 }
 BEYOND_MAIL = {*ANSWERS, *OBSERVED, Act.SHIPMENT}
-LETTERS: dict[Act, tuple[Callable[[str, Post], bytes], Purpose]] = {
+LETTERS: dict[Act, tuple[Callable[[str, SeenMail], bytes], Purpose]] = {
     Act.REPLY: (reply, Purpose.REPLY),
     Act.AUTO_REPLY: (away_note, Purpose.REPLY),
     Act.BOUNCE: (delivery_report, Purpose.BOUNCE),

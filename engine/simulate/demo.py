@@ -30,9 +30,9 @@ from engine.simulate.mailbox import NotingWire
 from engine.simulate.make import go_home, make_runtime, open_database
 from engine.simulate.over_wire import WireActs
 from engine.simulate.people import Person, make_people
-from engine.simulate.posts import Post
 from engine.simulate.reception import Reception, receiving
 from engine.simulate.recipients import Recipients
+from engine.simulate.seen import SeenMail
 from engine.simulate.shop import Shop
 from engine.simulate.sink import Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
@@ -96,12 +96,12 @@ def make_demo_world(
     stack: ExitStack, runtime: Runtime, clock: VirtualClock, recipients: Recipients, reception: Reception
 ) -> World:
     arrived: list[tuple[int, datetime]] = []
-    posts: dict[int, Post] = {}
-    wire = stack.enter_context(NotingWire(wire=runtime.wire, arrived=arrived, posts=posts, now=clock.now))
+    seen: dict[int, SeenMail] = {}
+    wire = stack.enter_context(NotingWire(wire=runtime.wire, arrived=arrived, seen=seen, now=clock.now))
     noted = make_runtime(runtime.settings, runtime.database, wire)
     drain = stack.enter_context(receiving(noted, clock))
     shop = Shop(url=reception.url, key=str(runtime.settings.webhook_key), clock=clock)
-    acts = WireActs(posts=posts, reply_port=reception.reply_port, shop=shop, afterwards=drain)
+    acts = WireActs(seen=seen, reply_port=reception.reply_port, shop=shop, afterwards=drain)
     return World(runtime=noted, clock=clock, recipients=recipients, perform=acts.perform, patience=PATIENCE, arrived=arrived)
 
 

@@ -6,7 +6,7 @@ Before: a recipient means to write. After: it goes to the receiver, by SMTP or s
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from engine.simulate.posts import Post
+from engine.simulate.seen import SeenMail
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 SCANNER = "Mozilla/5.0 (compatible; Barracuda Sentinel (EE))"
@@ -51,46 +51,46 @@ User-Agent: mx.example/1.0
 Version: 1"""
 
 
-def reply(recipient: str, post: Post) -> bytes:
+def reply(recipient: str, seen: SeenMail) -> bytes:
     """A person's own words."""
-    return letter(recipient, post, "Re: your mail", ANSWER).as_bytes(policy=SMTP)
+    return letter(recipient, seen, "Re: your mail", ANSWER).as_bytes(policy=SMTP)
 
 
-def away_note(recipient: str, post: Post) -> bytes:
+def away_note(recipient: str, seen: SeenMail) -> bytes:
     """By a machine, and it says so (RFC 3834)."""
-    message = letter(recipient, post, "Out of office", AWAY)
+    message = letter(recipient, seen, "Out of office", AWAY)
     message["Auto-Submitted"] = "auto-replied"
     return message.as_bytes(policy=SMTP)
 
 
-def delivery_report(recipient: str, post: Post) -> bytes:
+def delivery_report(recipient: str, seen: SeenMail) -> bytes:
     """That the address does not work (RFC 3464)."""
-    return returned(recipient, post, NO_SUCH_MAILBOX)
+    return returned(recipient, seen, NO_SUCH_MAILBOX)
 
 
-def full_report(recipient: str, post: Post) -> bytes:
+def full_report(recipient: str, seen: SeenMail) -> bytes:
     """That it does not work for now (RFC 3464)."""
-    return returned(recipient, post, MAILBOX_FULL)
+    return returned(recipient, seen, MAILBOX_FULL)
 
 
-def returned(recipient: str, post: Post, why: str) -> bytes:
+def returned(recipient: str, seen: SeenMail, why: str) -> bytes:
     fields = why.format(recipient=recipient)
-    return report(post, "delivery-status", "Undelivered Mail Returned to Sender", "It could not be delivered.", fields)
+    return report(seen, "delivery-status", "Undelivered Mail Returned to Sender", "It could not be delivered.", fields)
 
 
-def complaint_report(_recipient: str, post: Post) -> bytes:
+def complaint_report(_recipient: str, seen: SeenMail) -> bytes:
     """RFC 5965."""
-    return report(post, "feedback-report", "complaint", "Somebody marked it as spam.", SPAM)
+    return report(seen, "feedback-report", "complaint", "Somebody marked it as spam.", SPAM)
 
 
-def letter(recipient: str, post: Post, subject: str, words: str) -> EmailMessage:
+def letter(recipient: str, seen: SeenMail, subject: str, words: str) -> EmailMessage:
     message = EmailMessage()
-    message["From"], message["To"] = recipient, post.reply_to
-    message["Subject"], message["In-Reply-To"] = subject, post.message_id
+    message["From"], message["To"] = recipient, seen.reply_to
+    message["Subject"], message["In-Reply-To"] = subject, seen.message_id
     message.set_content(words)
     return message
 
 
-def report(post: Post, kind: str, subject: str, words: str, fields: str) -> bytes:
-    text = REPORT.format(envelope_from=post.envelope_from, kind=kind, subject=subject, words=words, fields=fields)
+def report(seen: SeenMail, kind: str, subject: str, words: str, fields: str) -> bytes:
+    text = REPORT.format(envelope_from=seen.envelope_from, kind=kind, subject=subject, words=words, fields=fields)
     return text.replace("\n", "\r\n").encode()

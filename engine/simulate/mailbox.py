@@ -14,8 +14,8 @@ from engine.deliver.wire import Accepted, Flight, Outcome, Recheck, Refused, Wir
 from engine.prepared import Prepared
 from engine.render.artifact import link_table_id
 from engine.schema import leads, sends
-from engine.simulate.posts import Post, read_post
 from engine.simulate.recipients import Received
+from engine.simulate.seen import SeenMail, read_mail
 from engine.sql import rows_at_once
 from engine.versions import artifact
 
@@ -48,11 +48,11 @@ class MailboxWire:
 
 @dataclass(slots=True, kw_only=True)
 class NotingWire:
-    """A real wire, beside which is noted what arrived: (send id, when) in `arrived`, what is in it in `posts`."""
+    """A real wire, beside which is noted what arrived: (send id, when) in `arrived`, what is in it in `seen`."""
 
     wire: Wire
     arrived: list[tuple[int, datetime]]
-    posts: dict[int, Post]
+    seen: dict[int, SeenMail]
     now: Callable[[], datetime]
 
     def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
@@ -60,7 +60,7 @@ class NotingWire:
         for flight, outcome in zip(flights, outcomes, strict=True):
             if isinstance(outcome, Accepted):
                 self.arrived.append((flight.send_id, self.now()))
-                self.posts[flight.send_id] = read_post(flight.envelope_from, flight.message)
+                self.seen[flight.send_id] = read_mail(flight.envelope_from, flight.message)
         return outcomes
 
     def close(self) -> None:

@@ -11,8 +11,8 @@ from typing import assert_never
 from urllib.parse import urlencode, urlsplit
 
 from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, full_report, reply
-from engine.simulate.posts import Post
 from engine.simulate.recipients import Act, Intended
+from engine.simulate.seen import SeenMail
 from engine.simulate.shop import Shop
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -20,9 +20,9 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 @dataclass(slots=True)
 class WireActs:
-    """Carries out intentions over HTTP and SMTP. `posts`: the mails as they arrived, by send id."""
+    """Carries out intentions over HTTP and SMTP. `seen`: the mails as they arrived, by send id."""
 
-    posts: Mapping[int, Post]
+    seen: Mapping[int, SeenMail]
     reply_port: int
     shop: Shop
     afterwards: Callable[[], None]  # what the receiver does behind its answers
@@ -30,32 +30,32 @@ class WireActs:
 
     def perform(self, intended: Sequence[Intended]) -> None:
         for one in intended:
-            post = self.posts.get(one.mail.send_id)
-            if post is not None:
-                self.do(one, post)
+            seen = self.seen.get(one.mail.send_id)
+            if seen is not None:
+                self.do(one, seen)
         self.afterwards()
 
-    def do(self, one: Intended, post: Post) -> None:
+    def do(self, one: Intended, seen: SeenMail) -> None:
         recipient = one.mail.recipient
         match one.act:
             case Act.OPEN:
-                self.fetch(post.pixel)
+                self.fetch(seen.pixel)
             case Act.CLICK:
-                self.fetch(post.links.get(one.link or 0), agent=SCANNER if one.by_machine else BROWSER)
+                self.fetch(seen.links.get(one.link or 0), agent=SCANNER if one.by_machine else BROWSER)
             case Act.UNSUBSCRIBE:
-                self.fetch(post.unsubscribe, form=ONE_CLICK)
+                self.fetch(seen.unsubscribe, form=ONE_CLICK)
             case Act.REPLY:
-                self.send(reply(recipient, post), post.reply_to, recipient)
+                self.send(reply(recipient, seen), seen.reply_to, recipient)
             case Act.AUTO_REPLY:
-                self.send(away_note(recipient, post), post.reply_to, recipient)
+                self.send(away_note(recipient, seen), seen.reply_to, recipient)
             case Act.BOUNCE:
-                self.send(delivery_report(recipient, post), post.envelope_from, "")
+                self.send(delivery_report(recipient, seen), seen.envelope_from, "")
             case Act.SOFT_BOUNCE:
-                self.send(full_report(recipient, post), post.envelope_from, "")
+                self.send(full_report(recipient, seen), seen.envelope_from, "")
             case Act.COMPLAIN:
-                self.send(complaint_report(recipient, post), post.envelope_from, "")
+                self.send(complaint_report(recipient, seen), seen.envelope_from, "")
             case Act.ACCEPT | Act.DECLINE | Act.CLOSE:
-                self.fetch(post.answer, form={"answer": ANSWERS[one.act]})
+                self.fetch(seen.answer, form={"answer": ANSWERS[one.act]})
             case Act.VISIT:
                 self.shop.tell_visit(recipient, one.mail.send_id, one.at)
             case Act.ASK:

@@ -13,7 +13,7 @@ ADDRESS = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class SeenMail:
     """What a recipient can do with a mail. `links`: by their number in the mail."""
 
     message_id: str
@@ -25,7 +25,7 @@ class Post:
     links: dict[int, str] = field(default_factory=dict)
 
 
-def read_post(envelope_from: str, message: bytes) -> Post:
+def read_mail(envelope_from: str, message: bytes) -> SeenMail:
     """Read a message that we sent; what is not in it is None."""
     headers, _, _body = message.partition(b"\r\n\r\n")
     found = {m["name"].decode().lower(): m["value"].decode("ascii", "replace") for m in HEADER.finditer(headers)}
@@ -38,7 +38,7 @@ def read_post(envelope_from: str, message: bytes) -> Post:
         else:
             by_kind[kind] = url
     answer_to = ADDRESS.search(found.get("reply-to", ""))
-    return Post(
+    return SeenMail(
         message_id=found.get("message-id", ""),
         reply_to=answer_to[0] if answer_to else None,
         envelope_from=envelope_from,
