@@ -99,7 +99,7 @@ def sorted_out(tx: Tx, way: Course, lead_ids: Sequence[int], *, again: bool) -> 
     fit, refused = [], {}
     for lead_id in lead_ids:
         lead = known.get(lead_id)
-        reason = objection(lead, policy) or (None if again or lead is None else too_soon(lead, way, policy, tx.now))
+        reason = NotEnrolled.NO_LEAD if lead is None else objection(lead, way, policy, tx.now, again=again)
         if reason is not None:
             refused[lead_id] = reason
         elif lead is not None:
@@ -132,9 +132,8 @@ def stopped_addresses(tx: Tx, topic: str, address_keys: Sequence[str]) -> set[st
     return {row.address_key for row in STOPPED.rows(tx, keys=address_keys, scopes=scopes)} if address_keys else set()
 
 
-def objection(lead: Candidate | None, policy: Policy) -> NotEnrolled | None:
-    if lead is None:
-        return NotEnrolled.NO_LEAD
+def objection(lead: Candidate, way: Course, policy: Policy, now: datetime, *, again: bool = False) -> NotEnrolled | None:
+    """The first reason against it; None: it may come in."""
     if lead.is_inside:
         return NotEnrolled.INSIDE
     if not lead.row.email or not lead.row.address_key:
@@ -145,7 +144,7 @@ def objection(lead: Candidate | None, policy: Policy) -> NotEnrolled | None:
         return NotEnrolled.CONSENT_REFUSED
     if lead.consent == Consent.UNKNOWN and policy.unknown_consent == "hold":
         return NotEnrolled.CONSENT_UNKNOWN
-    return None
+    return None if again else too_soon(lead, way, policy, now)
 
 
 def too_soon(lead: Candidate, way: Course, policy: Policy, now: datetime) -> NotEnrolled | None:

@@ -19,6 +19,7 @@ from engine.prepared import Prepared
 from engine.schedule.endings import compiled_or_none
 from engine.schedule.enrol import enrol_leads, note_refusals
 from engine.schedule.memberships import Watched, meaning_of, segments_watched, strays, update_memberships, watched_under
+from engine.schedule.refused import no_longer_refused
 from engine.schedule.segments import who_matches
 from engine.schema import cadences
 from engine.sql import rows_at_once
@@ -100,6 +101,16 @@ def follow(tx: Tx, name: str, lead_ids: Collection[int], ways: Collection[WayIn]
     for way in ways:
         if way.entry.segment == name and came:
             let_in(tx, way, came, by=f"segment:{name}")
+
+
+def ask_again(tx: Tx, name: str, lead_ids: Collection[int]) -> None:
+    """Let in those of these leads that were refused as they came into the segment, are in it still, and may come now."""
+    ways, policy = ways_in(tx), live_rules(tx).policy
+    lock_leads(tx, lead_ids)
+    follow(tx, name, lead_ids, ways, policy)
+    for way in ways:
+        if way.entry.segment == name:
+            let_in(tx, way, no_longer_refused(tx, way.plan.name, name, among=lead_ids), by=f"segment:{name}")
 
 
 def may_move(segment: str, policy: Policy, event_type: str | None) -> bool:

@@ -1,4 +1,5 @@
-"""The sweep: who came to match a segment, or ceased to, by time alone: `within` runs out, points fade.
+"""The sweep: who came to match a segment, or ceased to, by time alone: `within` runs out, points fade; and who came to match it
+and was refused, but would not be now.
 
 Before: `engine.processes.upkeep` comes by every few seconds, and the simulator now and then. After: `engine.schedule.entries` has
 let in those who came. Leads that change are looked at when they change; this is for the others, and once a day for all.
@@ -13,8 +14,9 @@ from engine.conditions import condition
 from engine.database import Database, Tx
 from engine.errors import ConditionError
 from engine.expressions.sql_values import NotInSql
-from engine.schedule.entries import enter_by_segment, ways_in
+from engine.schedule.entries import ask_again, enter_by_segment, ways_in
 from engine.schedule.memberships import meaning_of, segments_watched, strays
+from engine.schedule.refused import no_longer_refused
 from engine.schedule.segments import every_lead
 from engine.schema import installation
 from engine.sql import insert
@@ -39,7 +41,9 @@ def sweep_if_due(database: Database) -> int:
 
 
 def sweep(database: Database, *, everything: bool = False) -> int:
-    """Look at all leads, and let in those who came. `everything`: also by segments that time alone does not move."""
+    """Look at all leads, and let in those who came, or may come in by now. `everything`: also by segments that time alone does
+    not move.
+    """
     moved = 0
     with database.read() as tx:
         names = segments_watched(way.entry for way in ways_in(tx))
@@ -47,6 +51,7 @@ def sweep(database: Database, *, everything: bool = False) -> int:
     for name in names:
         if policy is not None and (everything or time_moves(policy, name)):
             moved += sweep_segment(database, policy, name)
+        moved += sweep_refused(database, name)
     return moved
 
 
@@ -60,6 +65,17 @@ def sweep_segment(database: Database, policy: Policy, name: str) -> int:
     for start in range(0, len(found), AT_ONCE):
         with database.write() as tx:
             enter_by_segment(tx, found[start : start + AT_ONCE])
+    return len(found)
+
+
+def sweep_refused(database: Database, name: str) -> int:
+    """Who came into the segment and was refused for a reason that is gone by now."""
+    with database.read() as tx:
+        cadences = {way.plan.name for way in ways_in(tx) if way.entry.segment == name}
+        found = sorted({lead_id for cadence in cadences for lead_id in no_longer_refused(tx, cadence, name)})
+    for start in range(0, len(found), AT_ONCE):
+        with database.write() as tx:
+            ask_again(tx, name, found[start : start + AT_ONCE])
     return len(found)
 
 

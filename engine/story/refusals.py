@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.leads import Lead
-from engine.schema import enrolments, refusals
+from engine.schedule.refused import CAME_IN_SINCE
+from engine.schema import refusals
 from engine.story.steps import at
 from engine.vocabulary import NotEnrolled
 
@@ -32,12 +33,7 @@ def stayed_out(tx: Tx, lead: Lead, local: ZoneInfo) -> tuple[str, ...]:
 
 def standing_refusals(tx: Tx, lead: Lead) -> Sequence[Row]:
     """Why the lead last stayed out of cadences that it has not come into since."""
-    came_in_since = sa.exists().where(
-        enrolments.c.lead_id == refusals.c.lead_id,
-        enrolments.c.cadence == refusals.c.cadence,
-        enrolments.c.created_at > refusals.c.at,
-    )
-    chosen = sa.select(refusals).where(refusals.c.lead_id == lead.id, ~came_in_since)
+    chosen = sa.select(refusals).where(refusals.c.lead_id == lead.id, ~CAME_IN_SINCE)
     return tx.run(chosen.order_by(refusals.c.at)).all()
 
 

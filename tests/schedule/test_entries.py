@@ -14,6 +14,7 @@ from engine.events import NewEvent, record_events
 from engine.expressions.fields import EventKind, EventSchema, Field, FieldType, LeadSchema
 from engine.leads import set_fields
 from engine.reactions import react
+from engine.schedule.enrol import enrol_leads
 from engine.schedule.entries import enter_by_segment
 from engine.schedule.leave import leave
 from engine.schedule.sweep import EVERY, sweep, sweep_if_due
@@ -225,6 +226,65 @@ def test_a_cadence_taken_away_forgets_who_was_in_its_segment(database: Database)
 
         assert tx.run(sa.select(memberships)).all() == []
         assert tx.run(sa.select(cadences.c.version_id).where(cadences.c.name == "welcome")).scalar() is None
+
+
+def test_who_was_refused_on_coming_into_a_segment_is_asked_again_when_the_reason_is_gone(database: Database, clock: VirtualClock):
+    with database.write() as tx:
+        apply(tx, entering(by_segment("big"), reentry=Span(days=5)), unknown_consent="hold", **RULES)
+        silent, nameless, unwilling, had_before = (add_lead(tx, email=email) for email in ("", None, "", ""))
+        add_consent(tx, lead_id=unwilling, state="refused")
+        for lead_id in (nameless, had_before):
+            add_consent(tx, lead_id=lead_id)
+        enrol_leads(tx, "welcome", [had_before])
+    end_all(database)
+    clock.move_to(clock.now() + timedelta(minutes=1))
+    with database.write() as tx:
+        for lead_id in (silent, nameless, unwilling, had_before):
+            set_employees(tx, lead_id, 80)
+    told = refused(database)
+    assert [reason for _lead_id, reason, _by in told] == ["consent_unknown", "no_address", "consent_refused", "had_before"]
+    assert sweep(database) == 0
+
+    with database.write() as tx:
+        add_consent(tx, lead_id=silent)
+        tx.run(sa.update(leads).where(leads.c.id == nameless).values(email="a@example.com", address_key="a"))
+    assert sweep(database) == 2
+    assert inside(database) == [had_before, silent, nameless]
+    clock.move_to(clock.now() + timedelta(days=6))
+    assert sweep(database) == 1
+
+    assert inside(database) == [had_before, silent, nameless, had_before]
+    assert sweep(database) == 0
+    assert refused(database)[2] == (unwilling, "consent_refused", "segment:big")
+
+
+def test_whoever_left_the_segment_meanwhile_is_not_asked_again(database: Database):
+    with database.write() as tx:
+        apply(tx, entering(by_segment("big")), unknown_consent="hold", **RULES)
+        lead_id = add_lead(tx)
+        set_employees(tx, lead_id, 80)
+        tx.run(sa.update(leads).values(fields={"employees": 5}))
+        add_consent(tx, lead_id=lead_id)
+
+    assert sweep(database) == 1
+    assert (inside(database), members(database)) == ([], [])
+
+
+def test_an_edit_lets_in_nobody_who_was_refused(database: Database, clock: VirtualClock):
+    with database.write() as tx:
+        apply(tx, entering(by_segment("big")), unknown_consent="hold", **RULES)
+        silent, had_before = add_lead(tx), add_lead(tx)
+        add_consent(tx, lead_id=had_before)
+        enrol_leads(tx, "welcome", [had_before])
+    end_all(database)
+    clock.move_to(clock.now() + timedelta(minutes=1))
+    with database.write() as tx:
+        for lead_id in (silent, had_before):
+            set_employees(tx, lead_id, 80)
+        apply(tx, entering(by_segment("big"), reentry=Span()), unknown_consent="nurture", **RULES)
+
+    assert sweep(database) == 0
+    assert inside(database) == [had_before]
 
 
 def test_two_processes_that_see_the_same_edge_enrol_once(database: Database):
