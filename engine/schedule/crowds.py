@@ -123,11 +123,13 @@ def crowds(tx: Tx, plan: CadencePlan, version_ids: Sequence[int], policy: Policy
 
 
 def is_untouched(edit: Edit, position: Position, pasts: Pasts) -> bool:
-    """Nothing that is ahead of them differs, nor have they had any of it."""
+    """Nothing that is ahead of them differs, nor have they had any of it, nor may they have had it in an earlier passage under
+    another name.
+    """
     if position.step_id not in edit.alike:
         return False
     ahead = edit.futures[edit.same[position.step_id]]
-    return ahead.isdisjoint(pasts.of(position).taken)
+    return ahead.isdisjoint(pasts.of(position).taken) and (position.passage == 1 or ahead.isdisjoint(edit.renamed))
 
 
 def crowds_touched(survey: Survey, standing: Sequence[Position]) -> list[Crowd]:
@@ -143,7 +145,8 @@ def crowds_touched(survey: Survey, standing: Sequence[Position]) -> list[Crowd]:
 def leaving_of(old: Course, new: Course, now: Policy, then: Policy, *, whole: bool) -> Leaving:
     same = counterparts(old.plan, new.plan)
     alike = alike_from(old, new, same) if not whole and bears_on_schedule(now) == bears_on_schedule(then) else frozenset()
-    edit = Edit(old=old, new=new, same=same, alike=alike, futures=futures_of(new))
+    renamed = frozenset(there for step_id, there in same.items() if there != step_id)
+    edit = Edit(old=old, new=new, same=same, alike=alike, renamed=renamed, futures=futures_of(new))
     return Leaving(edit=edit, sides=(side_of(old, now), side_of(new, then)))
 
 

@@ -58,13 +58,15 @@ class Place(NamedTuple):
 class Edit:
     """A cadence's version and the one that takes its place. `same`: see `engine.schedule.counterparts`.
 
-    `alike`: the old steps from which on nothing differs, where that may be relied on; `futures`: of the new version's steps.
+    `alike`: the old steps from which on nothing differs, where that may be relied on; `renamed`: the new steps with another id;
+    `futures`: of the new version's steps.
     """
 
     old: Course
     new: Course
     same: Mapping[str, str]
     alike: frozenset[str] = frozenset()
+    renamed: frozenset[str] = frozenset()
     futures: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
@@ -98,7 +100,8 @@ def fate(edit: Edit, place: Place, passages: tuple[Passage, Passage], outlooks: 
 
 def may_meet(edit: Edit, place: Place, where: Fate) -> frozenset[str]:
     """Steps of the new version from which on all is as it would have been: none of what is passed over lies ahead."""
-    passed_over = {*place.past.taken, *where.blocked, place.step_id, *place.sent_before}
+    by_old_id = {*place.past.taken, place.step_id, *place.sent_before}
+    passed_over = {*by_old_id, *where.blocked, *(edit.same[step_id] for step_id in by_old_id if step_id in edit.same)}
     there = (edit.same[step_id] for step_id in edit.alike)
     return frozenset(step_id for step_id in there if not edit.futures[step_id] & (passed_over - {step_id}))
 

@@ -25,7 +25,7 @@ from engine.versions import current_version
 from engine.vocabulary import TouchState
 from tests.factories import add_lead, add_send
 from tests.schedule.lived_out import START, Lived, live_out, new_case, throw_away_database
-from tests.schedule.plans import after, apply, at, branch, cadence, chain, email, task, wait, workspace
+from tests.schedule.plans import after, apply, arm, at, branch, cadence, chain, email, split, task, wait, workspace
 
 both = pytest.mark.both_databases
 ONE, TWO, SIX = email("one", at("")), email("two", at("5 days")), email("six", at("9 days"))
@@ -255,6 +255,33 @@ def test_after_counts_from_the_step_before_the_one_that_is_gone(sqlite_database:
         assert tx.run(sa.select(touches.c.due_at).where(touches.c.step_id == "late")).scalar_one() == datetime(
             2026, 1, 8, 9, tzinfo=UTC
         )
+
+
+def test_who_draws_another_arm_because_the_split_has_another_name_is_told(sqlite_database: Database):
+    ways = (arm("short", next="two"), arm("long", next="six"))
+    with sqlite_database.write() as tx:
+        apply(tx, cadence(email("one", next="split"), split("split", *ways), TWO, SIX))
+        enrol_leads(tx, "new-enquiry", [add_lead(tx) for _ in range(20)])
+        plan = workspace(cadence(email("one", next="parts"), split("parts", *ways), TWO, SIX, on_change="migrate"))
+
+        work = work_out(tx, plan, {})
+
+        assert {(mail.step, mail.how) for mail in work.changes.cadences[0].mails} == {
+            (step, how) for step in ("two", "six") for how in ("gained", "lost")
+        }
+        assert work.changes == work_out(tx, plan, {}, whole=True).changes
+
+
+def test_a_mail_of_an_earlier_passage_that_comes_again_under_another_id_is_told(sqlite_database: Database):
+    with sqlite_database.write() as tx:
+        lead_id = enrolled(tx, TWO)
+        end_open(tx)
+        apply(tx, cadence(*chain(ONE, TWO, SIX)))
+        enrol_leads(tx, "new-enquiry", [lead_id], again=True)
+
+        [change] = work_out(tx, workspace(migrating(ONE, renamed(TWO, "deux"), SIX)), {}).changes.cadences
+
+        assert [(mail.step, mail.how) for mail in change.mails] == [("deux", "gained")]
 
 
 def enrolled(tx: Tx, *steps, **changed) -> int:
