@@ -138,12 +138,13 @@ def artifacts_of(cases: Sequence[Case]) -> dict[str, Artifact]:
 
 
 def let_in(tx: Tx, case: Case, number: int) -> None:
-    """Some today, some as if they had come in a while ago; some have looked at the prices."""
+    """Some today, some as if they had come in a while ago, some once more; some have looked at the prices."""
     dice = case.dice
     new = [add_person(tx, dice) for _ in range(number)]
     case.people += new
     for some in (new[0::3], new[1::3], new[2::3]):
         enrol_leads(tx, case.name, some, anchor_at=tx.now - timedelta(days=dice.choice((0, 0, dice.randint(0, 30)))))
+    enrol_leads(tx, case.name, dice.sample(case.people, number // 4), again=True)  # of those who have been through it
     record_events(tx, [looked_at_prices(tx, lead_id, dice.randint(0, 25)) for lead_id in new if dice.random() < 0.3])
 
 
