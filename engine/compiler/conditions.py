@@ -108,12 +108,14 @@ def check_template(scalar: Scalar, lead_fields: Collection[str] | None, findings
         reason = error.message if isinstance(error, TemplateSyntaxError) else "it is too long or too deep"
         findings.add("E038", scalar.place, f"the placeholders of {quote(scalar.text)} cannot be read: {reason}")
         return
+    known = [f"lead.{field}" for field in lead_fields or ()]
     for name in tree.find_all(nodes.Name):
         if name.ctx == "load" and name.name != "lead":
-            findings.unknown("E035", scalar.place, "placeholder", name.name, ["lead"])
+            message = f"unknown placeholder {quote(name.name)}; write `lead.` and a field of leads.yaml"
+            findings.guess("E035", scalar.place, message, name.name, known)
     for field in lead_fields_of(tree):
         if lead_fields is not None and field not in lead_fields:
-            findings.unknown("E035", scalar.place, "field", f"lead.{field}", [f"lead.{each}" for each in lead_fields])
+            findings.unknown("E035", scalar.place, "field", f"lead.{field}", known)
 
 
 def within_limit(text: str) -> str:

@@ -4,13 +4,14 @@ Nothing of the compiler comes before this module; every later stage adds to a `F
 each code to the marketer, and `tests/compiler/bad/<code>` holds a workspace that shows it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from itertools import chain
 from typing import NamedTuple
 
 MOST = 100  # of one file: who has more reads the first ones anyway
+FEW = 6  # names that are all told
 
 
 class Place(NamedTuple):
@@ -79,7 +80,7 @@ TABLE: dict[str, Row] = {
     "E045": Row("a split with less than two arms", "Add an arm, or write the steps without a split."),
     "E046": Row("a holdout with steps", "Remove its steps, or `holdout:`: who is held out gets none, for comparison."),
     "E047": Row("an arm without steps", "Give it steps, or say `holdout: yes`."),
-    "E048": Row("cadences that enter each other for ever", "Give one of them `reentry: no`, or take one `enter` away."),
+    "E048": Row("cadences that enter each other for ever", "Give one a longer `reentry:`, or `no`, or take one `enter` away."),
     "E049": Row("an attachment that is not there", "Put the file into attachments/, or correct its name."),
     "E050": Row("an attachment that is too large", "Keep files under 5 MB and a mail under 10 MB; link to larger ones."),
     "E051": Row("a kind of file that cannot be attached", "Make it a PDF or a picture, or link to it."),
@@ -163,8 +164,10 @@ class Findings:
             self._files_with_errors.add(file)
 
     def unknown(self, code: str, place: Place, what: str, name: str, known: Iterable[str]) -> None:
-        """Add that `name` is not among the `known` ones, with the closest of those as the suggestion."""
-        self.guess(code, place, f"unknown {what} {quote(name)}", name, known)
+        """Add that `name` is not among the `known` ones, with the closest of those, or all where they are few."""
+        names = sorted(set(known))
+        meant = self.meant(place.file, name, names)
+        self.add(code, place, f"unknown {what} {quote(name)}{'' if meant else all_of(names)}", meant)
 
     def guess(self, code: str, place: Place, message: str, name: str, known: Iterable[str]) -> None:
         """Add a finding about `name`, with the closest of the `known` ones as the suggestion."""
@@ -206,6 +209,18 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     by_folded = {each.casefold(): each for each in known}
     close = get_close_matches(name.casefold(), by_folded, n=1)
     return by_folded[close[0]] if close else None
+
+
+def all_of(names: Sequence[str]) -> str:
+    """What there is instead; of many, nothing."""
+    match len(names):
+        case 0:
+            return "; there is none"
+        case 1:
+            return f"; there is only {names[0]}"
+        case few if few <= FEW:
+            return f"; there are {', '.join(names)}"
+    return ""
 
 
 def quote(text: str, longest: int = 60) -> str:

@@ -60,7 +60,8 @@ def read_entry(node: Node, findings: Findings) -> Entry | None:
     own = Section(node, "a way in", ENTRY, findings)
     if ("segment" in own) == ("event" in own):
         if not own.is_misshapen and not own.misspelt:
-            findings.add("E054", node.place, "a way in needs one of `segment:` and `event:`")
+            told = "names `segment:` or `event:`, not both" if "event" in own else "needs `segment:` or `event:`"
+            findings.add("E054", node.place, f"a way in {told}")
         return None
     if "segment" in own and "if" in own:
         findings.add("E054", own.place_of("if"), "`if:` belongs to an `event:`; a segment has its condition in segments.yaml")

@@ -124,7 +124,7 @@ def entries_of(node: Node | None, what: str, findings: Findings) -> tuple[tuple[
     if isinstance(node, Mapping):
         return node.entries
     if node is not None and not is_nothing(node):
-        findings.add("E013", node.place, f"{what} must be a mapping of keys to values")
+        findings.add("E013", node.place, f"{what} must be a mapping: keys and values, such as `key: value`")
     return ()
 
 
@@ -142,7 +142,7 @@ def items_of(node: Node, what: str, findings: Findings) -> tuple[Node, ...]:
     if is_nothing(node):
         findings.add("E028", node.place, f"{what} is empty")
     else:
-        findings.add("E013", node.place, f"{what} must be a list")
+        findings.add("E013", node.place, f"{what} must be a list: entries that begin with `- `")
     return ()
 
 

@@ -52,6 +52,23 @@ def test_a_diagnostic_prints_its_place_code_and_suggestion() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ([], "; there is none"),
+        (["dana"], "; there is only dana"),
+        (["priya", "dana", "jonas"], "; there are dana, jonas, priya"),
+        (list("abcdefgh"), ""),
+    ],
+)
+def test_a_name_that_is_close_to_none_is_told_with_those_there_are_if_they_are_few(known: list[str], told: str) -> None:
+    findings = Findings()
+
+    findings.unknown("E021", Place("cadences/trial.yaml", 2, 8), "rep", "mr-smith", known)
+
+    assert [found.message for found in findings.in_order()] == [f'unknown rep "mr-smith"{told}']
+
+
 def test_a_diagnostic_as_json_has_each_part() -> None:
     found = Diagnostic(file="a.yaml", line=2, column=3, code="E012", message="m", suggestion="s")
 
