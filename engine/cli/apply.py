@@ -1,7 +1,8 @@
 """`handraiser apply`: puts the workspace into force, as `handraiser plan` told it.
 
-Before: `handraiser plan`. After: the dispatcher claims by the new versions. What was planned is worked out again in the very
-transaction that carries it out.
+Before: `handraiser plan`. After: the dispatcher claims by the new versions. What becomes of everybody is worked out first, since
+on SQLite nobody else can write while it is carried out; and in the very transaction that carries it out once more, for those who
+have moved, come in or left meanwhile.
 """
 
 import json
@@ -51,16 +52,19 @@ def apply_command(saved: Path | None, within: int, workspace: Path, as_json: boo
     compiled = compile_or_exit(workspace, as_json=as_json)
     plan_then = None if saved is None else read_saved(saved)
     _settings, database = open_workspace(workspace)
+    assert compiled.plan is not None
+    tell(f"working out what becomes of the people inside {len(compiled.plan.cadences)} cadences", as_json=as_json)
+    with database.read() as tx:
+        work = work_out(tx, compiled.plan, compiled.artifacts)
     with database.write() as tx:
-        changes = apply_now(tx, compiled, plan_then, within, as_json=as_json)
+        changes = apply_now(tx, compiled, work, plan_then, within, as_json=as_json)
     print_json(changes.as_plain()) if as_json else click.echo("\n".join(lines(changes)))
 
 
-def apply_now(tx: Tx, compiled: Compiled, saved: dict[str, Any] | None, within: int, *, as_json: bool) -> Changes:
+def apply_now(tx: Tx, compiled: Compiled, since: Work, saved: dict[str, Any] | None, within: int, *, as_json: bool) -> Changes:
     assert compiled.plan is not None
-    tell(f"working out what becomes of the people inside {len(compiled.plan.cadences)} cadences", as_json=as_json)
     hold_inside(tx, compiled.plan)
-    work = work_out(tx, compiled.plan, compiled.artifacts)
+    work = work_out(tx, compiled.plan, compiled.artifacts, since=since)
     if saved is not None:
         stop_unless_as_saved(work, deviations(saved, work, hash_of(compiled.plan)), within, as_json=as_json)
     return carry_out_work(

@@ -4,7 +4,7 @@ Before: `engine.schedule.positions` reads where everybody stands. After: each cr
 people are in one crowd where no date and no answer to a condition tells them apart; of instants that lie behind, the day will do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
@@ -93,12 +93,20 @@ class Survey:
     is_exact: bool
 
 
-def crowds(tx: Tx, plan: CadencePlan, version_ids: Sequence[int], policy: Policy, *, whole: bool = False) -> list[Crowd]:
+def crowds(
+    tx: Tx,
+    plan: CadencePlan,
+    version_ids: Sequence[int],
+    policy: Policy,
+    *,
+    only: Collection[int] | None = None,
+    whole: bool = False,
+) -> list[Crowd]:
     """Everybody inside on these versions, with what becomes of them when `plan` takes their place under `policy`. Only reads.
 
-    Forecasts end where they make no difference any more, unless they are wanted `whole`.
+    `only`: these passages. Forecasts end where they make no difference any more, unless they are wanted `whole`.
     """
-    if not version_ids:
+    if not version_ids or (only is not None and not only):
         return []
     live, new = live_rules(tx).policy, course_of(plan)
     leaving = {each: leaving_of(course(tx, each), new, live, policy, whole=whole) for each in version_ids}
@@ -107,7 +115,7 @@ def crowds(tx: Tx, plan: CadencePlan, version_ids: Sequence[int], policy: Policy
     pasts = Pasts(mails=mails, as_sent=mails_as_sent(tx, plan.name, version_ids, several))
     untouched: dict[tuple[int, str, bool], list[Person]] = {}
     touched: list[Position] = []
-    for each in positions(tx, plan, version_ids, mails):
+    for each in positions(tx, plan, version_ids, mails, only):
         if is_untouched(leaving[each.version_id].edit, each, pasts):
             where = (each.version_id, each.step_id, each.state == TouchState.SENDING)
             untouched.setdefault(where, []).append((each.enrolment_id, each.lead_id, each.touch_id))

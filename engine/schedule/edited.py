@@ -5,7 +5,7 @@ Before: `engine.compiler` has a plan. After: `handraiser plan` tells it, `engine
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,8 +29,9 @@ from engine.schedule.counterparts import counterparts
 from engine.schedule.crowds import Crowd, crowds
 from engine.schedule.entries import watched_now
 from engine.schedule.memberships import newly_watched, watched_under
+from engine.schedule.positions import marks
 from engine.schedule.segments import who_matches
-from engine.schema import cadence_versions, cadences, emails, enrolments, rules
+from engine.schema import cadence_versions, cadences, emails, enrolments, plans, rules
 from engine.versions import KINDS, cadence_plan
 from engine.vocabulary import LIVE_ENROLMENT
 
@@ -40,8 +41,8 @@ Row = sa.Row[Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
     """A cadence of the workspace with what becomes of the people inside. `moving`: the versions whose people go on with it;
-    `pinned`: those whose people stay; `crowds`: people for whom steps or times change; `same`: the counterparts of the steps of
-    each version that they leave.
+    `pinned`: those whose people stay; `crowds`: people for whom steps or times change; `marks`: of where each of them stands;
+    `same`: the counterparts of the steps of each version that they leave.
     """
 
     plan: CadencePlan
@@ -50,26 +51,37 @@ class Edited:
     pinned: tuple[int, ...]
     corrections: tuple[Correction, ...]
     crowds: tuple[Crowd, ...]
+    marks: Mapping[int, int]
     same: Mapping[int, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """All that is to be done, and the same told. `corrections`: of the versions that people stay on."""
+    """All that is to be done, and the same told. `corrections`: of the versions that people stay on; `applied`: what was in force
+    when it was worked out.
+    """
 
     edited: tuple[Edited, ...]
     corrections: tuple[Correction, ...]
     changes: Changes
+    applied: int | None
 
 
-def work_out(tx: Tx, plan: WorkspacePlan, made: Mapping[str, Artifact], *, whole: bool = False) -> Work:
+def work_out(
+    tx: Tx, plan: WorkspacePlan, made: Mapping[str, Artifact], *, since: Work | None = None, whole: bool = False
+) -> Work:
     """What applying would do now. Writes nothing; on PostgreSQL, who carries it out holds the people first.
 
-    `made`: the artifacts that the plan names. `whole`: with forecasts to the end, not only as far as the edit makes a difference.
+    `made`: the artifacts that the plan names. `since`: what was worked out for the same plan a moment ago, for the fates of those
+    who stand where they stood. `whole`: with forecasts to the end, not only as far as the edit makes a difference.
     """
-    known, emails_changed = current(tx), changed_emails(tx, plan)
+    known, emails_changed, applied = current(tx), changed_emails(tx, plan), last_applied(tx)
     copies = copies_of(plan, made, [name for name, how in emails_changed if how == "changed"])
-    edited = tuple(edited_cadence(tx, cadence, known.get(cadence.name), copies, whole=whole) for cadence in plan.cadences)
+    before = {each.plan.name: each for each in since.edited} if since is not None and since.applied == applied else {}
+    edited = tuple(
+        edited_cadence(tx, cadence, known.get(cadence.name), copies, before.get(cadence.name), whole=whole)
+        for cadence in plan.cadences
+    )
     gone = sorted(known.keys() - {cadence.name for cadence in plan.cadences})
     removed = [removed_cadence(tx, name, known[name], copies) for name in gone]
     changes = Changes(
@@ -79,7 +91,14 @@ def work_out(tx: Tx, plan: WorkspacePlan, made: Mapping[str, Artifact], *, whole
         already_in=already_in(tx, plan),
     )
     found = [*(each.corrections for each in edited), *(of_it for _change, of_it in removed)]
-    return Work(edited=edited, corrections=tuple(each for of_it in found for each in of_it if each.is_any), changes=changes)
+    corrections = tuple(each for of_it in found for each in of_it if each.is_any)
+    return Work(edited=edited, corrections=corrections, changes=changes, applied=applied)
+
+
+def last_applied(tx: Tx) -> int | None:
+    """Which application of a workspace was the last; None: there was none."""
+    last: int | None = tx.run(sa.select(sa.func.max(plans.c.id))).scalar()
+    return last
 
 
 def already_in(tx: Tx, plan: WorkspacePlan) -> tuple[AlreadyIn, ...]:
@@ -102,12 +121,18 @@ def current(tx: Tx) -> dict[str, Row]:
     return {row.name: row for row in tx.run(chosen)}
 
 
-def edited_cadence(tx: Tx, cadence: CadencePlan, known: Row | None, copies: Copies, *, whole: bool) -> Edited:
+def edited_cadence(
+    tx: Tx, cadence: CadencePlan, known: Row | None, copies: Copies, before: Edited | None, *, whole: bool
+) -> Edited:
     versions = [row for row in versions_inside(tx, cadence.name) if row.hash != hash_of(cadence)]
     alike = [row for row in versions if row.structure_hash == structure_hash_of(cadence)]
     migrated = [row for row in versions if is_migrated(cadence, row)]
     pinned = [row for row in versions if row not in alike and row not in migrated]
-    found = crowds(tx, cadence, [row.id for row in migrated], copies.plan.policy, whole=whole)
+    leaving = [row.id for row in migrated]
+    marked = marks(tx, cadence.name, leaving)  # before anything else is read, so that whoever moves meanwhile is looked at again
+    moved = None if before is None else moved_since(before, marked)
+    still = [] if before is None or moved is None else without(before.crowds, moved)
+    found = [*still, *crowds(tx, cadence, leaving, copies.plan.policy, only=moved, whole=whole)]
     same = {row.id: counterparts(cadence_plan(tx, row.id), cadence) for row in migrated}
     corrections = tuple(correct(tx, row.id, row.people, cadence, copies) for row in pinned)
     change = CadenceChange(
@@ -128,8 +153,19 @@ def edited_cadence(tx: Tx, cadence: CadencePlan, known: Row | None, copies: Copi
         pinned=tuple(row.id for row in pinned),
         corrections=corrections,
         crowds=tuple(found),
+        marks=marked,
         same=same,
     )
+
+
+def moved_since(before: Edited, marked: Mapping[int, int]) -> frozenset[int]:
+    """Passages that stand elsewhere now, came in or left."""
+    return frozenset(each for each in before.marks.keys() | marked.keys() if before.marks.get(each) != marked.get(each))
+
+
+def without(crowds: Sequence[Crowd], moved: frozenset[int]) -> list[Crowd]:
+    left = (replace(crowd, people=[person for person in crowd.people if person[0] not in moved]) for crowd in crowds)
+    return [crowd for crowd in left if crowd.people]
 
 
 def removed_cadence(tx: Tx, name: str, known: Row, copies: Copies) -> tuple[CadenceChange, tuple[Correction, ...]]:

@@ -176,11 +176,14 @@ def is_claimed(database: Database, claim: Claim) -> bool:
 
 def apply_as_told(database: Database, cases: Sequence[Case], lived: Lived) -> dict[int, list[Sent]]:
     """Apply it, and say which mails every passage is promised from here on."""
+    plan, made = workspace(*[case.plan for case in cases]), artifacts_of(cases)
+    with database.read() as tx:
+        before = work_out(tx, plan, made)
     with database.write() as tx:
         resume(tx, [lead_id for case in cases for lead_id in case.people])
-        plan, made = workspace(*[case.plan for case in cases]), artifacts_of(cases)
         work = work_out(tx, plan, made, whole=True)
-        assert work_out(tx, plan, made).changes == work.changes, "a forecast was cut short too early"
+        changes = work_out(tx, plan, made, since=before).changes
+        assert changes == work.changes, "a forecast was cut short too early, or was no longer true"
         stay = [crowd for edited in work.edited for crowd in as_they_are(tx, edited)]
         put(tx, cases)
         moved = [crowd for edited in work.edited for crowd in edited.crowds]

@@ -13,14 +13,15 @@ from engine.compiler.plan import hash_of
 from engine.database import Database, Tx
 from engine.schedule.changes import CadenceChange, Changes, MailChange, StepMove
 from engine.schedule.counterparts import counterparts
-from engine.schedule.edited import work_out
+from engine.schedule.edited import Work, work_out
 from engine.schedule.enrol import enrol_leads
-from engine.schedule.leave import resume, suspend
+from engine.schedule.fates import Fate
+from engine.schedule.leave import leave, resume, suspend
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schedule.saved import as_saved, deviations
 from engine.schedule.told import WIDTH, lines
 from engine.schedule.who import consequences
-from engine.schema import enrolments, touches
+from engine.schema import enrolments, leads, touches
 from engine.versions import current_version
 from engine.vocabulary import TouchState
 from tests.factories import add_lead, add_send
@@ -202,6 +203,29 @@ def test_a_saved_plan_knows_who_has_moved_on_since(database: Database):
 
 
 @both
+def test_what_was_worked_out_before_is_worked_out_again_for_whoever_moved_came_in_or_left(database: Database):
+    plan = workspace(migrating(TWO, email("six", at("12 days"))))
+    with database.write() as tx:
+        apply(tx, cadence(*chain(ONE, TWO, SIX)))
+        people = [add_lead(tx) for _ in range(5)]
+        enrol_leads(tx, "new-enquiry", people)
+        before = work_out(tx, plan, {})
+        end_open(tx, people[0])
+        leave(tx, [tx.run(sa.select(enrolments.c.id).where(enrolments.c.lead_id == people[1])).scalar_one()], reason="replied")
+        suspend(tx, [people[2]])
+        moved_house = {"zone": "America/New_York", "updated_at": tx.now + timedelta(seconds=1)}
+        tx.run(sa.update(leads).where(leads.c.id == people[3]).values(**moved_house))
+        enrol_leads(tx, "new-enquiry", [add_lead(tx)])
+
+        work, again = work_out(tx, plan, {}, since=before), work_out(tx, plan, {})
+
+        assert work.changes == again.changes != before.changes
+        assert fates_of(work) == fates_of(again)
+        apply(tx, migrating(ONE, TWO))
+        assert work_out(tx, plan, {}, since=before).changes == work_out(tx, plan, {}).changes
+
+
+@both
 def test_everybody_whom_it_concerns_is_named(database: Database):
     with database.write() as tx:
         lead_id = enrolled(tx, ONE, TWO)
@@ -300,9 +324,17 @@ def renamed(step, id: str):
     return replace(step, id=id)
 
 
-def end_open(tx: Tx) -> None:
-    touch_id = tx.run(sa.select(touches.c.id).where(touches.c.ended_at.is_(None))).scalar_one()
+def end_open(tx: Tx, lead_id: int | None = None) -> None:
+    """Of this lead, or of the only one."""
+    theirs = sa.select(enrolments.c.id).where(lead_id is None or enrolments.c.lead_id == lead_id)
+    touch_id = tx.run(
+        sa.select(touches.c.id).where(touches.c.ended_at.is_(None), touches.c.enrolment_id.in_(theirs))
+    ).scalar_one()
     end_touches(tx, [EndedTouch(touch_id=touch_id, state=TouchState.DONE)])
+
+
+def fates_of(work: Work) -> dict[int, Fate]:
+    return {person[0]: crowd.fate for edited in work.edited for crowd in edited.crowds for person in crowd.people}
 
 
 def taken(tx: Tx) -> list[tuple[str, str, str | None]]:
