@@ -35,6 +35,7 @@ LOOK_EVERY = timedelta(minutes=1)
 PATIENCE = timedelta(days=7)  # a mail that bears any lateness goes before one whose time runs out later than this
 ROOM_TO_SPARE = 0.9  # of what an hour may have, for mail that is planned at short notice
 WORKING = ("worker", "up")
+LOCK = 0x63617463  # any number, the same for ever, and not that of `engine.migrations`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ def keep_pace(tx: Tx) -> None:
     """Notice that nothing ran, give what was held up its times, and note that something runs. Whoever looks, and as often."""
     if marketing_hold(tx) is not None:
         return
+    take_turn(tx)
     since, one = away_since(tx), current(tx)
     if one is None and tx.run(sa.select(touches.c.id).where(UNPLACED).limit(1)).first() is not None:
         one = reopened(tx)
@@ -69,6 +71,12 @@ def keep_pace(tx: Tx) -> None:
             f"{since:%a %d %b %H:%M}", told.mails, told.per_hour, told.skipped,
         )  # fmt: skip
     note_at_work(tx)
+
+
+def take_turn(tx: Tx) -> None:
+    """Dispatchers that come back at once go one after the other: none claims what another is just giving its time."""
+    if not tx.is_sqlite:
+        tx.run(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
 
 
 def away_since(tx: Tx) -> datetime | None:

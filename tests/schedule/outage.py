@@ -54,12 +54,12 @@ class House:
     wire: Taking = field(default_factory=Taking)
     late: dict[int, timedelta] = field(default_factory=dict)  # touches taken up late, and how late by then
 
-    def run(self, span: timedelta, *, step: timedelta = timedelta(minutes=30)) -> None:
-        """Look whenever something is due, and at least once in every `step`; it is there all the time."""
+    def run(self, span: timedelta, *, step: timedelta = timedelta(minutes=30), breath: timedelta = BREATH) -> None:
+        """Look whenever something is due, once in a `breath` at most and in every `step` at least; it is there all the time."""
         until = self.clock.now() + span
         self.look()
         while self.clock.now() < until:
-            self.clock.move_to(min(until, self.clock.now() + step, max(self.next_due(), self.clock.now() + BREATH)))
+            self.clock.move_to(min(until, self.clock.now() + step, max(self.next_due(), self.clock.now() + breath)))
             with self.database.write() as tx:
                 self.renew(tx)
                 note_at_work(tx)

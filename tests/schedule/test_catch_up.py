@@ -4,12 +4,15 @@ At full size (`--full`) fifty thousand passages in four cadences stand still for
 """
 
 import random
+import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from statistics import median
+from threading import Barrier, Thread
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,7 +29,7 @@ from engine.simulate.totals import totals
 from engine.spans import Span, parse_span
 from engine.vocabulary import Late
 from tests.factories import add_lead, add_send
-from tests.schedule.outage import BREATH, House, at_hour, mail
+from tests.schedule.outage import House, at_hour, mail
 from tests.schedule.plans import after, apply, at, cadence, chain, task
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -38,19 +41,12 @@ GAP_DAYS = (1, 2, 1, 2)
 CLOCKS = (time(9), time(11), time(13), time(15))
 
 
-@dataclass(frozen=True)
-class Size:
-    leads: int
-    before: timedelta
-    off: timedelta
-    late: Late
-
-
 @pytest.fixture
 def house(database: Database, clock: VirtualClock, tmp_path: Path) -> House:
     return House(database=database, clock=clock, folder=tmp_path)
 
 
+Lived = Callable[[Late], tuple[Path, datetime]]
 OFF = {"hour": HOUR, "day": DAY, "week": 7 * DAY, "five-weeks": 35 * DAY}
 AT_CI_SIZE = [("hour", Late.SKIP), *(("week", late) for late in Late), ("five-weeks", Late.SHIFT)]
 
@@ -62,33 +58,60 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("off", "late"), cases, ids=["-".join(each) for each in cases])
 
 
-def test_what_was_held_up_goes_out_little_by_little(house: House, request: pytest.FixtureRequest, off: str, late: Late):
-    full = request.config.getoption("--full")
-    size = Size(leads=12_500 if full else 24, before=10 * DAY - HOUR / 2, off=OFF[off], late=late)
-    begin(house, size)
-    house.run(size.before, step=6 * HOUR)
+@pytest.fixture(scope="module")
+def lived(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Lived:
+    """A database with the ten days before an outage, for mails that bear lateness so; and when they end."""
+
+    @cache
+    def of(late: Late) -> tuple[Path, datetime]:
+        folder = tmp_path_factory.mktemp("lived")
+        path, clock = Path(shutil.copyfile(sqlite_template, folder / "lived.db")), VirtualClock()
+        database = Database.open(f"sqlite:///{path}", clock=clock, durable=False)
+        house = House(database=database, clock=clock, folder=folder)
+        begin(house, late, leads=12_500 if pytestconfig.getoption("--full") else 24)
+        house.run(10 * DAY - HOUR / 2, step=6 * HOUR)
+        database.close()
+        return path, clock.now()
+
+    return of
+
+
+@pytest.fixture
+def house_then(lived: Lived, late: Late, tmp_path: Path) -> Iterator[House]:
+    """At the moment at which it goes off."""
+    path, now = lived(late)
+    clock = VirtualClock(now)
+    database = Database.open(f"sqlite:///{shutil.copyfile(path, tmp_path / 'then.db')}", clock=clock, durable=False)
+    yield House(database=database, clock=clock, folder=tmp_path)
+    database.close()
+
+
+def test_what_was_held_up_goes_out_little_by_little(
+    house_then: House, request: pytest.FixtureRequest, off: str, late: Late
+) -> None:
+    house = house_then
     since = house.clock.now()
 
-    house.off(size.off)
+    house.off(OFF[off])
     back_at = house.clock.now()
-    house.run(3 * DAY)
+    house.run(3 * DAY, breath=timedelta(minutes=3 if request.config.getoption("--full") else 1))
 
     with house.database.read() as tx:
         mails = mails_of(tx, house.late)
         check_volume(mails, since, back_at)
         check_gaps(mails)
         check_order(tx, mails)
-        check_reasons(tx, mails, size)
+        check_reasons(tx, mails, late, OFF[off])
         check_accounts(tx, mails)
         print(in_figures(tx, mails, since, back_at))
 
 
-def begin(house: House, size: Size) -> None:
+def begin(house: House, late: Late, *, leads: int) -> None:
     """People of four zones in four cadences each, who came in over ten days."""
     chance = random.Random(1)
     with house.database.write() as tx:
-        apply(tx, *(a_cadence(number, size.late) for number in range(4)))
-        people = [add_lead(tx, zone=ZONES[number % len(ZONES)]) for number in range(size.leads)]
+        apply(tx, *(a_cadence(number, late) for number in range(4)))
+        people = [add_lead(tx, zone=ZONES[number % len(ZONES)]) for number in range(leads)]
         for number in range(4):
             for day in range(10):
                 anchor_at = house.clock.now() + DAY * day + HOUR * chance.randrange(24)
@@ -199,24 +222,24 @@ def check_order(tx: Tx, mails: Sequence[Mail]) -> None:
         mailed[each.enrolment_id] = place
 
 
-def check_reasons(tx: Tx, mails: Sequence[Mail], size: Size) -> None:
+def check_reasons(tx: Tx, mails: Sequence[Mail], late: Late, off: timedelta) -> None:
     """What ran out was skipped as late and never sent, what did not was not skipped, and each is written down."""
     ended = tx.run(
         sa.select(touches.c.state, touches.c.reason, touches.c.late_by, touches.c.step_id).where(touches.c.ended_at.is_not(None))
     ).all()
     skipped = [row for row in ended if row.state == "skipped"]
     assert {(row.reason, row.late_by > 0) for row in skipped} <= {("late", True)}
-    assert bool(skipped) == (size.late == Late.SKIP and size.off > 12 * HOUR)
-    if size.late == Late.SKIP:
+    assert bool(skipped) == (late == Late.SKIP and off > 12 * HOUR)
+    if late == Late.SKIP:
         for each in mails:
-            assert each.at <= parse_span(VALID_FOR[each.number]).after(each.at - each.late_by, each.zone) + BREATH
+            assert each.at <= parse_span(VALID_FOR[each.number]).after(each.at - each.late_by, each.zone)
     told = tx.run(sa.select(catch_ups)).one()
     assert told.skipped <= len(skipped) and told.mails + told.skipped > 0
     assert (
         told.ended_at is None or not tx.run(sa.select(touches).where(touches.c.state == "waiting", touches.c.late_by > 0)).all()
     )
     shifted = tx.run(sa.select(sa.func.max(enrolments.c.shift_days))).scalar_one()
-    assert bool(shifted) == (size.late == Late.SHIFT and size.off > 12 * HOUR)
+    assert bool(shifted) == (late == Late.SHIFT and off > 12 * HOUR)
 
 
 def check_accounts(tx: Tx, mails: Sequence[Mail]) -> None:
@@ -299,6 +322,26 @@ def test_mail_that_somebody_waits_for_is_not_held_back(house: House):
 
         row = tx.run(sa.select(sends).where(sends.c.id == order)).one()
         assert (row.due_at, row.reason) == (tx.now - DAY, None)
+
+
+def test_two_dispatchers_that_come_back_at_once_begin_one_catch_up(
+    postgres_database: Database, clock: VirtualClock, tmp_path: Path
+):
+    house = House(database=postgres_database, clock=clock, folder=tmp_path)
+    a_day_off(house)
+    together = Barrier(2)
+
+    def come_back() -> None:
+        with postgres_database.write() as tx:
+            together.wait()
+            keep_pace(tx)
+
+    threads = [Thread(target=come_back) for _ in range(2)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+    with postgres_database.read() as tx:
+        assert [row.mails for row in tx.run(sa.select(catch_ups))] == [10]
 
 
 def test_a_backlog_while_everything_runs_is_no_outage(house: House):
