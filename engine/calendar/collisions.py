@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Literal
 
-from engine.calendar.forecast import OTHER_DOMAINS, Forecast
+from engine.calendar.expected import OTHER_DOMAINS, Forecast
 
 MOST = 60
 CROWDED, LEAST_CROWD = 1.6, 10.0  # times the usual of that weekday; mails more than usual
@@ -45,7 +45,7 @@ def collisions(found: Forecast) -> list[Collision]:
 
 
 def over_caps(found: Forecast) -> Iterator[Collision]:
-    """Days on which people are to get more than the caps let through; neighbouring days are one finding."""
+    """Days for which people were to get more than the caps let through; neighbouring days are one finding."""
     cases: dict[tuple[str, tuple[str, ...]], dict[int, float]] = defaultdict(dict)
     for (day, cap, names), mails in found.capped.items():
         cases[cap, names][day] = mails
@@ -54,7 +54,7 @@ def over_caps(found: Forecast) -> Iterator[Collision]:
             yield Collision(
                 day=date.fromordinal(first), until=date.fromordinal(last), kind="cap", mails=mails,
                 reason=f"{people_in(names)} would get more mails {CAP_WORDS[cap]} than the cap allows",
-                advice=advice_on_cap(names),
+                advice=advice_on_cap(names, drops=found.drops),
             )  # fmt: skip
 
 
@@ -62,12 +62,11 @@ def people_in(names: Sequence[str]) -> str:
     return f"people in {' and '.join(names)} at once" if len(names) > 1 else f"people in {names[0]}"
 
 
-def advice_on_cap(names: Sequence[str]) -> str:
+def advice_on_cap(names: Sequence[str], *, drops: bool) -> str:
+    over = "The mails over it are left out, as workspace.yaml says." if drops else "The mails over it wait for a day with room."
     if len(names) > 1:
-        return (
-            "The mails over it wait for the next day with room. Let one cadence go first by its priority, or enter people apart."
-        )
-    return "The mails over it wait for the next day with room. Put the steps further apart, or raise the cap in workspace.yaml."
+        return f"{over} Let one cadence go first by its priority, or enter people apart."
+    return f"{over} Put the steps further apart, or raise the cap in workspace.yaml."
 
 
 def together(days: Mapping[int, float], *, within: int) -> Iterator[tuple[int, int, float]]:

@@ -1,6 +1,6 @@
 """The calendar: the mails to be expected on each day of the coming months, added up over all walks.
 
-    gather people into groups → walk each group once → add up → walk who comes in → look for collisions
+    gather people into groups → walk each group once → add up → move what the caps hold back → walk who comes in
 
 Before: `engine.calendar.groups` and `engine.calendar.observe` have read the database. After: the terminal, the page and the files
 show it. Days are those of the reader. Writes nothing.
@@ -10,10 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from engine.calendar.capping import over_caps
+from engine.calendar.arrivals import rates
+from engine.calendar.capping import Way, moved_by_caps
+from engine.calendar.expected import OTHER_DOMAINS, Forecast
 from engine.calendar.groups import Inside, people_inside
 from engine.calendar.observe import observed
 from engine.calendar.odds import Odds
@@ -27,96 +30,63 @@ from engine.schedule.timing import first_instant, local_date
 from engine.schema import cadences
 from engine.spans import Span
 from engine.versions import live_rules
+from engine.vocabulary import Reason
 
 MOST_DOMAINS = 12
-OTHER_DOMAINS = "all others"
-LONGEST_CHAIN = 20  # cadences that enter one another
-IN_A_WEEK = 7
+IN_A_WEEK, SATURDAY, WEEKEND_AND_MONDAY = 7, 5, 3
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What somebody wants to know. `stated`: odds that go before the observed ones. `new`: people who come in a week.
-
-    Both by cadence.
+    """What somebody wants to know. `stated`: odds that go before the observed ones. `new`: people who come in a week, by cadence;
+    `observe_new`: into the others as many as before.
     """
 
     months: int = 24
     stated: Odds = field(default_factory=Odds)
     new: Mapping[str, float] = field(default_factory=dict)
+    observe_new: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class Forecast:
-    """What is to be expected. Days are ordinals from `begins` to before `ends`; amounts are expected values, so no whole numbers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Who walks together. `mixture`: the shares of their domains. `been`: the cadences they came through."""
 
-    `sends`: by (day, cadence, step). `pushed`: of them those that a window, a holiday or a gap moved there, by (day, cadence,
-    what). `domains`: by domain and day. `unsent`: mails that people come to and do not get, by (cadence, step, reason). `ended`:
-    where people are in the end, by (cadence, reason). `capped`: mails over what one may get, by (day, cap, cadences).
-    """
+    name: str
+    zone: str
+    mixture: Mapping[str, float]
+    been: frozenset[str]
+    is_new: bool
 
-    begins: date
-    ends: date
-    plans: dict[str, CadencePlan]
-    odds: Odds
-    new: Mapping[str, float]
-    people: int = 0
-    passages: int = 0
-    groups: int = 0
-    inside: Counter[str] = field(default_factory=Counter)
-    standing_still: Counter[str] = field(default_factory=Counter)
-    sends: dict[tuple[int, str, str], float] = field(default_factory=lambda: defaultdict(float))
-    pushed: dict[tuple[int, str, str], float] = field(default_factory=lambda: defaultdict(float))
-    domains: dict[str, dict[int, float]] = field(default_factory=dict)
-    unsent: dict[tuple[str, str, str], float] = field(default_factory=lambda: defaultdict(float))
-    ended: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
-    reached: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
-    newcomers: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # their mails, by cadence
-    capped: dict[tuple[int, str, tuple[str, ...]], float] = field(default_factory=lambda: defaultdict(float))
 
-    @property
-    def days(self) -> range:
-        return range(self.begins.toordinal(), self.ends.toordinal())
+class Coming(NamedTuple):
+    """People who come into a cadence at an instant."""
 
-    def by_day(self) -> dict[str, dict[int, float]]:
-        """Mails by cadence and day."""
-        found: dict[str, dict[int, float]] = {name: defaultdict(float) for name in self.plans}
-        for (day, cadence, _step), mails in self.sends.items():
-            found.setdefault(cadence, defaultdict(float))[day] += mails
-        return found
-
-    def by_date(self) -> dict[int, dict[tuple[str, str], float]]:
-        """Mails by day, then by (cadence, step)."""
-        found: dict[int, dict[tuple[str, str], float]] = {}
-        for (day, cadence, step), mails in self.sends.items():
-            found.setdefault(day, {})[cadence, step] = mails
-        return found
-
-    def totals(self) -> dict[int, float]:
-        """Mails by day."""
-        found: dict[int, float] = defaultdict(float)
-        for (day, _cadence, _step), mails in self.sends.items():
-            found[day] += mails
-        return found
+    name: str
+    zone: str
+    at: datetime
+    been: frozenset[str]
+    is_new: bool
 
 
 def forecast(tx: Tx, asked: Asked, *, progress: Progress = lambda _done, _of: None) -> Forecast:
     """What is to be expected from now on, of everybody who is inside. Raises DatabaseError before the first `apply`."""
     begins = local_date(tx.now, zone_of(None, "", live_rules(tx).policy))
     ends = Span(months=asked.months).after_day(begins)
-    inside = people_inside(tx, until=tx.now + (ends - begins) + timedelta(days=40))
     roads = current_roads(tx)
-    plans = {group.place.road.name: group.place.road.course.plan for group in inside.groups} | {
-        name: road.course.plan for name, road in roads.items()
-    }
+    current = {name: road.course.plan for name, road in roads.items()}
+    inside = people_inside(tx, current, until=tx.now + (ends - begins) + timedelta(days=40))
+    plans = {group.place.road.name: group.place.road.course.plan for group in inside.groups} | current
     odds = put_before(asked.stated, observed(tx, versions_of(inside, roads)))
-    found = Forecast(begins=begins, ends=ends, plans=plans, odds=odds, new=asked.new)
-    adding = Adding(tx, found, roads, inside, asked)
+    new = rates(tx, list(current.values()), asked.new, observe=asked.observe_new)
+    found = Forecast(begins=begins, ends=ends, plans=plans, odds=odds, new=new)
+    adding = Adding(tx, found, roads, inside)
     adding.those_inside(progress)
     adding.those_to_come()
     adding.those_entered()
+    found.forget_traces()
     return found
 
 
@@ -139,89 +109,119 @@ def versions_of(inside: Inside, roads: Mapping[str, Road]) -> list[CadencePlan]:
 class Adding:
     """Walks everybody and adds up what is found."""
 
-    def __init__(self, tx: Tx, found: Forecast, roads: Mapping[str, Road], inside: Inside, asked: Asked) -> None:
-        self.tx, self.found, self.roads, self.inside, self.asked = tx, found, roads, inside, asked
+    def __init__(self, tx: Tx, found: Forecast, roads: Mapping[str, Road], inside: Inside) -> None:
+        self.tx, self.found, self.roads, self.inside = tx, found, roads, inside
         self.policy = live_rules(tx).policy
+        found.drops = self.policy.between.loser == "drop"
         self.until = found.ends - timedelta(days=1)
         everywhere = Counter[str]()
         for group in inside.groups:
             everywhere.update(group.domains)
         self.large = {domain for domain, _people in everywhere.most_common(MOST_DOMAINS)}
         self.mixture = {domain: people / everywhere.total() for domain, people in self.shown(everywhere).items()}
-        self.to_come: dict[tuple[str, str, datetime], float] = defaultdict(float)
+        self.to_come: dict[Coming, float] = defaultdict(float)
 
     def those_inside(self, progress: Progress) -> None:
         found, inside = self.found, self.inside
         found.people, found.passages, found.groups = inside.people, inside.passages, len(inside.groups)
         found.standing_still = inside.standing_still
         found.inside = Counter(inside.standing_still)
-        walks = []
+        parts, ways = [], []
         for number, group in enumerate(inside.groups):
-            place = group.place
+            place, plan = group.place, group.place.road.course.plan
             walked = walk(place, found.odds, now=self.tx.now, until=self.until)
-            self.add(place.road.name, walked, group.people, self.shown(group.domains), place.passage.zone.key)
-            found.inside[place.road.name] += group.people
-            walks.append((place.road.name, days_of(walked)))
+            mixture = {domain: count / group.people for domain, count in self.shown(group.domains).items()}
+            part = Part(name=plan.name, zone=place.passage.zone.key, mixture=mixture, been=frozenset({plan.name}), is_new=False)
+            self.add(part, walked, group.people)
+            found.inside[plan.name] += group.people
+            parts.append(part)
+            ways.append(self.way_of(place.road, place.passage, walked))
             progress(number + 1, len(inside.groups))
-        self.look_at_caps(walks)
-
-    def look_at_caps(self, walks: Sequence[tuple[str, Mapping[int, float]]]) -> None:
-        """Those in one cadence only, and those in several, who get the mails of all of them."""
-        alone = Counter({(number,): group.people for number, group in enumerate(self.inside.groups)})
-        for numbers, people in self.inside.together.items():
-            alone.subtract({(number,): people for number in numbers})
-        for numbers, people in [*alone.items(), *self.inside.together.items()]:
-            names = tuple(sorted({walks[number][0] for number in numbers}))
-            for (day, cap), mails in over_caps(self.policy.caps, [walks[number][1] for number in numbers]).items():
-                self.found.capped[day, cap, names] += mails * people
+        for numbers, party in inside.parties.items():
+            counted = {day: mails / party.people for day, mails in party.counted.items()}
+            self.move([parts[number] for number in numbers], [ways[number] for number in numbers], party.people, counted)
 
     def those_to_come(self) -> None:
-        """Those who will come in, as many every day; they live where the workspace does and write from the same domains."""
-        for name, in_a_week in self.asked.new.items():
+        """Those who will come in, as many every day, those of a weekend on Monday; they live where the workspace does and write
+        from the same domains as those inside.
+        """
+        for name, rate in self.found.new.items():
             if name not in self.roads:
                 raise UsageError(f"nobody can come into {name!r}; there are: {', '.join(self.roads)}")
             zone = zone_of(None, self.roads[name].course.plan.brand, self.policy)
             for day in self.found.days:
                 at = first_instant(date.fromordinal(day), time(10), zone)
-                if at > self.tx.now:
-                    self.enter(name, zone.key, at, in_a_week / IN_A_WEEK)
+                if at > self.tx.now and at.weekday() < SATURDAY:
+                    days = 1 if at.weekday() else WEEKEND_AND_MONDAY
+                    self.enter(Coming(name, zone.key, at, frozenset(), True), rate.in_a_week * days / IN_A_WEEK)
 
     def those_entered(self) -> None:
         """Those whom a step of another cadence lets in, and those whom their steps let in …"""
-        for _link in range(LONGEST_CHAIN):
+        while self.to_come:
             coming, self.to_come = self.to_come, defaultdict(float)
-            for (name, zone, at), people in coming.items():
-                self.enter(name, zone, at, people)
+            for each, people in coming.items():
+                self.enter(each, people)
 
-    def enter(self, name: str, zone_key: str, at: datetime, people: float) -> None:
-        road = self.roads.get(name)
-        if road is None or local_date(at, zone_of(zone_key, "", self.policy)) > self.until:
+    def enter(self, coming: Coming, people: float) -> None:
+        """Nobody comes into a cadence for the second time on one way: where cadences enter each other, `reentry` forbids it."""
+        road, at = self.roads.get(coming.name), coming.at
+        if road is None or coming.name in coming.been or local_date(at, zone_of(coming.zone, "", self.policy)) > self.until:
             return
-        zone = zone_of(zone_key, road.course.plan.brand, self.policy)
-        days_off = days_off_of({}, road.course.plan, self.policy)
-        passage = Passage(anchor_at=at, shift_days=0, zone=zone, days_off=days_off)
+        plan = road.course.plan
+        zone = zone_of(coming.zone, plan.brand, self.policy)
+        passage = Passage(anchor_at=at, shift_days=0, zone=zone, days_off=days_off_of({}, plan, self.policy))
         walked = begin(road, passage, self.found.odds, at=at, until=self.until)
-        self.found.newcomers[name] += people * sum(walked.sends.values())
-        self.add(name, walked, people, {domain: people * share for domain, share in self.mixture.items()}, zone_key)
+        been = coming.been | {coming.name}
+        part = Part(name=coming.name, zone=coming.zone, mixture=self.mixture, been=been, is_new=coming.is_new)
+        self.add(part, walked, people)
+        self.move([part], [self.way_of(road, passage, walked)], people, {})
 
-    def add(self, name: str, walked: Walked, people: float, domains: Mapping[str, float], zone: str) -> None:
-        found = self.found
+    def way_of(self, road: Road, passage: Passage, walked: Walked) -> Way:
+        plan = road.course.plan
+        now = self.roads[plan.name].course.plan if plan.name in self.roads else plan
+        stays = self.found.odds.after_mail(plan.name).stays
+        return Way(
+            plan=plan, priority=now.priority, days_off=passage.days_off, stays=stays, before=road.before, sends=walked.sends
+        )  # fmt: skip
+
+    def add(self, part: Part, walked: Walked, people: float) -> None:
+        """As planned."""
+        found, name = self.found, part.name
         for (day, step), mails in walked.sends.items():
-            found.sends[day, name, step] += mails * people
+            self.count(part, step, day, mails * people)
         for (day, what), mails in walked.pushed.items():
             found.pushed[day, name, what] += mails * people
         for (step, reason), mails in walked.unsent.items():
             found.unsent[name, step, reason] += mails * people
-        for step, part in walked.reached.items():
-            found.reached[name, step] += part * people
-        for reason, part in walked.ended.items():
-            found.ended[name, reason] += part * people
-        for cadence, at, part in walked.entered:
-            self.to_come[cadence, zone, at] += part * people
-        for day, mails in days_of(walked).items():
-            for domain, count in domains.items():
-                into = found.domains.setdefault(domain, defaultdict(float))
-                into[day] += mails * count
+        for step, share in walked.reached.items():
+            found.reached[name, step] += share * people
+        for reason, share in walked.ended.items():
+            found.ended[name, reason] += share * people
+        for cadence, at, share in walked.entered:
+            self.to_come[Coming(cadence, part.zone, at, part.been, part.is_new)] += share * people
+
+    def move(self, parts: Sequence[Part], ways: Sequence[Way], people: float, counted: Mapping[int, float]) -> None:
+        """What the caps change for people who are in all these at once."""
+        found, names = self.found, tuple(sorted({part.name for part in parts}))
+        for moved in moved_by_caps(self.policy, ways, counted, last=self.until.toordinal()):
+            part, mails = parts[moved.way], moved.mails * people
+            self.count(part, moved.step, moved.day, -mails)
+            if moved.cap is not None:
+                found.capped[moved.day, moved.cap, names] += mails
+            if moved.to is None:
+                found.unsent[part.name, moved.step, Reason.CAP.value] += mails
+            else:
+                self.count(part, moved.step, moved.to, mails)
+                found.delayed[part.name] += mails
+
+    def count(self, part: Part, step: str, day: int, mails: float) -> None:
+        found = self.found
+        found.sends[day, part.name, step] += mails
+        if part.is_new:
+            found.newcomers[day, part.name] += mails
+        for domain, share in part.mixture.items():
+            into = found.domains.setdefault(domain, {})
+            into[day] = into.get(day, 0.0) + mails * share
 
     def shown(self, domains: Mapping[str, float]) -> dict[str, float]:
         """The largest domains by name, the others as one."""
@@ -230,10 +230,3 @@ class Adding:
             name = domain if domain in self.large else OTHER_DOMAINS
             kept[name] = kept.get(name, 0) + people
         return kept
-
-
-def days_of(walked: Walked) -> dict[int, float]:
-    found: dict[int, float] = {}
-    for (day, _step), mails in walked.sends.items():
-        found[day] = found.get(day, 0.0) + mails
-    return found

@@ -5,7 +5,7 @@ is looked at, and kept as a count. Times are taken as of the quarter of an hour;
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -13,24 +13,23 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from engine.calendar.walk import At, Place, Road, caught_up
-from engine.compiler.plan import Policy, WaitStep
+from engine.calendar.past import TakenSteps, consents_said, done_before, mails_had, scopes_by_address, shut_to, steps_had
+from engine.calendar.walk import At, Place, Road, caught_up, entered_by
+from engine.compiler.plan import CadencePlan, WaitStep
 from engine.database import Tx
 from engine.schedule.courses import course
-from engine.schedule.next_step import Passage, Took
+from engine.schedule.next_step import Passage
 from engine.schedule.passages import PASSAGE_COLUMNS, last_mailed, passage_of
 from engine.schedule.timing import first_instant, local_date
-from engine.schema import consents, enrolments, leads, suppressions, touches
+from engine.schema import enrolments, leads, touches
 from engine.spans import DaysOff
-from engine.sql import rows_at_once
 from engine.versions import live_rules
-from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, Consent, EnrolmentState, Reason, Scope, TouchState, topic_scope
+from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, Consent, EnrolmentState, Reason, Scope, topic_scope
 
 NOON = time(12)
 QUARTER = 15  # minutes
 LONGEST_GAP = timedelta(days=62)
 SAMPLES_EVERY = timedelta(hours=6)
-TakenSteps = tuple[tuple[str, Took], ...]
 NO_DOMAIN = "(no address)"
 EVERYWHERE = ZoneInfo("UTC")
 
@@ -57,32 +56,41 @@ class Group:
         return self.domains.total()
 
 
+@dataclass(slots=True)
+class Party:
+    """People who are in the same groups. `counted`: the mails of the last month that count towards their caps, by day."""
+
+    people: int = 0
+    counted: Counter[int] = field(default_factory=Counter)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """Everybody inside. `together`: of people in several cadences, the groups (by number) that they are in, with their count."""
+    """Everybody inside. `parties`: by the groups (by number) that a person is in; most are in one."""
 
     groups: list[Group]
-    together: Counter[tuple[int, ...]]
+    parties: dict[tuple[int, ...], Party]
     people: int
     passages: int
     standing_still: Counter[str]  # by cadence; sales has them
 
 
-def people_inside(tx: Tx, *, until: datetime) -> Inside:
-    """Read everybody, of every version. Writes nothing."""
-    return Gathering(tx, until).everybody()
+def people_inside(tx: Tx, plans: Mapping[str, CadencePlan], *, until: datetime) -> Inside:
+    """Read everybody, of every version. `plans`: the cadences that take people in now. Writes nothing."""
+    return Gathering(tx, plans, until).everybody()
 
 
 class Gathering:
     """One reading of the live enrolments, with what it needs to know of the rest of the database."""
 
-    def __init__(self, tx: Tx, until: datetime) -> None:
-        self.tx, self.until = tx, until
+    def __init__(self, tx: Tx, plans: Mapping[str, CadencePlan], until: datetime) -> None:
+        self.tx, self.plans, self.until = tx, plans, until
         self.policy = live_rules(tx).policy
         self.roads: dict[int, Road] = {}
         self.past = tx.now - timedelta(minutes=QUARTER)
         self.groups: dict[tuple[Any, ...], int] = {}
         self.found: list[Group] = []
+        self.known_dates: dict[tuple[Any, ...], tuple[At, datetime]] = {}
         self.clocks: dict[tuple[timedelta | None, ...], ZoneInfo] = {}
         self.known_zones: dict[str, ZoneInfo] = {}
         self.places: dict[tuple[int, str | None], tuple[ZoneInfo, DaysOff]] = {}
@@ -95,17 +103,29 @@ class Gathering:
         self.earliest = min([self.tx.now, *(row.anchor_at for row in moving)])
         self.prepare(moving)
         where: dict[int, list[int]] = {}
+        addresses: dict[int, str] = {}
         for row in moving:
             where.setdefault(row.lead_id, []).append(self.put(row))
+            addresses[row.lead_id] = row.address_key
         return Inside(
             groups=self.found,
-            together=Counter(tuple(sorted(numbers)) for numbers in where.values() if len(numbers) > 1),
+            parties=self.parties(where, addresses),
             people=len({row.lead_id for row in rows}),
             passages=len(rows),
             standing_still=Counter(
                 self.road(row.version_id).name for row in rows if row.enrolment_state != EnrolmentState.ACTIVE
             ),
         )
+
+    def parties(self, where: Mapping[int, list[int]], addresses: Mapping[int, str]) -> dict[tuple[int, ...], Party]:
+        had = mails_had(self.tx, self.policy.caps)
+        found: dict[tuple[int, ...], Party] = {}
+        for lead_id, numbers in where.items():
+            party = found.setdefault(tuple(sorted(numbers)), Party())
+            party.people += 1
+            if days := had.get(addresses[lead_id]):
+                party.counted.update(days)
+        return found
 
     def prepare(self, rows: list[Any]) -> None:
         """What only few rows need is asked for those only."""
@@ -119,6 +139,7 @@ class Gathering:
         self.mailed = last_mailed(self.tx, just)
         self.stops = scopes_by_address(self.tx)
         self.said = consents_said(self.tx, {plan.topic for plan in plans.values()}, self.policy)
+        self.shut = shut_to(self.tx, entered_from(plans.values()), self.plans)
 
     def ahead(self, rows: list[Any], had: dict[int, TakenSteps]) -> dict[int, TakenSteps]:
         """Of the steps that passages had, those that they would come to again."""
@@ -143,18 +164,19 @@ class Gathering:
         """The number of the group that this passage belongs to."""
         road = self.road(row.version_id)
         zone, days_off = self.where(row, road)
-        at = self.at(row, road, zone, days_off)
+        at, anchor_at = self.dates(row, road, zone, days_off)
         clock = EVERYWHERE if road.is_by_day else self.one_of_alike(zone)
-        anchor_at = anchor_of(road, row.anchor_at, zone)
         stopped = self.stopped(row, road.course.plan.topic)
         before, had = self.before.get(row.enrolment_id, frozenset()), self.had.get(row.enrolment_id, ())
-        key = (row.version_id, row.step_id, at, anchor_at, row.shift_days, clock.key, id(days_off), stopped, before, had)
+        shut = self.shut.get(row.lead_id, ()) if road.enters else ()
+        key = (row.version_id, row.step_id, at, anchor_at, row.shift_days, clock.key, id(days_off), stopped, before, had, shut)
         number = self.groups.get(key)
         if number is None:
             number = self.groups[key] = len(self.found)
             passage = Passage(anchor_at=anchor_at, shift_days=row.shift_days, zone=clock, days_off=days_off)
             place = Place(
-                road=road, passage=passage, step_id=row.step_id, at=at, stopped=stopped, sent_before=before, taken=had
+                road=road, passage=passage, step_id=row.step_id, at=at, stopped=stopped, sent_before=before, taken=had,
+                shut=shut,
             )  # fmt: skip
             self.found.append(Group(place=place))
         self.found[number].domains[domain_of(row.email)] += 1
@@ -171,11 +193,24 @@ class Gathering:
             self.places[key] = passage.zone, passage.days_off
         return self.places[key]
 
-    def at(self, row: Any, road: Road, zone: ZoneInfo, days_off: DaysOff) -> At:
-        """The dates of the open touch. Where the cadence counts in days, by the wall clock, which all zones share."""
-        now, shown = self.tx.now, on_the_wall if road.is_by_day else quarter_of
+    def dates(self, row: Any, road: Road, zone: ZoneInfo, days_off: DaysOff) -> tuple[At, datetime]:
+        """Those of the open touch, and the anchor; reckoned once for all who share them."""
         since = row.since if isinstance(road.course.steps.get(row.step_id), WaitStep) else None  # nothing else asks for it
         mailed_at = self.mailed.get(row.enrolment_id)
+        key = (
+            row.version_id, row.step_id, row.due_at, row.planned_on, since, mailed_at, row.anchor_at, row.shift_days, zone.key,
+            id(days_off),
+        )  # fmt: skip
+        if key not in self.known_dates:
+            at = self.at(row, road, zone, days_off, since, mailed_at)
+            self.known_dates[key] = at, anchor_of(road, row.anchor_at, zone)
+        return self.known_dates[key]
+
+    def at(
+        self, row: Any, road: Road, zone: ZoneInfo, days_off: DaysOff, since: datetime | None, mailed_at: datetime | None
+    ) -> At:
+        """Where the cadence counts in days, by the wall clock, which all zones share."""
+        now, shown = self.tx.now, on_the_wall if road.is_by_day else quarter_of
         if mailed_at is not None and road.gap_is_over_after is not None and now - mailed_at > road.gap_is_over_after:
             mailed_at = None
         due_at = row.due_at
@@ -208,6 +243,15 @@ class Gathering:
         return self.known_zones[zone.key]
 
 
+def entered_from(plans: Iterable[CadencePlan]) -> dict[str, set[str]]:
+    """By cadence, those whose steps enter it."""
+    found: dict[str, set[str]] = {}
+    for plan in plans:
+        for name in entered_by(plan):
+            found.setdefault(name, set()).add(plan.name)
+    return found
+
+
 def domain_of(email: str | None) -> str:
     return email.rpartition("@")[2].lower() if email else NO_DOMAIN
 
@@ -230,50 +274,3 @@ def on_the_wall(instant: datetime, zone: ZoneInfo) -> datetime:
 def quarter_of(instant: datetime, _zone: ZoneInfo) -> datetime:
     """The instant as of the quarter of an hour."""
     return instant.replace(minute=instant.minute - instant.minute % QUARTER, second=0, microsecond=0)
-
-
-def done_before(tx: Tx, enrolment_ids: set[int]) -> dict[int, frozenset[str]]:
-    """For each of these passages the steps that earlier ones of the same lead and cadence did."""
-    this, earlier = enrolments.alias("this"), enrolments.alias("earlier")
-    found: dict[int, set[str]] = {}
-    for some in rows_at_once(sorted(enrolment_ids)):
-        chosen = (
-            sa.select(this.c.id, touches.c.step_id)
-            .join(earlier, sa.and_(earlier.c.lead_id == this.c.lead_id, earlier.c.cadence == this.c.cadence))
-            .join(touches, touches.c.enrolment_id == earlier.c.id)
-            .where(this.c.id.in_(some), earlier.c.passage < this.c.passage, touches.c.state == TouchState.DONE)
-        )
-        for row in tx.run(chosen):
-            found.setdefault(row.id, set()).add(row.step_id)
-    return {enrolment_id: frozenset(steps) for enrolment_id, steps in found.items()}
-
-
-def steps_had(tx: Tx, enrolment_ids: set[int]) -> dict[int, TakenSteps]:
-    """For passages that may have moved to another order of steps: those they had, and how these went."""
-    found: dict[int, list[tuple[str, Took]]] = {}
-    for some in rows_at_once(sorted(enrolment_ids)):
-        chosen = sa.select(touches.c.enrolment_id, touches.c.step_id, touches.c.reason, touches.c.arm).where(
-            touches.c.enrolment_id.in_(some), touches.c.ended_at.is_not(None)
-        )
-        for row in tx.run(chosen):
-            found.setdefault(row.enrolment_id, []).append((row.step_id, took_of(row.reason, row.arm)))
-    return {enrolment_id: tuple(sorted(steps)) for enrolment_id, steps in found.items()}
-
-
-def took_of(reason: str | None, arm: str | None) -> Took:
-    return arm or ("otherwise" if reason in (Reason.BRANCH, Reason.TIMEOUT) else "next")
-
-
-def scopes_by_address(tx: Tx) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for row in tx.run(sa.select(suppressions.c.address_key, suppressions.c.scope)):
-        found.setdefault(row.address_key, set()).add(row.scope)
-    return {address_key: frozenset(scopes) for address_key, scopes in found.items()}
-
-
-def consents_said(tx: Tx, topics: set[str], policy: Policy) -> Mapping[tuple[int, str], str]:
-    """Refusals; and where unknown consent holds mail back, what everybody said."""
-    chosen = sa.select(consents.c.lead_id, consents.c.topic, consents.c.state).where(consents.c.topic.in_(topics))
-    if policy.unknown_consent != "hold":
-        chosen = chosen.where(consents.c.state == Consent.REFUSED)
-    return {(row.lead_id, row.topic): row.state for row in tx.run(chosen)}

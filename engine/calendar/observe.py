@@ -24,11 +24,11 @@ ONE_DAY = timedelta(days=1)
 
 def observed(tx: Tx, plans: Collection[CadencePlan]) -> Odds:
     """What was seen of these cadences; too little is nothing."""
-    seen = ways_seen(tx, plans)
+    seen, mails = seen_at_steps(tx, plans)
     steps = {
         (plan.name, step.id): learnt(step, seen.get((plan.name, step.id), Seen(ways={}))) for plan in plans for step in plan.steps
     }
-    mails, left = mails_by_cadence(tx, plans), leavers(tx)
+    left = leavers(tx)
     leaving = {plan.name: learnt_leaving(mails[plan.name], left.get(plan.name, {})) for plan in plans}
     return Odds(
         steps={key: found for key, found in steps.items() if found is not None},
@@ -36,25 +36,28 @@ def observed(tx: Tx, plans: Collection[CadencePlan]) -> Odds:
     )
 
 
-def ways_seen(tx: Tx, plans: Collection[CadencePlan]) -> dict[tuple[str, str], Seen]:
-    """What people did at the steps at which there is something to do."""
+def seen_at_steps(tx: Tx, plans: Collection[CadencePlan]) -> tuple[dict[tuple[str, str], Seen], Counter[str]]:
+    """What people did at the steps at which there is something to do; and the mails that went out, by cadence."""
     forks = {(plan.name, step.id): step for plan in plans for step in plan.steps if assumed(step) is not None}
-    if not forks:
-        return {}
+    emails = {step.id for plan in plans for step in plan.steps if step.kind == "email"}
+    asked_for = sorted({step_id for _name, step_id in forks} | emails)
     ended_here = sa.and_(enrolments.c.ended_at == touches.c.ended_at, enrolments.c.state.not_in(("active", "suspended")))
     grouped = (
         sa.select(enrolments.c.cadence, touches.c.step_id, touches.c.reason, touches.c.arm,
                   sa.case((ended_here, enrolments.c.reason), else_=None).label("ending"), sa.func.count().label("people"))
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .where(touches.c.step_id.in_(sorted({step_id for _name, step_id in forks})), touches.c.state == TouchState.DONE)
+        .where(touches.c.step_id.in_(asked_for), touches.c.state == TouchState.DONE)
         .group_by(enrolments.c.cadence, touches.c.step_id, touches.c.reason, touches.c.arm, sa.text("ending"))
     )  # fmt: skip
     ways: dict[tuple[str, str], Counter[str]] = {}
+    mails = Counter[str]()
     for row in tx.run(grouped):
         key = (row.cadence, row.step_id)
         if key in forks:
             ways.setdefault(key, Counter())[way_taken(forks[key], row.reason, row.arm, row.ending)] += row.people
-    return {key: Seen(ways=counted, days=delays(tx, *key, forks[key])) for key, counted in ways.items()}
+        elif row.step_id in emails:
+            mails[row.cadence] += row.people
+    return {key: Seen(ways=counted, days=delays(tx, *key, forks[key])) for key, counted in ways.items()}, mails
 
 
 def way_taken(step: Step, reason: str | None, arm: str | None, ending: str | None) -> str:
@@ -85,18 +88,6 @@ def delays(tx: Tx, cadence: str, step_id: str, step: Step) -> dict[int, int]:
         .limit(MOST_DELAYS)
     )
     return dict(Counter((row.ended_at - row.created_at) // ONE_DAY for row in tx.run(chosen)))
-
-
-def mails_by_cadence(tx: Tx, plans: Collection[CadencePlan]) -> Counter[str]:
-    """Mails that went out, by cadence."""
-    emails = sorted({step.id for plan in plans for step in plan.steps if step.kind == "email"})
-    grouped = (
-        sa.select(enrolments.c.cadence, sa.func.count().label("mails"))
-        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .where(touches.c.step_id.in_(emails), touches.c.state == TouchState.DONE)
-        .group_by(enrolments.c.cadence)
-    )
-    return Counter({row.cadence: row.mails for row in tx.run(grouped)})
 
 
 def leavers(tx: Tx) -> Mapping[str, dict[str, int]]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from engine.calendar.forecast import Forecast
-from engine.calendar.told import as_plain, source_in_words
+from engine.calendar.expected import Forecast
+from engine.calendar.told import as_plain, rate_in_words, source_in_words
 
 PARTS = Path(__file__).parent / "page_parts"
 
@@ -21,9 +21,10 @@ def page_of(found: Forecast, *, name: str) -> str:
     told = as_plain(found)
     for each in told["odds"]:
         each["from"] = source_in_words(each["source"], each["sample"], of_mails=each["step"] is None)
+    rates = [rate_in_words(each) for each in told["newcomers"]]
     pages = Environment(loader=FileSystemLoader(PARTS), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return pages.get_template("page.html").render(
-        name=name, told=told, data=in_script(told), style=part("page.css"), script=part("page.js")
+        name=name, told=told, rates=rates, data=in_script(told), style=part("page.css"), script=part("page.js")
     )
 
 

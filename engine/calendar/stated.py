@@ -151,18 +151,22 @@ def wrong(node: Node, message: str) -> UsageError:
 
 
 def newcomers(words: Sequence[str], plans: Mapping[str, CadencePlan]) -> dict[str, float]:
-    """`50/week` for every cadence, `trial-ended=20/week` for one; also a day or a month. By cadence, in a week."""
+    """`50/week` for every cadence, `trial-ended=20/week` for one; also a day or a month; `none`. By cadence, in a week."""
     found: dict[str, float] = {}
     for said in words:
         name, equals, rate = said.rpartition("=")
         in_a_week = rate_in(rate)
         if in_a_week is None or (equals and name not in plans):
-            raise UsageError(f"{said!r} is no rate; write --new 50/week, or --new trial-ended=20/week ({', '.join(plans)})")
+            raise UsageError(
+                f"{said!r} is no rate; write --new 50/week, --new trial-ended=20/week ({', '.join(plans)}) or --new none"
+            )
         found |= {plan: in_a_week for plan in ([name] if equals else plans)}
     return found
 
 
 def rate_in(text: str) -> float | None:
+    if text.strip() == "none":
+        return 0.0
     number, _, unit = text.partition("/")
     weeks = {"day": 7.0, "week": 1.0, "month": 7 / 30.44}.get(unit.strip())
     try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from engine.calendar.told import source_in_words
+from engine.calendar.told import rate_in_words, source_in_words
 from engine.graph.letters import shown
 
 MARKS = "█▓▒░▞▚╳•"
@@ -20,7 +20,7 @@ MOST_COLLISIONS, MOST_DOMAINS = 12, 6
 
 def lines_of(told: Mapping[str, Any], *, by_week: bool = False) -> Iterator[str]:
     """Every line."""
-    yield f"{amount(told['mails'])} mails expected from {told['begins']} to {told['ends']}"
+    yield f"{amount(told['mails'])} mails expected from {told['begins']} to {told['ends']}, after the caps"
     yield f"{told['people']:,} people are inside, in {told['passages']:,} passages"
     yield from newcomers(told)
     yield ""
@@ -34,11 +34,14 @@ def lines_of(told: Mapping[str, Any], *, by_week: bool = False) -> Iterator[str]
 
 
 def newcomers(told: Mapping[str, Any]) -> Iterator[str]:
-    if told["new_in_a_week"]:
-        rates = ", ".join(f"{rate:g} a week into {name}" for name, rate in told["new_in_a_week"].items())
-        yield from folded(f"With people who are still to come: {rates}", "")
+    for each in told["newcomers"]:
+        yield from folded(f"still to come: {rate_in_words(each)}", "  ")
+    if told["newcomers"]:
+        yield f"{amount(told['mails_to_newcomers'])} of the mails are to people still to come (--new none leaves them out)"
     else:
-        yield "Only people who are inside now; --new adds those who are still to come"
+        yield "Only people who are inside now; --new 50/week adds those who are still to come"
+    if told["delayed_by_caps"]:
+        yield f"{amount(told['delayed_by_caps'])} of the mails go later than planned, for the caps have no room before"
 
 
 def legend(told: Mapping[str, Any]) -> Iterator[str]:
@@ -46,6 +49,8 @@ def legend(told: Mapping[str, Any]) -> Iterator[str]:
         still = f", {cadence['standing_still']:,} of them with sales" if cadence["standing_still"] else ""
         name, inside = cut(cadence["cadence"], 26), f"{cadence['inside']:,} inside{still}"
         yield f"  {mark} {name:<26}{amount(cadence['mails']):>9} mails, {inside}"
+        if cadence["mails_to_newcomers"]:
+            yield f"    {'':<26}{amount(cadence['mails_to_newcomers']):>9} of them to people still to come"
 
 
 def marked(told: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -7,12 +7,12 @@ Before: `engine.calendar.forecast` and `engine.calendar.collisions`. After: `eng
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 from engine.calendar.collisions import Collision, collisions
-from engine.calendar.forecast import OTHER_DOMAINS, Forecast
+from engine.calendar.expected import OTHER_DOMAINS, Forecast
 from engine.calendar.odds import FEWEST, FEWEST_MAILS, Source, StepOdds
 from engine.calendar.walk import BEYOND
 from engine.compiler.plan import Step
@@ -24,7 +24,7 @@ WAYS = {"next": "yes", "otherwise": "no"}
 def as_plain(found: Forecast) -> dict[str, Any]:
     """Everything, for JSON."""
     by_day = found.by_day()
-    totals = found.totals()
+    totals, newcomers = found.totals(), found.newcomers_by_day()
     return {
         "begins": found.begins.isoformat(),
         "ends": (found.ends - timedelta(days=1)).isoformat(),
@@ -32,11 +32,14 @@ def as_plain(found: Forecast) -> dict[str, Any]:
         "passages": found.passages,
         "groups": found.groups,
         "mails": rounded(sum(totals.values())),
+        "mails_to_newcomers": rounded(sum(found.newcomers.values())),
+        "delayed_by_caps": rounded(sum(found.delayed.values())),
         "cadences": [cadence_told(found, name, sum(by_day[name].values())) for name in cadences_shown(found)],
         "days": [
             {
                 "day": date.fromordinal(day).isoformat(),
                 "mails": rounded(totals.get(day, 0.0)),
+                "to_newcomers": {name: rounded(new[day]) for name, new in newcomers.items() if new.get(day)},
                 "by_cadence": {name: rounded(days[day]) for name, days in by_day.items() if days.get(day)},
             }
             for day in found.days
@@ -45,7 +48,10 @@ def as_plain(found: Forecast) -> dict[str, Any]:
         "collisions": [collision_told(each) for each in collisions(found)],
         "not_sent": not_sent(found),
         "odds": list(odds_told(found)),
-        "new_in_a_week": {name: rounded(rate) for name, rate in found.new.items()},
+        "newcomers": [
+            {"cadence": name, "in_a_week": rounded(rate.in_a_week), "source": rate.source.value, "weeks": rate.weeks}
+            for name, rate in sorted(found.new.items())
+        ],
     }
 
 
@@ -64,7 +70,8 @@ def cadence_told(found: Forecast, name: str, mails: float) -> dict[str, Any]:
         "inside": found.inside[name],
         "standing_still": found.standing_still[name],
         "mails": rounded(mails),
-        "mails_to_newcomers": rounded(found.newcomers.get(name, 0.0)),
+        "mails_to_newcomers": rounded(sum(found.newcomers_by_day().get(name, {}).values())),
+        "delayed_by_caps": rounded(found.delayed.get(name, 0.0)),
         "ended": dict(sorted(ended.items(), key=lambda item: -item[1])),
         "still_inside": ended.get(BEYOND, 0.0),
     }
@@ -138,6 +145,12 @@ def step_odds_told(name: str, step: Step, odds: StepOdds) -> dict[str, Any]:
         "source": odds.source.value,
         "sample": odds.sample,
     }
+
+
+def rate_in_words(each: Mapping[str, Any]) -> str:
+    """How many come in, and how that is known."""
+    known = f"the median of the last {each['weeks']} weeks here" if each["source"] == Source.OBSERVED else "as stated"
+    return f"{each['in_a_week']:g} people a week come into {each['cadence']} ({known})"
 
 
 def source_in_words(source: str, sample: int, *, of_mails: bool = False) -> str:

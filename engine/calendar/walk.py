@@ -14,7 +14,7 @@ from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 from engine.calendar.odds import HANDED_OVER, REACHED, Odds, StepOdds
-from engine.compiler.plan import EmailStep, EnterStep, GoalStep, LeaveStep, Step, WaitStep
+from engine.compiler.plan import CadencePlan, EmailStep, EnterStep, GoalStep, LeaveStep, Step, WaitStep
 from engine.graph.words import ways_on
 from engine.schedule.next_step import (
     NEXT,
@@ -54,6 +54,16 @@ class Road:
         backwards = [*TopologicalSorter(leads_to).static_order()]
         return tuple(self.course.steps[step_id] for step_id in reversed(backwards))
 
+    @cached_property
+    def before(self) -> Mapping[str, frozenset[str]]:
+        """For each step those from which somebody may come to it: the arms of a split exclude each other."""
+        found: dict[str, set[str]] = {step.id: set() for step in self.order}
+        for step in self.order:
+            for way in ways_on(step):
+                if way.to:
+                    found[way.to] |= {step.id, *found[step.id]}
+        return {step_id: frozenset(steps) for step_id, steps in found.items()}
+
     def behind(self, step_id: str) -> set[str]:
         """The steps that stand behind this one in that order."""
         ids = [step.id for step in self.order]
@@ -71,6 +81,10 @@ class Road:
         clocks = [plan.window.opens, plan.window.closes, *(clock for hours in plan.window.quiet for clock in hours)]
         clocks += [timing.clock for timing in self.course.timings.values() if timing.clock is not None]
         return all(span.is_whole_days for span in spans) and all(EARLY <= clock <= LATE for clock in clocks)
+
+    @cached_property
+    def enters(self) -> frozenset[str]:
+        return entered_by(self.course.plan)
 
     @cached_property
     def gap_is_over_after(self) -> timedelta | None:
@@ -95,7 +109,10 @@ class At(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a group stands. `stopped`: why no mail goes to them; None where it does."""
+    """Where a group stands. `stopped`: why no mail goes to them; None where it does.
+
+    `shut`: the cadences that would not take them in, for ever (None) or before an instant.
+    """
 
     road: Road
     passage: Passage
@@ -104,6 +121,10 @@ class Place:
     stopped: str | None = None
     sent_before: frozenset[str] = frozenset()
     taken: tuple[tuple[str, Took], ...] = ()
+    shut: tuple[tuple[str, datetime | None], ...] = ()
+
+    def may_enter(self, cadence: str, at: datetime) -> bool:
+        return self.stopped is None and not any(name == cadence and (until is None or at < until) for name, until in self.shut)
 
 
 @dataclass(slots=True)
@@ -121,6 +142,11 @@ class Walked:
     reached: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     pushed: dict[tuple[int, str], float] = field(default_factory=lambda: defaultdict(float))
     entered: list[tuple[str, datetime, float]] = field(default_factory=list)
+
+
+def entered_by(plan: CadencePlan) -> frozenset[str]:
+    """The cadences that its steps enter."""
+    return frozenset(step.cadence for step in plan.steps if isinstance(step, EnterStep))
 
 
 def walk(place: Place, odds: Odds, *, now: datetime, until: date) -> Walked:
@@ -192,7 +218,7 @@ class Walker:
                 assert chances is not None
                 self.wait(step, at, part, chances)
             case EnterStep(cadence=cadence):
-                if self.place.stopped is None:
+                if self.place.may_enter(cadence, at.due_at):
                     self.walked.entered.append((cadence, at.due_at, part))
                 self.go_on(step, at, NEXT, at.due_at, part)
             case _ if chances is not None:

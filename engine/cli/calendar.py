@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from engine.calendar.forecast import Asked, Forecast, current_roads, forecast
+from engine.calendar.expected import Forecast
+from engine.calendar.forecast import Asked, current_roads, forecast
 from engine.calendar.odds import Odds
 from engine.calendar.page import page_of
 from engine.calendar.stated import newcomers, read_odds, with_words
@@ -34,7 +35,9 @@ class Wish:
     "--odds", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file of odds, see docs/calendar.md."
 )
 @click.option("--say", multiple=True, metavar="ODDS", help="Odds in words: replied=1% or new-enquiry.read-the-guide=30%.")
-@click.option("--new", multiple=True, metavar="RATE", help="People still to come: 50/week, or trial-ended=20/month.")
+@click.option(
+    "--new", multiple=True, metavar="RATE", help="People still to come: 50/week, trial-ended=20/month, none; else as before."
+)
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a line for each day and cadence.")
 @click.option(
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with plots, for a browser."
@@ -54,7 +57,8 @@ def calendar_command(
 ) -> None:
     """Show how many mails go out on each day of the next two years, from who is inside and the cadences in force.
 
-    Changes nothing. Where ways part, the odds are those that were seen here, unless you state others.
+    Changes nothing. Where ways part, the odds are those that were seen here, unless you state others; and as many people come in
+    as in the last weeks, told apart from those who are inside now.
 
     \b
     Example:
@@ -77,7 +81,12 @@ def look_ahead(database: Database, wish: Wish) -> tuple[Forecast, str]:
     with database.read() as tx:
         plans = {name: road.course.plan for name, road in current_roads(tx).items()}
         stated = read_odds(wish.odds, plans) if wish.odds else Odds()
-        asked = Asked(months=wish.months, stated=with_words(stated, wish.say, plans), new=newcomers(wish.new, plans))
+        asked = Asked(
+            months=wish.months,
+            stated=with_words(stated, wish.say, plans),
+            new=newcomers(wish.new, plans),
+            observe_new=True,
+        )
         with click.progressbar(length=100, label="Looking ahead", file=sys.stderr) as bar:
             found = forecast(tx, asked, progress=lambda done, of: bar.update(100 * done // of - bar.pos))
         return found, live_rules(tx).policy.name

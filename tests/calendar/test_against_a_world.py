@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.calendar.forecast import Asked, Forecast
+from engine.calendar.expected import Forecast
+from engine.calendar.forecast import Asked
 from engine.calendar.odds import LeavingOdds, Odds, Source, StepOdds
 from engine.compiler.plan import Arm, Caps, Policy, SplitStep, Window
 from engine.compiler.workspace import Compiled

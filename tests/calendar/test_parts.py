@@ -2,29 +2,34 @@
 
 import json
 import re
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.calendar.capping import expected_over, over_caps
+from engine.calendar.capping import Way, chance_below, moved_by_caps
 from engine.calendar.collisions import collisions
-from engine.calendar.forecast import Forecast
+from engine.calendar.expected import Forecast
 from engine.calendar.odds import LeavingOdds, Odds, Seen, Source, assumed, learnt
 from engine.calendar.page import page_of
 from engine.calendar.stated import newcomers, read_odds, with_words
 from engine.calendar.terminal import WIDTH, lines_of
 from engine.calendar.told import as_plain, csv_of
+from engine.calendar.walk import Road, begin
 from engine.compiler.plan import Caps
 from engine.compiler.workspace import Compiled
 from engine.errors import UsageError
+from engine.schedule.next_step import Passage, course_of
 from tests.graph.shapes import HOSTILE, every_kind
-from tests.schedule.plans import branch, cadence, email
+from tests.schedule.plans import at, branch, cadence, email, workspace
 
 PLANS = {"every-kind": every_kind(), "plain": cadence(email("welcome"), name="plain")}
 ROOT = Path(__file__).parents[2]
 BEGINS = date(2026, 11, 23)
+MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
 def told(**changed: object) -> Forecast:
@@ -127,20 +132,29 @@ def test_every_assumption_is_a_whole() -> None:
         assert odds is None or not odds.delays or sum(odds.delays) == pytest.approx(1.0)
 
 
-def test_the_excess_over_a_cap_is_exact() -> None:
-    assert expected_over([1.0, 1.0, 1.0], 1) == pytest.approx(2.0)
-    assert expected_over([0.5, 0.5], 1) == pytest.approx(0.25)
-    assert expected_over([0.5], 1) == 0
+def test_numbers_that_are_likely_leave_as_much_room_as_they_must() -> None:
+    assert chance_below(2, [1.0, 1.0]) == 0
+    assert chance_below(1, [0.5]) == pytest.approx(0.5)
+    assert chance_below(2, [0.5, 1.25]) == pytest.approx(0.5 * 0.75)
+    assert chance_below(1, []) == 1
 
 
-def test_caps_bind_for_people_in_two_cadences_and_for_steps_too_close() -> None:
-    caps = Caps(per_day=1, per_week=2, per_month=None)
+def test_two_ways_that_exclude_each_other_take_no_room_from_each_other() -> None:
+    apart = Road(course=course_of(cadence(
+        branch("big", "employees >= 50", next="yes", otherwise="no"), email("yes", next="late"), email("no", next="late"),
+        email("late", at("1 day")),
+    )))  # fmt: skip
+    passage = Passage(anchor_at=MONDAY, shift_days=0, zone=ZoneInfo("UTC"))
+    walked = begin(apart, passage, Odds(), at=MONDAY, until=BEGINS + timedelta(days=30))
+    way = Way(
+        plan=apart.course.plan, priority=0, days_off=frozenset(), stays=1.0, before=apart.before, sends=walked.sends
+    )  # fmt: skip
+    policy = workspace(caps=Caps(per_day=1, per_week=1, per_month=None)).policy
 
-    both = over_caps(caps, [{10: 1.0, 40: 1.0}, {10: 1.0, 60: 1.0}])
-    close = over_caps(caps, [{1: 1.0, 3: 1.0, 5: 1.0, 20: 1.0}])
+    [moved] = moved_by_caps(policy, [way], {}, last=MONDAY.toordinal() + 30)
 
-    assert dict(both) == {(10, "day"): 1.0}
-    assert dict(close) == {(5, "week"): 1.0}
+    assert (moved.step, moved.cap, moved.to, moved.mails) == ("late", "week", MONDAY.toordinal() + 7, pytest.approx(1.0))
+    assert not moved_by_caps(replace(policy, caps=Caps(per_day=1, per_week=2, per_month=None)), [way], {}, last=800_000)
 
 
 def test_crowds_peaks_and_caps_are_found_with_reason_and_advice() -> None:

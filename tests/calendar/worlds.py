@@ -8,7 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from engine.calendar.forecast import Asked, Forecast, forecast
+from engine.calendar.expected import Forecast
+from engine.calendar.forecast import Asked, forecast
 from engine.compiler.plan import CadencePlan, EmailStep, Policy
 from engine.compiler.workspace import Compiled
 from engine.leads import NewLead, save_leads

@@ -21,6 +21,7 @@
     return found;
   };
   const hidden = new Set();
+  const TO_COME = "";  // beside the cadences: the part of their mails that is to people still to come
   let by = "week";
 
   // In the way, by day; what spans weeks is told in the table only.
@@ -42,9 +43,10 @@
     const found = new Map();
     for (const day of told.days) {
       const key = periods[period](day.day);
-      if (!found.has(key)) found.set(key, {});
+      if (!found.has(key)) found.set(key, { [TO_COME]: {} });
       const into = found.get(key);
       for (const [name, mails] of Object.entries(day.by_cadence)) into[name] = (into[name] || 0) + mails;
+      for (const [name, mails] of Object.entries(day.to_newcomers)) into[TO_COME][name] = (into[TO_COME][name] || 0) + mails;
     }
     return [...found];
   }
@@ -81,12 +83,15 @@
         last = x;
       }
       let base = 0;
-      for (const name of names) {
-        if (hidden.has(name) || !mails[name]) continue;
-        const [low, high] = [y(base), y(base + mails[name])];
-        svg.append(draw("rect", { x: x + gap / 2, y: high, width: Math.max(each - gap, 0.8), height: Math.max(low - high, 0.3), fill: colour(name) }));
-        base += mails[name];
-      }
+      const stack = (name, part, kind) => {
+        if (hidden.has(name) || !(part > 0)) return;
+        const [low, high] = [y(base), y(base + part)];
+        svg.append(draw("rect", { class: kind, x: x + gap / 2, y: high, width: Math.max(each - gap, 0.8), height: Math.max(low - high, 0.3), fill: colour(name) }));
+        base += part;
+      };
+      const toCome = mails[TO_COME];
+      for (const name of names) stack(name, (mails[name] || 0) - (toCome[name] || 0), "inside");
+      for (const name of names) stack(name, toCome[name], "new");
     });
     const lit = draw("rect", { class: "lit", y: 10, height: height - 10, width: Math.max(each, 2), visibility: "hidden" });
     svg.append(lit);
@@ -113,6 +118,7 @@
       mark.style.background = colour(name);
       tip.append(make("div", {}, mark, titles[name], make("span", { textContent: amount(mails[name]) })));
     }
+    if (mails[TO_COME] && seen(mails[TO_COME])) tip.append(make("p", { textContent: `${amount(seen(mails[TO_COME]))} of them to people still to come` }));
     for (const each of inTheWay || []) tip.append(make("p", { textContent: each.reason }));
     tip.hidden = false;
     const box = tip.getBoundingClientRect();
@@ -149,7 +155,7 @@
       for (let blank = 0; blank < before; blank++) grid.append(make("i", { className: "out" }));
       for (const day of days) {
         const cell = make("i", { className: shade(day.mails) + (ways[day.day] ? " way" : "") });
-        const show = (event) => tell(event, long(day.day), day.by_cadence, ways[day.day]);
+        const show = (event) => tell(event, long(day.day), { ...day.by_cadence, [TO_COME]: day.to_newcomers }, ways[day.day]);
         cell.addEventListener("pointermove", show);
         cell.addEventListener("pointerdown", show);
         cell.addEventListener("pointerleave", untell);
