@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.source import trees
 
 # A module belongs to the longest name here that it begins with; it may import its own layer and those above it here.
@@ -104,6 +106,18 @@ def test_pure_modules_know_no_database() -> None:
 
     assert pure
     assert connected == []
+
+
+@pytest.mark.parametrize("command", ["check", "init", "render", "schema"])
+def test_a_command_that_asks_no_database_does_not_wait_for_its_library(command: str) -> None:
+    reached, ahead = set[str](), [f"engine.cli.{command}", "engine.cli.main"]
+    while ahead:
+        names = {*imported(modules()[ahead.pop()])} - reached
+        reached |= names
+        ahead += names & modules().keys()
+
+    assert "click" in reached
+    assert "sqlalchemy" not in top_names(iter(reached))
 
 
 def rank(module: str) -> int:

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.cli.plan import compile_or_exit
 from engine.compiler.plan import hash_of
 from engine.compiler.workspace import Compiled

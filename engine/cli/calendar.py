@@ -13,7 +13,8 @@ from engine.calendar.page import page_of
 from engine.calendar.stated import newcomers, read_odds, with_words
 from engine.calendar.terminal import lines_of
 from engine.calendar.told import as_plain, csv_of
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.database import Database
 from engine.versions import live_rules
 

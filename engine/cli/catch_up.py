@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.errors import UsageError
 from engine.schedule.catch_up import CatchUp, current, let_all_go, skip_all

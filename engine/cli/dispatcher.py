@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from engine.cli.options import open_workspace, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import workspace_option
 from engine.processes.assemble import begin_process
 from engine.processes.up import run_dispatcher_alone
 

@@ -9,7 +9,8 @@ import click
 import sqlalchemy as sa
 
 from engine.claim import in_state
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.database import Database, Tx
 from engine.errors import UsageError
 from engine.leads import find_lead

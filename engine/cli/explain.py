@@ -8,7 +8,8 @@ from textwrap import wrap
 import click
 
 from engine.cli.lead_story import Story, story_of
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.errors import UsageError
 from engine.leads import find_lead
 from engine.story.steps import ToldPassage, ToldStep

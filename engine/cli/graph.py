@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.cli.render import usable_plan
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.database import Tx

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from engine.cli.options import counted, json_option, open_workspace, print_json, tokens_of, workspace_option
+from engine.cli.opening import open_workspace, tokens_of
+from engine.cli.options import counted, json_option, print_json, workspace_option
 from engine.leadfile.bring_in import Imported, import_leads
 from engine.leadfile.map import read_map
 from engine.versions import live_rules

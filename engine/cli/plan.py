@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from engine.cli import check
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.compiler.plan import hash_of
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.database import Tx

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.cli.simulated import as_plain, totals_in_words
 from engine.simulate.tally import in_words, tally
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.cli.simulated import as_plain, in_order, plain_timeline, totals_in_words
 from engine.compiler.diagnostics import closest
 from engine.compiler.workspace import Compiled, compile_workspace

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from engine.claim import NOUNS, QUARANTINE_AFTER, Noun, in_state
 from engine.cli.catch_up import in_words, in_words_of_hold
-from engine.cli.options import json_option, open_workspace, print_json, workspace_option
+from engine.cli.opening import open_workspace
+from engine.cli.options import json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.processes.reach import broker_answers
 from engine.schedule.catch_up import CatchUp, current
