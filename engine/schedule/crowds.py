@@ -7,6 +7,7 @@ people are in one crowd where no date and no answer to a condition tells them ap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from engine.expressions.facts import Facts
 from engine.schedule.answers import Answers, Side, answers_of, gather, outlook_of, side_of
 from engine.schedule.counterparts import counterparts
 from engine.schedule.courses import course, days_off_of, zone_named, zone_of
-from engine.schedule.fates import Edit, Fate, Past, Place, fate, fate_unchanged
+from engine.schedule.fates import Edit, Fate, Past, Place, fate, fate_unchanged, had_in_all
 from engine.schedule.futures import alike_from, futures_of
 from engine.schedule.next_step import NEXT, Course, Ended, Passage, course_of, date_of_end, due_again
 from engine.schedule.passages import done_in_earlier_passages
@@ -113,11 +114,15 @@ def crowds(
     mails = mails_by_step([*(cadence_plan(tx, each) for each in versions_of(tx, plan.name)), plan])
     several = [step_id for step_id, emails in mails.items() if len(emails) > 1]
     pasts = Pasts(mails=mails, as_sent=mails_as_sent(tx, plan.name, version_ids, several))
+    had = cache(lambda version_id, past, sending: had_in_all(leaving[version_id].edit, past, sending))  # few are different
     untouched: dict[tuple[int, str, bool], list[Person]] = {}
     touched: list[Position] = []
     for each in positions(tx, plan, version_ids, mails, only):
-        if is_untouched(leaving[each.version_id].edit, each, pasts):
-            where = (each.version_id, each.step_id, each.state == TouchState.SENDING)
+        sends = each.state == TouchState.SENDING
+        where = (each.version_id, each.step_id, sends)
+        if is_untouched(
+            leaving[each.version_id].edit, each, had(each.version_id, pasts.of(each), each.step_id if sends else None)
+        ):
             untouched.setdefault(where, []).append((each.enrolment_id, each.lead_id, each.touch_id))
         else:
             touched.append(each)
@@ -130,14 +135,14 @@ def crowds(
     ]
 
 
-def is_untouched(edit: Edit, position: Position, pasts: Pasts) -> bool:
+def is_untouched(edit: Edit, position: Position, had: frozenset[str]) -> bool:
     """Nothing that is ahead of them differs, nor have they had any of it, nor may they have had it in an earlier passage under
     another name.
     """
     if position.step_id not in edit.alike:
         return False
     ahead = edit.futures[edit.same[position.step_id]]
-    return ahead.isdisjoint(pasts.of(position).taken) and (position.passage == 1 or ahead.isdisjoint(edit.renamed))
+    return ahead.isdisjoint(had) and (position.passage == 1 or ahead.isdisjoint(edit.renamed))
 
 
 def crowds_touched(survey: Survey, standing: Sequence[Position]) -> list[Crowd]:

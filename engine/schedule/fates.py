@@ -100,10 +100,18 @@ def fate(edit: Edit, place: Place, passages: tuple[Passage, Passage], outlooks: 
 
 def may_meet(edit: Edit, place: Place, where: Fate) -> frozenset[str]:
     """Steps of the new version from which on all is as it would have been: none of what is passed over lies ahead."""
-    by_old_id = {*place.past.taken, place.step_id, *place.sent_before}
-    passed_over = {*by_old_id, *where.blocked, *(edit.same[step_id] for step_id in by_old_id if step_id in edit.same)}
+    passed_over = {*by_both_ids(edit, {*place.past.taken, place.step_id, *place.sent_before}), *where.blocked}
     there = (edit.same[step_id] for step_id in edit.alike)
     return frozenset(step_id for step_id in there if not edit.futures[step_id] & (passed_over - {step_id}))
+
+
+def had_in_all(edit: Edit, past: Past, sending: str | None) -> frozenset[str]:
+    """Steps of the new version that the passage has taken, or is not to take for it had them under another id."""
+    return frozenset((*by_both_ids(edit, past.taken), *had_already(edit, past, sending)))
+
+
+def by_both_ids(edit: Edit, step_ids: Collection[str]) -> set[str]:
+    return {*step_ids, *(edit.same[step_id] for step_id in step_ids if step_id in edit.same)}
 
 
 def fate_unchanged(edit: Edit, step_id: str, *, is_sending: bool) -> Fate:
@@ -119,7 +127,7 @@ def where_to(edit: Edit, place: Place, passage: Passage, now: datetime) -> Fate:
     if place.is_sending:
         blocked = had_ahead(edit, place, course_beyond(edit, place.step_id, place.past.taken).steps[place.step_id].next)
         return Fate(from_step=place.step_id, to_step=place.step_id, how="sending", planned=None, blocked=blocked)
-    if target is not None and target not in place.past.taken and target not in had_already(edit, place):
+    if target is not None and target not in place.past.taken and target not in had_by(edit, place):
         how: How = "stays" if target == place.step_id else "renamed"
         planned = dates_if_other(edit, place, target, passage, now)
         blocked = tuple(step_id for step_id in had_ahead(edit, place, target) if step_id != target)
@@ -132,22 +140,30 @@ def had_ahead(edit: Edit, place: Place, step_id: str | None) -> tuple[str, ...]:
     if step_id is None:
         return ()
     ahead = {step_id} | reachable(edit.new, step_id)
-    return tuple(each for each in had_already(edit, place) if each in ahead)
+    return tuple(each for each in had_by(edit, place) if each in ahead)
 
 
-def had_already(edit: Edit, place: Place) -> tuple[str, ...]:
-    """Steps of the new version that are not to be taken, for the passage had them when they had other ids."""
+def had_by(edit: Edit, place: Place) -> tuple[str, ...]:
+    return had_already(edit, place.past, place.step_id if place.is_sending else None)
+
+
+def had_already(edit: Edit, past: Past, sending: str | None) -> tuple[str, ...]:
+    """Steps of the new version that are not to be taken, for the passage had them when they had other ids.
+
+    `sending`: the step whose mail is on its way.
+    """
     if edit.new.plan.repeat:
         return ()
-    taken = {*place.past.taken, place.step_id} if place.is_sending else {*place.past.taken}
-    mails = place.past.had | {(place.step_id, mail_of(edit, place))} if place.is_sending else place.past.had
+    taken, mails = {*past.taken}, past.had
+    if sending is not None:
+        taken, mails = taken | {sending}, mails | {(sending, mail_of(edit, sending))}
     acts = (edit.same.get(step_id, step_id) for step_id in sorted(taken))
     others = (step_id for step_id in acts if step_id not in taken and isinstance(edit.new.steps[step_id], ACTS))
     return (*mails_had_under_other_ids(mails, taken, edit.new.plan), *others)
 
 
-def mail_of(edit: Edit, place: Place) -> str:
-    return str(getattr(edit.old.steps[place.step_id], "email", ""))
+def mail_of(edit: Edit, step_id: str) -> str:
+    return str(getattr(edit.old.steps[step_id], "email", ""))
 
 
 def dates_if_other(edit: Edit, place: Place, target: str, passage: Passage, now: datetime) -> Planned | None:

@@ -91,6 +91,24 @@ def test_a_mail_under_another_id_is_the_same_step_and_is_not_sent_again(database
 
 
 @both
+def test_a_mail_that_was_moved_behind_somebody_who_had_it_is_not_sent_when_it_is_renamed_there(database: Database):
+    with database.write() as tx:
+        enrolled(tx, ONE, TWO, SIX)
+        end_open(tx)
+        apply(tx, migrating(TWO, ONE, SIX))
+
+        [change] = apply(tx, migrating(TWO, renamed(ONE, "good-day"), SIX)).cadences
+        end_open(tx)
+
+        assert change.mails == (MailChange(step="good-day", email="one", how="twice", people=1),)
+        assert [(step, state) for step, state, _reason in taken(tx) if state != "waiting"] == [
+            ("one", "done"),
+            ("two", "done"),
+            ("good-day", "skipped"),
+        ]
+
+
+@both
 def test_a_cadence_that_repeats_sends_a_mail_again_under_another_id(database: Database):
     with database.write() as tx:
         enrolled(tx, ONE, TWO, repeat=True)
