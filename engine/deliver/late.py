@@ -1,58 +1,87 @@
-"""Marketing mail that lay ready while nothing ran is judged again before the wire: too late, at an hour that is shut, or to go.
+"""Marketing mail that was put off is judged again before the wire: its passage stands still or is over, it comes too late or at
+an hour that is shut, or it goes.
 
 Before: `engine.deliver.send` has loaded what it holds. After: the rest is written and flies. What `engine.advance` has just made
-passes, since it was judged a moment ago.
+is late for nothing, since it was judged a moment ago.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
+
+from engine.claim import held, these
 from engine.database import Tx
 from engine.deliver.load import Loaded
 from engine.deliver.record import row_for, settle
 from engine.deliver.replies import Fate
+from engine.prepared import Prepared
 from engine.schedule.late import Verdict, days_late, judge, on_time
+from engine.schedule.lock import lock_passages
 from engine.schedule.progress import move_all_that_follows
 from engine.schedule.timing import into_window
-from engine.vocabulary import Reason, SendState
+from engine.schema import sends
+from engine.vocabulary import EnrolmentState, Reason, SendState
 
 A_MOMENT = timedelta(minutes=1)  # since it was made, or since the time it waited for
+STANDS_STILL = Fate(state=SendState.READY, reason=Reason.PAUSED, counts=False)
+IS_OVER = Fate(state=SendState.CANCELLED, reason=Reason.ENROLMENT_ENDED, counts=False)
+IS_TOO_LATE = Fate(state=SendState.CANCELLED, reason=Reason.LATE, counts=False)
+WAITS = Fate(state=SendState.READY, reason=Reason.WINDOW, counts=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A send that does not simply go: skipped, moved to `opening`, or sent with all that follows later by `days`."""
+    """A send that does not simply go: `fate` says why not now, with `until` when; or all that follows is later by `days`."""
 
     send: Loaded
-    is_skipped: bool = False
-    opening: datetime | None = None
+    fate: Fate | None = None
+    until: datetime | None = None
     days: int = 0
 
 
 def judged(send: Loaded) -> Judged | None:
     """None: it goes as it is."""
-    if send.touch_id is None or send.step is None or send.window is None or send.due_at is None:
+    if send.passage == EnrolmentState.SUSPENDED:
+        return Judged(send=send, fate=STANDS_STILL)
+    if send.passage not in (None, EnrolmentState.ACTIVE):  # it was with a server when that ended, and came back
+        return Judged(send=send, fate=IS_OVER)
+    if send.step is None or send.window is None or send.due_at is None:
         return None
     if not send.late_by and send.read_at - send.due_at < A_MOMENT:
         return None
     verdict = judge(send.step, due_at=send.due_at, late_by=send.late_by, now=send.read_at, zone=send.zone)
     if verdict == Verdict.SKIP:
-        return Judged(send=send, is_skipped=True)
+        return Judged(send=send, fate=IS_TOO_LATE)
     opening = into_window(send.read_at, send.window, send.zone, days_off=send.days_off)
     if opening > send.read_at:
-        return Judged(send=send, opening=opening)
+        return Judged(send=send, fate=WAITS, until=opening)
     if verdict == Verdict.SHIFT:
         should_be_at = on_time(send.due_at, send.late_by, send.read_at)
         return Judged(send=send, days=days_late(should_be_at, send.read_at, send.zone))
     return None
 
 
-def record_late(tx: Tx, late: Sequence[Judged]) -> set[int]:
+def record_judged(tx: Tx, some: Sequence[Judged]) -> set[int]:
     """Write the verdicts, by compare-and-set on what we hold; returns the ids of those that do not go now."""
-    skip = Fate(state=SendState.CANCELLED, reason=Reason.LATE, counts=False)
-    wait = Fate(state=SendState.READY, reason=Reason.WINDOW, counts=False)
-    settle(tx, [row_for(each.send, skip, None) for each in late if each.is_skipped], SendState.CLAIMED)
-    settle(tx, [row_for(each.send, wait, each.opening) for each in late if each.opening], SendState.CLAIMED)
-    move_all_that_follows(tx, {each.send.touch_id: each.days for each in late if each.days and each.send.touch_id is not None})
-    return {each.send.send_id for each in late if each.is_skipped or each.opening}
+    shift(tx, [each for each in some if each.days])
+    settle(tx, [row_for(each.send, each.fate, each.until) for each in some if each.fate is not None], SendState.CLAIMED)
+    return {each.send.send_id for each in some if each.fate is not None}
+
+
+def shift(tx: Tx, late: Sequence[Judged]) -> None:
+    """All that follows these mails is later. They are on time from now on: who takes one up again must not shift it again."""
+    if late:
+        lock_passages(tx, (), touch_ids=[each.send.touch_id for each in late if each.send.touch_id is not None])
+        ours = ON_TIME.rows(tx, **these([(each.send.send_id, each.send.epoch) for each in late]), now=tx.now)
+        touch_of = {row.id: row.touch_id for row in ours}
+        move_all_that_follows(tx, {touch_of[each.send.send_id]: each.days for each in late if each.send.send_id in touch_of})
+
+
+ON_TIME = Prepared(
+    sa.update(sends)
+    .where(held(sends), sends.c.state == SendState.CLAIMED)
+    .values(due_at=sa.bindparam("now"))
+    .returning(sends.c.id, sends.c.touch_id)
+)

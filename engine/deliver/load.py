@@ -23,7 +23,7 @@ from engine.schema import bodies, enrolments, events, sends, touches
 from engine.spans import NO_DAYS_OFF, DaysOff
 from engine.sql import rows_at_once
 from engine.versions import Live, cadence_plan
-from engine.vocabulary import SendState, Stream
+from engine.vocabulary import EnrolmentState, SendState, Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ class Loaded:
     lead: Lead
     address_key: str
     touch_id: int | None
+    passage: EnrolmentState | None  # of the touch
     rep: str | None
     email: str
     artifact_hash: str | None
@@ -134,6 +135,7 @@ def as_loaded(
         lead=lead,
         address_key=row.address_key,
         touch_id=row.touch_id,
+        passage=None if row.passage is None else EnrolmentState(row.passage),
         rep=row.rep,
         email=row.email,
         artifact_hash=row.artifact_hash,
@@ -171,7 +173,7 @@ CHOSEN = (
         sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
         sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
         sends.c.event_id, sends.c.topic, sends.c.due_at, sends.c.is_shadow, enrolments.c.version_id, touches.c.step_id,
-        touches.c.late_by,
+        touches.c.late_by, enrolments.c.state.label("passage"),
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)

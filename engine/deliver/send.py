@@ -20,7 +20,7 @@ from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.deliver.flights import Ready, write_flights
 from engine.deliver.gate import mark, recheck
-from engine.deliver.late import judged, record_late
+from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded, load_sends
 from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
 from engine.deliver.wire import NoAnswer, Outcome
@@ -98,11 +98,11 @@ def load(runtime: Runtime, held: Sequence[Claim]) -> tuple[Live, list[Loaded], d
 
 def in_time(runtime: Runtime, sends: Sequence[Loaded]) -> list[Loaded]:
     """What waited for its turn is judged once more; those that may go now. The others have their reason."""
-    late = [verdict for verdict in map(judged, sends) if verdict is not None]
-    if not late:
+    some = [verdict for verdict in map(judged, sends) if verdict is not None]
+    if not some:
         return list(sends)
     with runtime.database.write() as tx:
-        gone = record_late(tx, late)
+        gone = record_judged(tx, some)
     return [send for send in sends if send.send_id not in gone]
 
 

@@ -1,6 +1,7 @@
 """The pipeline over real sockets and a real database: what is claimed is delivered once, or has its reason."""
 
 import email
+from collections.abc import Callable
 from datetime import timedelta
 from email.policy import SMTP
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from engine.claim import SEND, take_due
 from engine.clock import VirtualClock
 from engine.compiler.plan import Offer
 from engine.database import Database, Tx
@@ -16,6 +18,8 @@ from engine.deliver.record import record_unsendable, settle_lost
 from engine.deliver.send import deliver, deliver_begun
 from engine.deliver.transactional import request_email
 from engine.render.artifact import link_table_id
+from engine.runtime import Runtime
+from engine.schedule.leave import leave, resume, suspend
 from engine.schema import bodies, events, leads, sends, suppressions, touches, workers
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
@@ -185,6 +189,74 @@ def test_a_temporary_refusal_waits_and_keeps_its_touch_open(database: Database, 
     assert timedelta(minutes=4) <= send.due_at - clock.now() <= timedelta(minutes=6)
     assert send.smtp_reply == "4.7.1 <<address>> is greylisted"
     assert touch_of(database, claim[0]).state == "sending"
+
+
+@pytest.mark.both_databases
+def test_a_mail_that_came_back_while_sales_took_the_lead_waits_for_it(
+    database: Database, tmp_path: Path, clock: VirtualClock
+) -> None:
+    sink, (send_id, lead_id) = Sink(rules=[greylisted_once()]), a_mail_to(database)
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_while(runtime, send_id, lambda tx: suspend(tx, [lead_id]))
+        try_again(runtime, clock)
+        stood = send_of(database, send_id)
+        with database.write() as tx:
+            resume(tx, [lead_id])
+        try_again(runtime, clock)
+
+    assert (stood.state, stood.reason, stood.due_at) == (SendState.READY, "paused", None)
+    assert send_of(database, send_id).state == SendState.ACCEPTED
+
+
+@pytest.mark.both_databases
+def test_a_mail_that_came_back_when_its_passage_was_over_is_not_sent(
+    database: Database, tmp_path: Path, clock: VirtualClock
+) -> None:
+    sink, (send_id, _lead_id) = Sink(rules=[greylisted_once()]), a_mail_to(database)
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_while(runtime, send_id, lambda tx: leave(tx, [touch_of(database, send_id).enrolment_id], reason="replied"))
+        try_again(runtime, clock)
+
+    assert (send_of(database, send_id).state, send_of(database, send_id).reason) == (SendState.CANCELLED, "enrolment_ended")
+    assert touch_of(database, send_id).state == "skipped"
+    assert (sink.kept, open_steps(database)) == (0, [])
+
+
+def greylisted_once() -> Rule:
+    return Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=451, text="4.7.1 try later", times=1)
+
+
+def a_mail_to(database: Database) -> tuple[int, int]:
+    """A mail that is held, and its lead."""
+    with database.write() as tx:
+        lead_id = add_lead(tx)
+        send_id, _epoch = add_mail(tx, add_workspace(tx), lead_id=lead_id)
+    return send_id, lead_id
+
+
+def deliver_while(runtime: Runtime, send_id: int, happens: Callable[[Tx], object]) -> None:
+    """Deliver it; something happens while it is with the server."""
+    inner = runtime.wire.fly
+
+    def fly(*arguments: object) -> object:
+        outcomes = inner(*arguments)  # type: ignore[arg-type]
+        with runtime.database.write() as tx:
+            happens(tx)
+        return outcomes
+
+    runtime.wire.fly = fly  # type: ignore[method-assign, assignment]
+    deliver_begun(runtime, [(send_id, 1)])
+    runtime.wire.fly = inner  # type: ignore[method-assign]
+
+
+def try_again(runtime: Runtime, clock: VirtualClock) -> None:
+    """Deliver what is due in ten minutes."""
+    clock.move_to(clock.now() + timedelta(minutes=10))
+    with runtime.database.write() as tx:
+        due = take_due(tx, SEND, limit=50, lease=timedelta(seconds=30))
+    deliver(runtime, due)
 
 
 def test_temporary_refusals_end_after_three_days(database: Database, tmp_path: Path, clock: VirtualClock) -> None:

@@ -7,11 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from engine.advance import advance_touches
-from engine.claim import SEND, TOUCH, take_due
+from engine.claim import SEND, TOUCH, Claim, put_back, take_due
+from engine.claim import begin as begin_sends
 from engine.clock import VirtualClock
 from engine.compiler.plan import Caps
 from engine.database import Database, Tx
-from engine.deliver.send import deliver
+from engine.deliver.send import deliver, in_time, load
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.leave import resume, suspend
 from engine.schema import enrolments, sends, touches
@@ -55,6 +56,25 @@ def test_a_mail_that_shifts_goes_out_and_all_that_follows_moves_by_as_many_days(
         assert tx.run(sa.select(enrolments.c.shift_days)).scalar_one() == 3
         second = tx.run(sa.select(touches.c.due_at).where(touches.c.step_id == "two")).scalar_one()
     assert second == datetime(2026, 2, 9, 9, tzinfo=UTC)  # day 30 is 4 February; three days on is a Saturday
+
+
+def test_a_mail_that_is_taken_up_a_second_time_shifts_what_follows_once(house: House):
+    begin(house, mail("news", at("1 day"), valid_for="12 hours", late=Late.SHIFT), mail("two", at("30 days")))
+    house.clock.move_to(TUESDAY_9)
+    make_ready(house)
+
+    house.off(3 * DAY)
+    held = claim_sends(house)
+    with house.database.write() as tx:
+        begin_sends(tx, SEND, held, worker_id=house.runtime.worker_id)
+    in_time(house.runtime, load(house.runtime, held)[1])  # and then that worker dies
+    with house.database.write() as tx:
+        put_back(tx, SEND, held)
+    deliver_all(house)
+
+    assert touched(house)[0] == ("news", "done", None)
+    with house.database.read() as tx:
+        assert tx.run(sa.select(enrolments.c.shift_days)).scalar_one() == 3
 
 
 def test_a_mail_that_is_sent_whatever_happens_leaves_what_follows_where_it_was(house: House):
@@ -138,10 +158,13 @@ def advance_all(house: House) -> None:
 
 
 def deliver_all(house: House) -> None:
+    deliver(house.runtime, claim_sends(house))
+
+
+def claim_sends(house: House) -> list[Claim]:
     with house.database.write() as tx:
         house.renew(tx)
-        claims = take_due(tx, SEND, limit=50, lease=timedelta(seconds=30))
-    deliver(house.runtime, claims)
+        return take_due(tx, SEND, limit=50, lease=timedelta(seconds=30))
 
 
 def make_ready(house: House) -> None:
@@ -154,7 +177,7 @@ def make_ready(house: House) -> None:
 
 def write_send(tx: Tx, touch_id: int) -> None:
     lead = tx.run(sa.text("SELECT id, address_key FROM leads")).one()
-    artifact = tx.run(sa.text("SELECT hash FROM artifacts")).scalar_one()
+    artifact = tx.run(sa.text("SELECT hash FROM artifacts WHERE email = 'news'")).scalar_one()
     row = {
         "source": f"touch:{touch_id}", "stream": "marketing", "topic": "air-lessons", "lead_id": lead.id, "state": "ready",
         "address_key": lead.address_key, "touch_id": touch_id, "email": "news", "artifact_hash": artifact,
