@@ -133,7 +133,7 @@ def last_mail_of(tx: Tx, lead_ids: Collection[int], *, but_not: Collection[int])
     for some in rows_at_once(lead_ids):
         for row in tx.run(SENT, {"ids": some}):
             found.setdefault(row.lead_id, []).append(Mailed(at=row.attempting_at, gap=course(tx, row.version_id).plan.gap))
-        for row in tx.run(TIMED, {"ids": some}):
+        for row in (*tx.run(TIMED, {"ids": some}), *tx.run(WRITTEN, {"ids": some})):
             if row.id not in but_not:
                 found.setdefault(row.lead_id, []).append(Mailed(at=row.due_at, gap=course(tx, row.version_id).plan.gap))
     return found
@@ -179,6 +179,17 @@ TIMED = (
         touches.c.state == TouchState.WAITING,
         touches.c.reason == Reason.CATCH_UP,
         touches.c.due_at.is_not(None),
+    )
+)
+WRITTEN = (
+    sa.select(touches.c.id, sends.c.lead_id, enrolments.c.version_id, sends.c.due_at)
+    .join_from(sends, touches, touches.c.id == sends.c.touch_id)
+    .join(enrolments, enrolments.c.id == touches.c.enrolment_id)
+    .where(
+        sends.c.lead_id.in_(sa.bindparam("ids", expanding=True)),
+        sends.c.state == SendState.READY,
+        sends.c.reason == Reason.CATCH_UP,
+        sends.c.due_at.is_not(None),
     )
 )
 TOUCH_AT = (

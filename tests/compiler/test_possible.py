@@ -25,7 +25,7 @@ LEADS = LeadSchema(
         Field(name="interests", type=FieldType.LIST),
     )
 )
-SCOPE = Scope(leads=LEADS, segments={"big": "employees >= 50"})
+SCOPE = Scope(leads=LEADS, segments={"big": "employees >= 50", "answered": "replied()", "warm": "in_segment('answered')"})
 
 
 def holds_for_somebody(text: str) -> bool:
@@ -51,6 +51,7 @@ def holds_for_somebody(text: str) -> bool:
         "score is missing",
         "consent != 'granted' and consent != 'unknown' and consent != 'refused'",
         "replied() and not replied()",
+        "in_segment('answered') and not in_segment('warm')",
         "false",
         "(employees > 50 or rents) and employees < 10 and not rents",
     ],
@@ -71,6 +72,7 @@ def test_no_lead_can_meet_both_of_two_things_that_exclude_each_other(text: str) 
         "'air' in interests and not 'water' in interests",
         "employees > rooms and rooms > employees",  # not followed: two fields
         "employees > 50 or employees < 10",
+        "in_segment('answered') and not replied()",  # in a wait: not since it began
     ],
 )
 def test_what_some_lead_may_meet_is_let_through(text: str) -> None:
@@ -91,6 +93,7 @@ LEAVES = st.sampled_from([
     "role in ['teacher']", "role is missing", "city == 'leeds'", "city != 'Leeds'", "city in ['York', 'Leeds']",
     "rents", "rents is missing", "since > '2026-03-31'", "since <= '2026-03-31'", "since == '2026-03-31'",
     "score > 3", "score <= 3", "consent == 'granted'", "replied()", "clicked('a')", "in_segment('big')",
+    "in_segment('answered')", "in_segment('warm')",
     "employees > rooms", "'air' in interests", "true",
 ])  # fmt: skip
 TEXTS = st.recursive(
@@ -121,15 +124,16 @@ PEOPLE = st.fixed_dictionaries(
     score=st.sampled_from([0, 3, 4]),
     consent=st.sampled_from(["granted", "unknown"]),
     replied=st.booleans(),
+    since=st.sampled_from([None, datetime(2026, 5, 31, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)]),
 )
 def test_what_holds_for_a_lead_is_never_called_impossible(
-    text: str, lead: dict[str, object], score: float, consent: str, replied: bool
+    text: str, lead: dict[str, object], score: float, consent: str, replied: bool, since: datetime | None
 ) -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
     events = [EventFact(type="replied", at=now)] if replied else []
     condition = compile_condition(text, SCOPE)
 
-    holds = condition.holds(Facts(lead=lead, now=now, events=events, score=score, consent=consent))
+    holds = condition.holds(Facts(lead=lead, now=now, events=events, score=score, consent=consent, since=since))
 
     assert may_hold(condition.tree, SCOPE.choices) or not holds
     assert may_fail(condition.tree, SCOPE.choices) or holds
