@@ -19,7 +19,8 @@ from engine.errors import SettingsError
 PREFIX = "HANDRAISER_"
 KNOWN = (
     "DATABASE_URL", "BROKER_URL", "SMTP_URL", "PUBLIC_URL", "SECRET_KEY", "WEBHOOK_KEY", "WEBHOOK_ALLOW", "REPLY_DOMAIN",
-    "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "QUEUE_LEASE_SECONDS", "WORKER_LEASE_SECONDS", "LOG_LEVEL", "CRASH_AT",
+    "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN", "QUEUE_LEASE_SECONDS", "WORKER_LEASE_SECONDS",
+    "LOG_LEVEL", "CRASH_AT",
 )  # fmt: skip
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LAST_PORT = 65_535
@@ -46,6 +47,7 @@ class Settings:
     reply_listen: str
     web_listen: str
     outbox_listen: str
+    preview_listen: str
     queue_lease: timedelta
     worker_lease: timedelta
     log_level: str
@@ -110,6 +112,7 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
         reply_listen=value("REPLY_LISTEN", "127.0.0.1:8026"),
         web_listen=value("WEB_LISTEN", "127.0.0.1:8025"),
         outbox_listen=value("OUTBOX_LISTEN", "127.0.0.1:8027"),
+        preview_listen=value("PREVIEW_LISTEN", "127.0.0.1:8028"),
         queue_lease=seconds(value("QUEUE_LEASE_SECONDS", "30"), "QUEUE_LEASE_SECONDS"),
         worker_lease=seconds(value("WORKER_LEASE_SECONDS", "60"), "WORKER_LEASE_SECONDS"),
         log_level=value("LOG_LEVEL", "INFO").upper(),
@@ -131,11 +134,12 @@ def check(settings: Settings) -> None:
         raise SettingsError("HANDRAISER_SMTP_URL must look like smtp://user:password@host:587 or smtps://host:465")
     if settings.log_level not in LOG_LEVELS:
         raise SettingsError(f"HANDRAISER_LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(LOG_LEVELS)}")
-    for name in ("WEB_LISTEN", "REPLY_LISTEN", "OUTBOX_LISTEN"):
+    for name in ("WEB_LISTEN", "REPLY_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN"):
         check_listen(name, getattr(settings, name.lower()))
-    host = settings.outbox_listen.rpartition(":")[0]
-    if not is_loopback(host):
-        raise SettingsError(f"HANDRAISER_OUTBOX_LISTEN is {host}: the outbox shows every mail and listens on loopback only")
+    for name, shows in (("OUTBOX_LISTEN", "the outbox shows every mail"), ("PREVIEW_LISTEN", "the preview is unguarded")):
+        host = getattr(settings, name.lower()).rpartition(":")[0]
+        if not is_loopback(host):
+            raise SettingsError(f"HANDRAISER_{name} is {host}: {shows} and listens on loopback only")
 
 
 def is_url(text: str, *schemes: str) -> bool:

@@ -20,7 +20,8 @@ LAYERS: list[tuple[str, list[str]]] = [
               "engine.schedule.late", "engine.schedule.spread",
               "engine.schedule.counterparts", "engine.schedule.forecast", "engine.schedule.fates",
               "engine.schedule.futures",
-              "engine.deliver.attach", "engine.deliver.mime", "engine.deliver.places", "engine.deliver.wire",
+              "engine.deliver.attach", "engine.deliver.heading", "engine.deliver.mime",
+              "engine.deliver.places", "engine.deliver.wire",
               "engine.posts.addresses", "engine.posts.fates", "engine.posts.sign", "engine.posts.wire", "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.prepared", "engine.claim", "engine.sql", "engine.leads",
                 "engine.events", "engine.suppression", "engine.versions", "engine.conditions", "engine.installation",
@@ -30,7 +31,8 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("scoring", ["engine.scoring"]),
     ("reactions", ["engine.reactions"]),
     ("advance", ["engine.look", "engine.advance"]),
-    ("top", ["engine.processes", "engine.calendar", "engine.simulate", "engine.story", "engine.cli", "webhooks"]),
+    ("top", ["engine.processes", "engine.calendar", "engine.simulate", "engine.story", "engine.preview", "engine.cli",
+             "webhooks"]),
 ]  # fmt: skip
 RANK = {name: rank for rank, (_layer, names) in enumerate(LAYERS) for name in names}
 FORBIDDEN_WORDS = {"campaign", "sequence", "drip", "contact", "prospect", "manager", "helper", "helpers", "util", "utils",

@@ -4,6 +4,7 @@ Before: `engine.compiler.check` found no error. After: `engine.compiler.plan` is
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from engine.compiler import plan, syntax
 from engine.compiler.attachments import Attachables
@@ -14,13 +15,22 @@ from engine.vocabulary import Reason
 def build_plan(files: syntax.Files, hashes: Mapping[tuple[str, str], str], attachables: Attachables) -> plan.WorkspacePlan:
     """The plan of a workspace without errors; `hashes` name the artifacts by (email, brand)."""
     brand = default_brand(files)
+    return replace(
+        build_tables(files),
+        cadences=tuple(build_cadence(cadence, files, brand, hashes, attachables) for cadence in files.cadences),
+        emails={email: digest for (email, own_brand), digest in sorted(hashes.items()) if own_brand == brand},
+    )
+
+
+def build_tables(files: syntax.Files) -> plan.WorkspacePlan:
+    """The plan without cadences and emails: what can be had of it although there are errors."""
     return plan.WorkspacePlan(
-        policy=build_policy(files, brand),
+        policy=build_policy(files, default_brand(files)),
         scoring=build_scoring(files.scoring),
         assignment=build_assignment(files.assignment),
         offers=tuple(build_offer(offer) for offer in files.offers),
-        cadences=tuple(build_cadence(cadence, files, brand, hashes, attachables) for cadence in files.cadences),
-        emails={email: digest for (email, own_brand), digest in sorted(hashes.items()) if own_brand == brand},
+        cadences=(),
+        emails={},
     )
 
 

@@ -30,6 +30,7 @@ class Compiled:
 
     `artifacts`: what the plan's hashes name. `attachments`: digest → the bytes of each file that goes with a mail.
     `tests`: what stands under `tests:` in the cadences. `script`: what a file beside the workspace says will happen.
+    `files`: everything as written, errors or not; None: a file that the others refer to is unreadable.
     """
 
     plan: WorkspacePlan | None
@@ -38,6 +39,7 @@ class Compiled:
     attachments: dict[str, bytes] = field(default_factory=dict)
     tests: tuple[CadenceTest, ...] = ()
     script: tuple[Happening, ...] = ()
+    files: Files | None = None
 
 
 def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = None) -> Compiled:
@@ -54,7 +56,7 @@ def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = N
     checks = Checks(files, emails, findings)
     check_files(checks)
     tests, events = read_tests(checks), read_script(script, checks) if script else ()
-    return replace(finish(files, emails, attachables, tests, findings), script=events)
+    return replace(finish(files, emails, attachables, tests, findings), script=events, files=files)
 
 
 def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findings) -> Emails:

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.compiler.plan import Offer, Policy
 from engine.conditions import lead_values
+from engine.deliver.heading import Spelt, headers_for, spell
 from engine.deliver.load import Asked, Loaded
 from engine.deliver.mime import MessageHeaders, address, write_message
 from engine.deliver.wire import Flight
@@ -20,11 +21,10 @@ from engine.errors import RenderError
 from engine.expressions.fields import FieldType, LeadSchema
 from engine.expressions.values import parse_data
 from engine.leads import Lead
-from engine.render.artifact import Artifact, link_table_id
+from engine.render.artifact import Artifact
 from engine.render.context import values_for
 from engine.render.wire import render_wire
 from engine.runtime import Runtime
-from engine.tokens import SendToken, in_address, in_url
 from engine.versions import Live
 from engine.vocabulary import Reason, Stream
 
@@ -37,14 +37,6 @@ class Ready:
 
     send: Loaded
     flight: Flight
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spelt:
-    """A send's token as links, addresses and the Message-ID spell it."""
-
-    in_url: str
-    in_address: str
 
 
 def write_flights(
@@ -98,9 +90,7 @@ def recipient_of(send: Loaded, live: Live) -> str | Reason:
 
 
 def spell_token(runtime: Runtime, send: Loaded) -> Spelt:
-    table = link_table_id(send.artifact_hash) if send.artifact_hash else 0
-    sealed = runtime.tokens.seal(SendToken(send_id=send.send_id, link_table_id=table))
-    return Spelt(in_url=in_url(sealed), in_address=in_address(sealed))
+    return spell(runtime.tokens, send.send_id, send.artifact_hash)
 
 
 def write(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> bytes:
@@ -129,20 +119,16 @@ def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, sp
 
 
 def headers_of(runtime: Runtime, send: Loaded, artifact: Artifact, spelt: Spelt) -> MessageHeaders:
-    """Message-ID and Date are the send's own, the same at every attempt. Only marketing can be unsubscribed from."""
-    domain = runtime.settings.reply_domain
-    is_marketing = send.stream == Stream.MARKETING
-    return MessageHeaders(
-        sender_name=artifact.sender_name,
-        sender_address=artifact.sender_address,
+    """Message-ID and Date are the send's own, the same at every attempt."""
+    return headers_for(
+        artifact,
+        spelt,
         recipient=send.lead.email or "",
         date=send.created_at,
-        message_id=f"{spelt.in_address}@{domain}",
-        reply_to=f"r+{spelt.in_address}@{domain}",
-        one_click_url=f"{runtime.settings.public_url}/u/{spelt.in_url}" if is_marketing else None,
-        unsubscribe_mailto=f"mailto:u+{spelt.in_address}@{domain}" if is_marketing else None,
-        list_id=f"{send.topic}.{domain}" if is_marketing and send.topic else None,
-        auto_submitted=not is_marketing,
+        is_marketing=send.stream == Stream.MARKETING,
+        topic=send.topic,
+        public_url=runtime.settings.public_url,
+        domain=runtime.settings.reply_domain,
     )
 
 

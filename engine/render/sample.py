@@ -1,10 +1,11 @@
 """The values that an email is previewed with: its `sample.yaml`, read by the workspace's own types.
 
 Before: the marketer has written a sample, and the workspace has been compiled. After: `engine.render.wire` renders
-with them, for `handraiser render` and for tests. Nothing in them leads anywhere: the links are to a host that cannot exist.
+with them, for `handraiser render` and `preview` and for tests. Links are to a host that cannot exist, unless told otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,12 +19,22 @@ from engine.expressions.values import parse_data, parse_value
 from engine.render.artifact import Artifact
 from engine.render.context import values_for
 
-TRACK = "https://track.invalid"
-TOKEN = "sample"
 KEYS = ("lead", "event", "rep", "offer")
 
 
-def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leading:
+    """Where the mail's own links lead: as `values_for` has them."""
+
+    track: str
+    token: str
+    seal: Callable[[str], str]
+
+
+NOWHERE = Leading(track="https://track.invalid", token="sample", seal=lambda address: quote(address, safe=""))
+
+
+def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan, leading: Leading = NOWHERE) -> dict[str, Any]:
     """Values for one preview. The rep and the offer are the workspace's first that fit, unless the sample has its own.
 
     Raises WorkspaceError for a sample that cannot be read, or has what `leads.yaml` and `events.yaml` do not know.
@@ -40,11 +51,11 @@ def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan) -> dict
         rep=written.get("rep") or first_rep(plan),
         event=event,
         offer=written.get("offer") or first_offer(artifact.email, plan),
-        track=TRACK,
-        token=TOKEN,
-        seal=lambda address: quote(address, safe=""),
-        unsubscribe_url=f"{TRACK}/u/{TOKEN}",
-        web_url=f"{TRACK}/w/{TOKEN}",
+        track=leading.track,
+        token=leading.token,
+        seal=leading.seal,
+        unsubscribe_url=f"{leading.track}/u/{leading.token}",
+        web_url=f"{leading.track}/w/{leading.token}",
     )
 
 

@@ -1,0 +1,164 @@
+"""The mails to be shown: every email × brand × sample, each written by the code that sends it, or with what is wrong.
+
+Before: `engine.preview.remember` has compiled the emails, and `engine.compiler` knows the rest of the workspace. After:
+`engine.preview.pages` shows them. A language or a variant of an email would be one more part of `Name`, and of `names_of`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.compiler.build import build_tables
+from engine.compiler.diagnostics import Diagnostic
+from engine.compiler.plan import WorkspacePlan
+from engine.compiler.steps import emails_of
+from engine.compiler.syntax import Files
+from engine.compiler.workspace import wanted_emails
+from engine.deliver.heading import headers_for, spell
+from engine.deliver.mime import write_message
+from engine.errors import RenderError, WorkspaceError
+from engine.render import library
+from engine.render.artifact import Artifact
+from engine.render.sample import Leading, sample_values
+from engine.render.wire import render_wire
+from engine.settings import Settings
+from engine.tokens import Tokens
+
+TOKENS = Tokens(("a preview's links are as long as real ones, and open nothing",))
+SENT_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)  # of no meaning, and the same every time
+SAMPLE = re.compile(r"sample(-[a-z0-9][a-z0-9_-]*)?\.yaml")
+NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
+DARK_STYLES = re.compile(r"prefers-color-scheme\s*:\s*dark", re.IGNORECASE)
+
+
+class Name(NamedTuple):
+    """Which mail: what it was compiled from, and whom it is written to."""
+
+    email: str
+    brand: str
+    sample: str  # the name of its file, without .yaml
+
+    def __str__(self) -> str:
+        return ".".join(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A mail as it would leave, taken apart. `html_size`, `size`: bytes of the HTML, and of the whole message as sent."""
+
+    subject: str
+    headers: tuple[tuple[str, str], ...]
+    html: str
+    text: str
+    html_size: int
+    size: int
+
+    @property
+    def has_dark_styles(self) -> bool:
+        return bool(DARK_STYLES.search(self.html))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A mail of the preview. `written` None: it cannot be written, and `why` or the diagnostics tell the reason.
+
+    `stamp` changes with anything that is shown of it.
+    """
+
+    name: Name
+    written: Written | None
+    why: str | None
+    diagnostics: tuple[Diagnostic, ...]
+    stamp: str
+
+    @property
+    def errors(self) -> int:
+        return sum(found.is_error for found in self.diagnostics) + (self.why is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """What mails are written with, besides their artifact."""
+
+    folder: Path
+    settings: Settings
+    tables: WorkspacePlan
+    topics: Mapping[str, str]  # by email
+
+    def write(self, artifact: Artifact, sample: str) -> Written:
+        """Raises WorkspaceError for the sample, RenderError or ValueError for a mail that the send would not write either."""
+        spelt = spell(TOKENS, 0, artifact.hash)
+        leading = Leading(track=self.settings.public_url, token=spelt.in_url, seal=TOKENS.seal_target)
+        file = self.folder / library.EMAILS / artifact.email / f"{sample}.yaml"
+        values = sample_values(artifact, file, self.tables, leading)
+        headers = headers_for(
+            artifact,
+            spelt,
+            recipient=values["lead"].get("email") or "somebody@example.com",
+            date=SENT_AT,
+            is_marketing=artifact.stream == "marketing",
+            topic=self.topics.get(artifact.email),
+            public_url=self.settings.public_url,
+            domain=self.settings.reply_domain,
+        )
+        pixel = f"{leading.track}/o/{leading.token}"
+        return taken_apart(write_message(headers, render_wire(artifact, values)), pixel)
+
+
+def workspace_of(folder: Path, settings: Settings, files: Files) -> Workspace:
+    """Also where the files have errors, as far as they can be read."""
+    topics = {email: cadence.topic.value for cadence in files.cadences for email in emails_of(cadence.steps)}
+    return Workspace(folder=folder, settings=settings, tables=build_tables(files), topics=topics)
+
+
+def names_of(folder: Path, files: Files) -> list[Name]:
+    """Every mail there is to show, in the order of the emails' names."""
+    emails = library.email_names(folder)
+    wanted = sorted({(email, brand) for email, brand in wanted_emails(files, emails) if email in emails})
+    return [Name(email, brand, sample) for email, brand in wanted for sample in samples_of(folder, email)]
+
+
+def samples_of(folder: Path, email: str) -> Iterator[str]:
+    """`sample` is always there: without a file, it is a lead of whom nothing is known."""
+    yield "sample"
+    for file in sorted((folder / library.EMAILS / email).glob("sample-*.yaml")):
+        if SAMPLE.fullmatch(file.name):
+            yield file.stem
+
+
+def make_mail(name: Name, artifact: Artifact | None, diagnostics: Sequence[Diagnostic], workspace: Workspace) -> Mail:
+    written, why = None, None
+    if artifact is not None:
+        try:
+            written = workspace.write(artifact, name.sample)
+        except (WorkspaceError, RenderError, ValueError) as error:
+            why = str(error)
+    elif not diagnostics:
+        why = "this mail cannot be compiled until the errors elsewhere in the workspace are put right"
+    stamp = stamp_of(name, written, why, *diagnostics)
+    return Mail(name=name, written=written, why=why, diagnostics=tuple(diagnostics), stamp=stamp)
+
+
+def stamp_of(*shown: object) -> str:
+    return sha256(repr(shown).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def taken_apart(message: bytes, pixel: str) -> Written:
+    """The message as a mail program would read it; the pixel, which counts openings, is not asked for."""
+    read = message_from_bytes(message, policy=policy.default)
+    html, text = read.get_body(("html",)), read.get_body(("plain",))
+    shown = str(html.get_content()) if html else ""
+    return Written(
+        subject=str(read["Subject"]),
+        headers=tuple((name, str(value)) for name, value in read.items()),
+        html=shown.replace(pixel, NO_PICTURE),
+        text=str(text.get_content()) if text else "",
+        html_size=len(shown.encode()),
+        size=len(message),
+    )

@@ -1,0 +1,74 @@
+"""Compiles an email only when something changed that it is made of. Stands for `engine.render.library` towards the compiler.
+
+Before: `engine.compiler.workspace` asks for every email. After: it gets them, most of them as they were, and
+`engine.preview.watch` hears of each as soon as it is compiled.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.render import library
+from engine.render.artifact import Artifact
+from engine.render.problems import Problem
+
+Email = tuple[str, str]  # its name, and the brand
+Stamps = Mapping[str, tuple[int, int]]  # file → when it was changed, and its size
+SHARED = ("templates/layouts/", "templates/blocks/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What came of one email, and of what."""
+
+    made_of: object
+    known: library.Known | None
+    artifact: Artifact | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Remembered:
+    """A renderer with a memory. `first`: the email that somebody looks at."""
+
+    stamps: Stamps = field(default_factory=dict)
+    first: str = ""
+    kept: dict[Email, Kept] = field(default_factory=dict)
+    compiled: int = 0  # how many, all in all
+    on_compiled: Callable[[Email, Kept], None] = lambda email, kept: None
+
+    def email_names(self, workspace: Path) -> list[str]:
+        return library.email_names(workspace)
+
+    def compile_emails(
+        self,
+        workspace: Path,
+        brands: Mapping[str, Mapping[str, object]],
+        wanted: Collection[Email],
+        known: library.Known | None = None,
+    ) -> tuple[dict[Email, Artifact], list[Problem]]:
+        """As `library.compile_emails`; before all others the one that is looked at, although it may not be asked for yet."""
+        for email in [email for email in self.kept if email[0] == self.first]:
+            self.compile(workspace, brands, email, known if email in wanted else self.kept[email].known)
+        for email in sorted(wanted):
+            self.compile(workspace, brands, email, known)
+        found = {email: self.kept[email] for email in wanted}
+        problems = {problem for kept in found.values() for problem in kept.problems}
+        return {email: kept.artifact for email, kept in found.items() if kept.artifact}, sorted(problems)
+
+    def compile(
+        self, workspace: Path, brands: Mapping[str, Mapping[str, object]], email: Email, known: library.Known | None
+    ) -> None:
+        """Unless it is made of what it was made of before."""
+        stamps = self.stamps_below(f"{library.EMAILS}/{email[0]}/", *SHARED)
+        made_of = (stamps, repr(brands.get(email[1])), repr(known))
+        if email in self.kept and self.kept[email].made_of == made_of:
+            return
+        artifacts, problems = library.compile_emails(workspace, brands, [email], known)
+        kept = Kept(made_of=made_of, known=known, artifact=artifacts.get(email), problems=tuple(problems))
+        self.kept[email] = kept
+        self.compiled += 1
+        self.on_compiled(email, kept)
+
+    def stamps_below(self, *folders: str) -> tuple[object, ...]:
+        return tuple(stamp for stamp in self.stamps.items() if stamp[0].startswith(folders))
