@@ -316,7 +316,9 @@ def test_internal_mail_goes_to_the_rep_as_it_was_stored(database: Database, tmp_
 
 
 @pytest.mark.both_databases
-def test_marketing_without_an_answer_is_unknown_and_never_sent_again(database: Database, tmp_path: Path) -> None:
+def test_marketing_without_an_answer_is_unknown_and_never_sent_again(
+    database: Database, tmp_path: Path, clock: VirtualClock
+) -> None:
     with database.write() as tx:
         version_id = add_workspace(tx)
         claims = [add_mail(tx, version_id) for _ in range(3)]
@@ -328,7 +330,7 @@ def test_marketing_without_an_answer_is_unknown_and_never_sent_again(database: D
     first, second, third = (send_of(database, send_id) for send_id, _ in claims)
     assert (first.state, first.reason) == (SendState.UNKNOWN, "no_answer")
     assert touch_of(database, first.id).state == "done"
-    assert [(send.state, send.attempts, send.due_at) for send in (second, third)] == [(SendState.READY, 0, second.due_at)] * 2
+    assert [(send.state, send.attempts, send.due_at) for send in (second, third)] == [(SendState.READY, 0, clock.now())] * 2
 
 
 def test_a_transactional_mail_without_an_answer_is_sent_once_more_byte_for_byte(

@@ -42,10 +42,7 @@ def test_a_strange_wish_when_to_come_again_is_left_aside(said: str) -> None:
         assert post(receiver.url) == Answered(status=503, text="Service Unavailable")
 
 
-@pytest.mark.parametrize(
-    "said",
-    [b"", b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 70_000, b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200],
-)
+@pytest.mark.parametrize("said", NO_ANSWERS)
 def test_what_is_no_answer_is_tried_again(said: bytes, quick: None) -> None:
     with saying(said) as url:
         assert isinstance(post(url), Unreachable)
