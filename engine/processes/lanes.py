@@ -33,7 +33,7 @@ REACTIONS = Lane(queue="reaction", noun=REACTION)
 TRANSACTIONAL = Lane(queue="transactional", noun=SEND, only=sends.c.stream.in_(AWAITED_STREAMS), portion=8, room=400)
 TOUCHES = Lane(queue="touch", noun=TOUCH)
 MARKETING = Lane(queue="marketing", noun=SEND, only=sends.c.stream == Stream.MARKETING)
-POSTS = Lane(queue="post", noun=POST, portion=4, room=32)  # each may take as long as another system takes to answer
+POSTS = Lane(queue="post", noun=POST, portion=1, room=12)  # each may take as long as another system takes to answer
 
 LANES = (REACTIONS, TRANSACTIONAL, TOUCHES, MARKETING, POSTS)  # the most urgent first
 EXPRESS = (REACTIONS, TRANSACTIONAL)  # has threads of its own in every worker

@@ -13,10 +13,11 @@ from redis import Redis
 from engine.claim import TOUCH, Claim, Noun, begin
 from engine.database import Database
 from engine.deliver.wire import Flight, Outcome, Recheck
+from engine.posts import http
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import tick
-from engine.processes.lanes import REACTIONS
-from engine.processes.worker import working
+from engine.processes.lanes import POSTS, REACTIONS
+from engine.processes.worker import DRAIN_MILLISECONDS, OUTWARD_THREADS, working
 from engine.runtime import Runtime
 from engine.schema import touches
 from engine.settings import read_settings
@@ -114,6 +115,13 @@ def test_posts_that_hang_delay_no_mail(runtime: Runtime, broker_url: str) -> Non
         tick(runtime.database, publisher(broker), lease=LEASE)
         wait_until(lambda: len(mailed) == 2)
         hanging.set()
+
+
+def test_posts_that_hang_are_over_before_their_lease_in_the_queue_and_before_a_worker_must_stop() -> None:
+    lease = read_settings(Path(), {}).queue_lease.total_seconds()
+
+    assert POSTS.room / OUTWARD_THREADS * http.SECONDS <= lease
+    assert POSTS.portion * http.SECONDS * 1_000 < DRAIN_MILLISECONDS
 
 
 def test_one_bad_row_harms_only_itself(runtime: Runtime, broker_url: str) -> None:
