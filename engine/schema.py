@@ -246,6 +246,7 @@ enrolments = Table(
     Column("cadence", Name, nullable=False),
     Column("version_id", Id, ForeignKey("cadence_versions.id"), nullable=False),  # only `apply` changes it
     Column("passage", Integer, nullable=False),  # 1, 2, …
+    Column("came_by", Words, nullable=False, default="hand"),  # hand | step | event:<type> | segment:<name>
     Column("state", String(20), nullable=False),
     Column("reason", Words),  # a Reason, or what `exits:` says
     Column("anchor_at", Instant, nullable=False),  # months and days count from here, in the lead's zone

@@ -149,6 +149,7 @@ def upgrade() -> None:
         sa.Column("cadence", sa.String(length=120), nullable=False),
         sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("passage", sa.Integer(), nullable=False),
+        sa.Column("came_by", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=True),
         sa.Column("anchor_at", sa.DateTime(timezone=True), nullable=False),

@@ -67,6 +67,7 @@ def lines_of_passage(passage: ToldPassage) -> Iterator[str]:
     again = f", time {passage.number}" if passage.number > 1 else ""
     because = f": {passage.because}" if passage.because else ""
     yield from ("", f"{passage.cadence}{again}, begun {passage.began}, {passage.state}{because}")
+    yield f"  came in {passage.came_in}"
     for step in passage.steps:
         yield from lines_of_step(step)
     if passage.ahead:

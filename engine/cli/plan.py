@@ -21,8 +21,11 @@ from engine.render import library
 from engine.schedule.edited import Work, work_out
 from engine.schedule.saved import as_saved
 from engine.schedule.told import lines
-from engine.schedule.who import KINDS, Consequence, consequences
+from engine.schedule.who import KINDS, Consequence, consequences, entries_of
 from engine.scoring.card import name_of
+from engine.story.words import entry_in_words
+
+Named = tuple[Lead, str]  # a lead, and how it came in, as the row has it
 
 
 @click.command("plan")
@@ -71,29 +74,30 @@ def compile_or_exit(workspace: Path, *, as_json: bool) -> Compiled:
     return compiled
 
 
-def named(tx: Tx, work: Work, wanted: str) -> list[tuple[Consequence, list[Lead]]]:
+def named(tx: Tx, work: Work, wanted: str) -> list[tuple[Consequence, list[Named]]]:
     found = consequences(tx, work, wanted)
     people = load_leads(tx, {lead_id for each in found for lead_id in each.lead_ids})
-    return [(each, [people[lead_id] for lead_id in each.lead_ids]) for each in found]
+    came_by = {cadence: entries_of(tx, cadence) for cadence in {each.cadence for each in found}}
+    return [(each, [(people[lead_id], came_by[each.cadence][lead_id]) for lead_id in each.lead_ids]) for each in found]
 
 
-def as_plain(consequence: Consequence, people: Sequence[Lead]) -> dict[str, object]:
+def as_plain(consequence: Consequence, people: Sequence[Named]) -> dict[str, object]:
     return {
         "cadence": consequence.cadence,
         "kind": consequence.kind,
         "step": consequence.step,
         "what": consequence.words,
-        "people": [{"key": lead.key, "name": name_of(lead)} for lead in people],
+        "people": [{"key": lead.key, "name": name_of(lead), "came_in": entry_in_words(by)} for lead, by in people],
     }
 
 
-def in_words(told: Sequence[tuple[Consequence, Sequence[Lead]]], wanted: str, limit: int) -> Iterator[str]:
+def in_words(told: Sequence[tuple[Consequence, Sequence[Named]]], wanted: str, limit: int) -> Iterator[str]:
     if not told:
         yield f"Nobody: {wanted!r} is no step or kind that this edit has to do with." if wanted else "Nobody."
     for consequence, people in told:
         yield f"{consequence.cadence}: {len(people):,} {consequence.words}"
-        for lead in people[:limit]:
-            name = name_of(lead)
-            yield f"    {lead.key}" + ("" if name == lead.key else f"  {name}")
+        for lead, by in people[:limit]:
+            name = "" if name_of(lead) == lead.key else f"  {name_of(lead)}"
+            yield f"    {lead.key}{name}, came in {entry_in_words(by)}"
         if len(people) > limit:
             yield f"    … and {len(people) - limit:,} more; --limit {len(people)} names them all"

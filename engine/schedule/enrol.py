@@ -53,8 +53,8 @@ def enrol_leads(
 ) -> Enrolled:
     """Begin a passage for each lead, counted from `anchor_at` or from `anchor_on` in each lead's own zone, else from now.
 
-    Who has been through the cadence is left out unless its `reentry` allows it by now, or `again` is said. Why somebody was left
-    out is kept for `explain`, with `by`: what asked for the passage. Safe to repeat: who is inside already is left out. Raises
+    Who has been through the cadence is left out unless its `reentry` allows it by now, or `again` is said. What asked for
+    the passage is kept (`by`), and so is why somebody was left out. Safe to repeat: who is inside already is left out. Raises
     UsageError when there is no such cadence now.
     """
     version_id = current_version(tx, cadence)
@@ -67,7 +67,7 @@ def enrol_leads(
         way = course(tx, version_id)
         lock_leads(tx, some)
         fit, unfit = sorted_out(tx, way, some, again=again)
-        begun += begin(tx, version_id, fit, anchor_at=anchor_at, anchor_on=anchor_on)
+        begun += begin(tx, version_id, fit, by, anchor_at=anchor_at, anchor_on=anchor_on)
         note_refusals(tx, cadence, unfit, by)
         refused |= unfit
     return Enrolled(enrolled=begun, left_out=dict(Counter(refused.values())), refused=refused)
@@ -157,7 +157,9 @@ def too_soon(lead: Candidate, way: Course, policy: Policy, now: datetime) -> Not
     return None
 
 
-def begin(tx: Tx, version_id: int, fit: Sequence[Candidate], *, anchor_at: datetime | None, anchor_on: date | None) -> int:
+def begin(
+    tx: Tx, version_id: int, fit: Sequence[Candidate], by: str, *, anchor_at: datetime | None, anchor_on: date | None
+) -> int:
     """Insert the passages and their first touches; returns how many. Who came in meanwhile is passed over."""
     way, policy = course(tx, version_id), live_rules(tx).policy
     begun: dict[int, tuple[Candidate, Passage]] = {}
@@ -166,7 +168,7 @@ def begin(tx: Tx, version_id: int, fit: Sequence[Candidate], *, anchor_at: datet
         passage = begins(lead.row, way, policy, anchor_at=anchor_at or tx.now, anchor_on=anchor_on)
         begun[lead.row.id] = (lead, passage)
         rows.append(
-            (lead.row.id, way.plan.name, version_id, lead.passages + 1, EnrolmentState.ACTIVE, passage.anchor_at, 0, tx.now)
+            (lead.row.id, way.plan.name, version_id, lead.passages + 1, by, EnrolmentState.ACTIVE, passage.anchor_at, 0, tx.now)
         )
     added = {new.lead_id: new.id for new in NEW_PASSAGES.rows(tx, rows)} if rows else {}
     begin_next(tx, [standing(enrolment_id, *begun[lead_id], way) for lead_id, enrolment_id in added.items()])
@@ -219,7 +221,7 @@ STOPPED = Prepared(
 WITH_SALES = Prepared(sa.select(handoffs.c.lead_id).where(handoffs.c.lead_id.in_(IDS), handoffs.c.state.in_(OPEN_HANDOFF)))
 NEW_PASSAGES = PreparedInsert(
     enrolments,
-    ("lead_id", "cadence", "version_id", "passage", "state", "anchor_at", "shift_days", "created_at"),
+    ("lead_id", "cadence", "version_id", "passage", "came_by", "state", "anchor_at", "shift_days", "created_at"),
     unless=(),  # whatever stands in the way: this very passage, or another live one
     returning=("id", "lead_id"),
 )

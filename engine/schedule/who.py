@@ -14,6 +14,7 @@ from engine.schedule.edited import Edited, Work
 from engine.schedule.positions import inside
 from engine.schedule.told import mail_in_words, move_in_words
 from engine.schema import enrolments
+from engine.vocabulary import LIVE_ENROLMENT
 
 KINDS = (
     "pinned", "corrected", "stays", "renamed", "sending", "removed", "had", "finishes", "lost", "gained", "twice", "earlier",
@@ -60,6 +61,13 @@ def corrected(tx: Tx, work: Work) -> Iterator[Consequence]:
 def leads_on(tx: Tx, cadence: str, versions: Collection[int]) -> tuple[int, ...]:
     chosen = sa.select(enrolments.c.lead_id).where(*inside(cadence, versions)).order_by(enrolments.c.id)
     return tuple(tx.run(chosen).scalars())
+
+
+def entries_of(tx: Tx, cadence: str) -> dict[int, str]:
+    """How each lead that is inside came in."""
+    chosen = sa.select(enrolments.c.lead_id, enrolments.c.came_by)
+    live = chosen.where(enrolments.c.cadence == cadence, enrolments.c.state.in_(LIVE_ENROLMENT))
+    return {row.lead_id: row.came_by for row in tx.run(live)}
 
 
 def of_steps(edited: Edited) -> Iterator[Consequence]:

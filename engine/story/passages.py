@@ -15,7 +15,7 @@ from engine.schedule.courses import course
 from engine.schema import enrolments
 from engine.story.ahead import ahead
 from engine.story.steps import ToldPassage, at, steps_of, told_steps
-from engine.story.words import in_words
+from engine.story.words import entry_in_words, in_words
 from engine.versions import live_rules
 
 Row = sa.Row[Any]
@@ -36,6 +36,7 @@ def told_passage(tx: Tx, row: Row, lead: Lead, policy: Policy, local: ZoneInfo) 
         state=row.state,
         because=in_words(row.reason) if row.reason else None,
         began=str(at(row.anchor_at, local)),
+        came_in=entry_in_words(row.came_by),
         steps=tuple(told_steps(tx, rows, way, policy, local)),
         ahead=ahead(tx, lead, rows, way, policy, local),
     )

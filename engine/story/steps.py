@@ -44,13 +44,14 @@ class ToldStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldPassage:
-    """One way through a cadence. `ahead`: the mails after the open step, if nothing happens."""
+    """One way through a cadence. `came_in`: how; `ahead`: the mails after the open step, if nothing happens."""
 
     cadence: str
     number: int
     state: str
     because: str | None
     began: str
+    came_in: str
     steps: tuple[ToldStep, ...]
     ahead: tuple[Expected, ...] = ()
 

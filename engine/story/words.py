@@ -1,4 +1,4 @@
-"""The words for every reason: why a step did not happen, why a mail waits, why a passage ended. Pure.
+"""The words for every reason: why a step did not happen, why a mail waits, how a passage began and why it ended. Pure.
 
 Before: the reasons of `engine.vocabulary`, as rows have them. After: `explain`, `test` and `simulate` print these.
 """
@@ -65,3 +65,11 @@ POST_WHY: dict[str, str] = {
 def in_words(reason: str) -> str:
     """A cadence may also be left by an event of the workspace's own, or for a reason in the marketer's words."""
     return WHY.get(reason) or reason.replace("_", " ")
+
+
+def entry_in_words(came_by: str) -> str:
+    """How a lead came into a cadence; `came_by` as the row has it."""
+    kind, _colon, name = came_by.partition(":")
+    return {"step": "by a step of another cadence", "event": f"by the event {name}", "segment": f"by the segment {name}"}.get(
+        kind, "by hand"
+    )

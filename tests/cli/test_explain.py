@@ -7,15 +7,17 @@ import sqlalchemy as sa
 
 from engine.cli.explain import lines_of
 from engine.cli.lead_story import story_of
+from engine.cli.plan import in_words, named
 from engine.clock import VirtualClock
 from engine.compiler.plan import Arm, CadencePlan, Caps, Holidays, Window
 from engine.database import Database, Tx
 from engine.leads import load_leads
+from engine.schedule.edited import work_out
 from engine.schedule.enrol import enrol_leads
 from engine.schema import sends, touches
 from engine.story.words import WHY
 from tests.factories import add_lead, add_send
-from tests.schedule.plans import OFFICE_HOURS, at, cadence, chain, email, split, wait
+from tests.schedule.plans import OFFICE_HOURS, at, cadence, chain, email, split, wait, workspace
 from tests.scoring.models import apply_rules
 
 TWO = cadence(*chain(email("welcome", at("")), email("co2", at("4 days"))))
@@ -190,3 +192,25 @@ def test_who_was_refused_nothing_and_sent_everything_has_nothing_ahead(sqlite_da
         [passage] = story_of(tx, load_leads(tx, [lead_id])[lead_id]).passages
 
     assert passage.ahead == ()
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        ("hand", "came in by hand"),
+        ("step", "came in by a step of another cadence"),
+        ("event:imported", "came in by the event imported"),
+        ("segment:big-offices", "came in by the segment big-offices"),
+    ],
+)
+def test_how_a_lead_came_in_is_told_and_plan_says_it_of_everybody_it_names(
+    by: str, words: str, sqlite_database: Database
+) -> None:
+    with sqlite_database.write() as tx:
+        apply_rules(tx, TWO)
+        lead_id = add_lead(tx, email="maya@fernhill.example")
+        enrol_leads(tx, TWO.name, [lead_id], by=by)
+        work = work_out(tx, workspace(cadence(email("co2", at("")), on_change="migrate")), {})
+
+        assert words in told(tx, lead_id)
+        assert f"    maya@fernhill.example, {words}" in in_words(named(tx, work, "removed"), "removed", 10)

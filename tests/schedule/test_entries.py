@@ -58,6 +58,11 @@ def inside(database: Database, name: str = "welcome") -> list[int]:
         return list(tx.run(chosen).scalars())
 
 
+def came_by(database: Database) -> list[str]:
+    with database.read() as tx:
+        return list(tx.run(sa.select(enrolments.c.came_by)).scalars())
+
+
 def refused(database: Database) -> list[tuple[int, str, str]]:
     with database.read() as tx:
         return [(row.lead_id, row.reason, row.asked_by) for row in tx.run(sa.select(refusals).order_by(refusals.c.lead_id))]
@@ -77,6 +82,7 @@ def test_an_event_lets_in_whoever_its_condition_holds_for(database: Database):
     happen(database, large, "demo_requested")
 
     assert inside(database) == [large]
+    assert came_by(database) == ["event:demo_requested"]
     assert refused(database) == [(small, "condition", "event:demo_requested")]
 
 
@@ -166,6 +172,7 @@ def test_an_event_that_makes_a_lead_match_lets_it_in_at_once(database: Database)
     happen(database, large, "clicked")
 
     assert inside(database) == [large]
+    assert came_by(database) == ["segment:warm"]
     assert refused(database) == [(small, "condition", "segment:warm")]
 
 
