@@ -5,7 +5,7 @@ take. The analysis never calls a condition impossible that some lead could meet;
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 
@@ -16,6 +16,7 @@ from engine.expressions.tree import (
     AnyOf,
     Comparator,
     Comparison,
+    Happened,
     InSegment,
     IsMissing,
     IsYes,
@@ -66,8 +67,10 @@ def may_fail(tree: Node, choices: Choices) -> bool:
 def ways_of(node: Node, holds: bool) -> tuple[Way, ...]:
     """Every way in which the node holds, or does not. Raises TooMany."""
     match node:
-        case Not(part=part) | InSegment(part=part):
-            return ways_of(part, holds is isinstance(node, InSegment))
+        case Not(part=part):
+            return ways_of(part, not holds)
+        case InSegment(part=part):
+            return tuple(tuple((inside(leaf, node), told) for leaf, told in way) for way in ways_of(part, holds))
         case AllOf(parts=parts):
             return all_of(parts, holds) if holds else any_of(parts, holds)
         case AnyOf(parts=parts):
@@ -75,6 +78,11 @@ def ways_of(node: Node, holds: bool) -> tuple[Way, ...]:
         case Always(value=value):
             return ((),) if value is holds else ()
     return (((node, holds),),)
+
+
+def inside(leaf: Leaf, segment: InSegment) -> Leaf:
+    """A question about events is another one within a segment: in a wait, only what happens from its beginning on counts outside."""
+    return replace(segment, name="", part=leaf) if isinstance(leaf, Happened) else leaf
 
 
 def all_of(parts: Sequence[Node], holds: bool) -> tuple[Way, ...]:
