@@ -324,6 +324,28 @@ def test_mail_that_somebody_waits_for_is_not_held_back(house: House):
         assert (row.due_at, row.reason) == (tx.now - DAY, None)
 
 
+@pytest.mark.both_databases
+def test_a_mail_that_was_written_keeps_others_away_while_it_waits_for_its_turn(house: House):
+    house.run(HOUR)
+    with house.database.write() as tx:
+        apply(tx, *(cadence(mail(name, at("")), name=name, gap=Span(days=1)) for name in ("written", "late")))
+        lead_id, turn = add_lead(tx), tx.now + 2 * HOUR
+        for name in ("written", "late"):
+            enrol_leads(tx, name, [lead_id])
+        touch = {row.step_id: row.id for row in tx.run(sa.select(touches))}
+        tx.run(sa.update(touches).where(touches.c.id == touch["written"]).values(state="sending"))
+        add_send(tx, lead_id=lead_id, touch_id=touch["written"], due_at=turn, reason="catch_up")
+        unplaced = {"due_at": None, "reason": "catch_up", "late_by": 3_600}
+        tx.run(sa.update(touches).where(touches.c.id == touch["late"]).values(unplaced))
+        known = {"since": tx.now - DAY, "found_at": tx.now, "mails": 1, "per_hour": 10, "looked_at": tx.now - HOUR}
+        tx.run(sa.insert(catch_ups).values(known))
+
+        keep_pace(tx)
+
+        due_at = tx.run(sa.select(touches.c.due_at).where(touches.c.id == touch["late"])).scalar_one()
+    assert due_at.date() == turn.date() + DAY
+
+
 def test_two_dispatchers_that_come_back_at_once_begin_one_catch_up(
     postgres_database: Database, clock: VirtualClock, tmp_path: Path
 ):
