@@ -12,6 +12,7 @@ from typing import Literal
 from engine.compiler.diagnostics import Place
 from engine.expressions.values import Json
 from engine.spans import Span
+from engine.vocabulary import Consent
 
 USUAL_START = date(2026, 1, 5)  # a Monday
 USUAL_CLOCK = time(9)
@@ -75,7 +76,8 @@ class Expected:
 class CadenceTest:
     """One test of one cadence. `lead`: its fields as they are stored, with `key`, `email` and `zone` where they were given.
 
-    The passage begins at 09:00 of the day `starts` in the lead's zone. `arms`: the arm that the lead draws at a split, by its id.
+    The passage begins at 09:00 of the day `starts` in the lead's zone. `consent`: what it said of the cadence's topic; to the
+    others it has agreed. `arms`: the arm that it draws at a split, by its id.
     """
 
     cadence: str
@@ -85,4 +87,5 @@ class CadenceTest:
     events: tuple[Happening, ...]
     expect: Expected
     title: str = ""
+    consent: Consent = Consent.GRANTED
     arms: Mapping[str, str] = field(default_factory=dict)

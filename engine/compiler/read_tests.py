@@ -20,7 +20,7 @@ from engine.compiler.steps import all_steps
 from engine.compiler.syntax import Cadence, EmailStep, EnterStep, LeaveStep, SplitStep, Text, Written
 from engine.expressions.fields import Field
 from engine.expressions.values import Json, as_json, parse_data, parse_value
-from engine.vocabulary import EventType, Reason, Stream
+from engine.vocabulary import Consent, EventType, Reason, Stream
 
 # What the text behind an event of ours names. The others stand alone or have data.
 NAMED = {
@@ -59,6 +59,7 @@ def read_test(node: Node, cadence: Cadence, checks: Checks) -> CadenceTest:
         events=tuple(each.value for each in events),
         expect=expect,
         title=section.given("title", kinds.TEXT, "").value,
+        consent=section.given("consent", CONSENT, Consent.GRANTED).value,
         arms=dict(read_arms(section, cadence, checks)),
     )
 
@@ -228,4 +229,5 @@ def parse_moment_or_no(text: str) -> Moment | Literal["no"]:
 
 
 MOMENT = kinds.Kind("E059", parse_moment)
+CONSENT = kinds.Kind("E014", lambda text: Consent(kinds.choice_kind(tuple(Consent)).parse(text)))
 MOMENT_OR_NO = kinds.Kind("E059", parse_moment_or_no)

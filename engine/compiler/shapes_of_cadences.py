@@ -6,7 +6,7 @@ Before: `engine.compiler.shapes`. After: `read_cadence`, `read_steps` and `read_
 from engine.compiler.shapes import Key as K
 from engine.compiler.shapes import ListOf, MapOf, OneOf, Record, Ref, Value, choice, needed
 from engine.compiler.shapes_of_windows import OWN_WINDOW
-from engine.vocabulary import EventType, Late, StepKind
+from engine.vocabulary import Consent, EventType, Late, StepKind
 
 STEPS = ListOf(Ref("step"), 1)
 TIMES = Record(
@@ -138,6 +138,7 @@ SCRIPT = Record(events=needed(ListOf(Ref("happening")), "What happens, in order.
 TEST = Record(
     title=K(Value.TEXT, "What it shows, in a few words."),
     lead=K(MapOf(Value.FIELD_NAME, Value.ANY), "The lead's fields."),
+    consent=K(choice(tuple(Consent)), "What the lead said of the cadence's topic. Default: granted."),
     arms=K(MapOf(Value.NAME, Value.NAME), "The arm that the lead draws at a split."),
     starts=K(Value.DATE, "The first day. Default: a Monday."),
     events=K(ListOf(Ref("happening")), "What happens, in order."),

@@ -163,7 +163,9 @@ def empty(ground: Ground) -> None:
 
 
 def bring_in(tx: Tx, ground: Ground, test: CadenceTest, plan: CadencePlan) -> Lead:
-    """The lead of the test, who has agreed to every topic; under a number with which it draws the arms that the test names."""
+    """The lead of the test, who has agreed to every topic unless the test says otherwise; under a number with which it draws the
+    arms that the test names.
+    """
     given = test.lead
     key, email = text(given.get("key")) or KEY, text(given.get("email")) or EMAIL
     number = number_that_draws(plan, test)
@@ -176,7 +178,11 @@ def bring_in(tx: Tx, ground: Ground, test: CadenceTest, plan: CadencePlan) -> Le
         zone=text(given.get("zone")),
         fields={name: value for name, value in given.items() if name not in OWN_COLUMNS},
         do_not_call=given.get("do_not_call") is True,
-        consent=dict.fromkeys(ground.plan.policy.topics, Consent.GRANTED),
+        consent={
+            topic: test.consent if topic == plan.topic else Consent.GRANTED
+            for topic in ground.plan.policy.topics
+            if topic != plan.topic or test.consent != Consent.UNKNOWN
+        },
         consent_source="the test",
     )
     lead_id = save_leads(tx, ground.runtime.tokens, [person])[key]

@@ -46,8 +46,8 @@ class Fault:
 
 
 def faults_of(test: CadenceTest, out: CameOut) -> tuple[Fault, ...]:
-    """Everything that was expected and is not so; nothing where the test passes."""
-    if out.refused is not None:
+    """Everything that was expected and is not so; nothing where the test passes. Who is left out gets nothing."""
+    if out.refused is not None and test.expect.sends != ():
         return (Fault(what="lead", place=test.place, expected="the lead comes in", actual="it is left out", because=out.refused),)
     return (
         *event_faults(test, out),

@@ -129,6 +129,15 @@ def test_score_hand_and_end_are_told_with_their_reasons(tmp_path: Path) -> None:
     assert faults[2].because.endswith("it came to its end")
 
 
+def test_who_is_left_out_for_want_of_consent_gets_nothing(tmp_path: Path) -> None:
+    [(out, faults), (_out, others)] = outcome(
+        tmp_path, "  - {consent: refused, expect: {sends: [], ends: no}}\n  - {consent: refused, expect: {ends: end}}\n"
+    )
+
+    assert out.refused and not faults
+    assert [(fault.expected, fault.actual) for fault in others] == [("the lead comes in", "it is left out")]
+
+
 def test_a_test_says_which_arm_its_lead_draws(tmp_path: Path) -> None:
     both = outcome(tmp_path, "  - {arms: {arms: long}, expect: {ends: end}}\n  - {arms: {arms: none}, expect: {ends: end}}\n")
 
