@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine.calendar.odds import HANDED_OVER, REACHED, LeavingOdds, Odds, Source, StepOdds, assumed
 from engine.compiler import source
-from engine.compiler.diagnostics import Findings
+from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.plan import CadencePlan, GoalStep, RaiseStep, SplitStep, Step
 from engine.compiler.source import Node, Scalar, read_source
 from engine.errors import UsageError
@@ -82,7 +82,7 @@ def entries(node: Node, what: str) -> Iterator[tuple[Scalar, Node]]:
 def rates_of(node: Node) -> LeavingOdds:
     rates: dict[str, float] = {}
     for reason, value in entries(node, EVERY_MAIL):
-        require_reason(reason.text, str(reason.place))
+        require_reason(reason.text, told(reason.place))
         rates[reason.text] = required_share(value)
     if sum(rates.values()) > 1:
         raise wrong(node, "more leave than there are: the shares are together more than 100%")
@@ -95,9 +95,9 @@ def require_reason(reason: str, where: str) -> None:
 
 
 def shares_of(plan: CadencePlan, key: Scalar, value: Node) -> StepOdds:
-    step = step_named(plan, key.text, str(key.place))
+    step = step_named(plan, key.text, told(key.place))
     if isinstance(value, Scalar):
-        return two_ways(step, required_share(value), str(key.place))
+        return two_ways(step, required_share(value), told(key.place))
     shares = {arm.text: required_share(share) for arm, share in entries(value, key.text)}
     known = assumed(step)
     if known is None or set(shares) != set(known.shares) or abs(sum(shares.values()) - 1) > EXACT:
@@ -147,7 +147,11 @@ def share_in(text: str) -> float | None:
 
 
 def wrong(node: Node, message: str) -> UsageError:
-    return UsageError(f"{node.place}: {message}")
+    return UsageError(f"{told(node.place)}: {message}")
+
+
+def told(place: Place) -> str:
+    return f"{place.file}:{place.line}:{place.column}"
 
 
 def newcomers(words: Sequence[str], plans: Mapping[str, CadencePlan]) -> dict[str, float]:

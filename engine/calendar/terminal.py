@@ -23,6 +23,9 @@ def lines_of(told: Mapping[str, Any], *, by_week: bool = False) -> Iterator[str]
     yield f"{amount(told['mails'])} mails expected from {told['begins']} to {told['ends']}, after the caps"
     yield f"{told['people']:,} people are inside, in {told['passages']:,} passages"
     yield from newcomers(told)
+    if not told["cadences"]:
+        yield "Nobody is inside a cadence, so there is nothing to see yet; `handraiser enrol` takes people in"
+        return
     yield ""
     yield from legend(told)
     yield ""

@@ -105,7 +105,8 @@ def plan_of(compiled: Compiled, cadences: Sequence[str]) -> WorkspacePlan:
     for name in cadences:
         if name not in known:
             close = closest(name, known)
-            raise UsageError(f"there is no cadence {name!r}" + (f"; did you mean {close!r}?" if close else ""))
+            meant = f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}"
+            raise UsageError(f"there is no cadence {name!r}; {meant}")
     return compiled.plan
 
 

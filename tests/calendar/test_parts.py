@@ -81,7 +81,8 @@ def test_the_odds_that_the_document_shows_can_be_read(compiled_starter: Compiled
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("every_mail: {answered: 1%}", "nobody leaves for 'answered'"),
+        ("every_mail: {answered: 1%}", "odds.yaml:1:14: nobody leaves for 'answered'"),
+        ("every_mail: 3", "odds.yaml:1:13: every_mail holds names"),
         ("every_mail: {replied: 80%, purchased: 30%}", "more leave than there are"),
         ("new-inquiry: {read: 1%}", "there is no cadence 'new-inquiry'"),
         ("every-kind: {reads: 30%}", "no step 'reads' at which ways part"),
