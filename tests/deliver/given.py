@@ -1,8 +1,10 @@
 """A small live workspace, a runtime over a real wire, and mails that are due: what the tests of delivery begin with."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import time, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from engine.compiler.plan import (
 )
 from engine.database import Database, Tx
 from engine.deliver.channel import Timeouts
+from engine.deliver.send import deliver_begun
 from engine.deliver.smtp import open_wire
 from engine.expressions.fields import EventKind, EventSchema, Field, FieldType, LeadSchema
 from engine.render.artifact import Artifact, Link, link_table_id
@@ -221,3 +224,9 @@ def send_of(database: Database, send_id: int) -> sa.Row[tuple[object, ...]]:
 def touch_of(database: Database, send_id: int) -> sa.Row[tuple[object, ...]]:
     with database.read() as tx:
         return tx.run(sa.select(touches).join(sends, sends.c.touch_id == touches.c.id).where(sends.c.id == send_id)).one()
+
+
+def at_once(runtime: Runtime, shares: Sequence[Sequence[Claim]]) -> None:
+    """Deliver each share in a thread of its own. Raises what one of them raised."""
+    with ThreadPoolExecutor(len(shares)) as threads:
+        list(threads.map(partial(deliver_begun, runtime), shares))

@@ -1,6 +1,5 @@
 """Caps: never one mail more than a person may get, however many threads send at once."""
 
-import threading
 from collections import Counter
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -9,18 +8,17 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from engine.claim import SEND, Claim, take_due
+from engine.claim import SEND, take_due
 from engine.clock import VirtualClock
 from engine.compiler.plan import Caps, Window
 from engine.database import Database
 from engine.deliver.caps import has_room, next_day_with_room
 from engine.deliver.send import deliver, deliver_begun
-from engine.runtime import Runtime
 from engine.schema import sends
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.vocabulary import SendState, Stream
-from tests.deliver.given import add_claimed, add_mail, add_workspace, runtime_over, send_of, touch_of
+from tests.deliver.given import add_claimed, add_mail, add_workspace, at_once, runtime_over, send_of, touch_of
 from tests.factories import add_lead, add_send
 
 ONE_A_DAY = Caps(per_day=1, per_week=3, per_month=10)
@@ -70,14 +68,6 @@ def test_caps_are_exact_when_eight_threads_send_to_the_same_people(database: Dat
     assert sorted(accepted.values()) == [2] * 5
     assert Counter((row.state, row.reason) for row in rows if row.state != SendState.ACCEPTED) == {("ready", "cap"): 48 - 10}
     assert sink.kept == 10
-
-
-def at_once(runtime: Runtime, shares: list[list[Claim]]) -> None:
-    threads = [threading.Thread(target=deliver_begun, args=(runtime, share)) for share in shares]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def test_a_capped_mail_waits_for_the_next_opening_in_the_leads_own_zone(database: Database, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Rivals: of several mails due to one person, the one that should go first goes, whatever order they come in."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +13,6 @@ from engine.claim import Claim
 from engine.compiler.plan import Between, CadencePlan, Caps, EmailStep, Window
 from engine.database import Database, Tx
 from engine.deliver.send import deliver_begun
-from engine.runtime import Runtime
 from engine.schema import cadences, enrolments, touches
 from engine.simulate.sink import Sink
 from engine.spans import parse_span
@@ -27,6 +25,7 @@ from tests.deliver.given import (
     add_cadence,
     add_mail,
     add_workspace,
+    at_once,
     runtime_over,
     send_of,
     touch_of,
@@ -192,14 +191,6 @@ def test_in_any_order_and_at_once_the_caps_go_to_the_highest(database: Database,
 
     accepted = Counter(mails[claim] for claim in held if outcomes(database, [claim])[0][0] == SendState.ACCEPTED)
     assert accepted == {"highest": 6, "middle": 6}
-
-
-def at_once(runtime: Runtime, shares: list[list[Claim]]) -> None:
-    threads = [threading.Thread(target=deliver_begun, args=(runtime, share)) for share in shares]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def waiting(tx: Tx, version_id: int, lead_id: int, *, due_at: datetime, cadence: str = URGENT) -> int:

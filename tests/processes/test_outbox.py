@@ -117,6 +117,10 @@ def test_the_list_has_pages(mailbox: Mailbox, browser: FlaskClient) -> None:
     assert ("Number 50" in first, "Number 0<" in first, "Number 0<" in second) == (True, False, True)
 
 
+def test_nobody_else_on_this_machine_may_read_the_files(mailbox: Mailbox) -> None:
+    assert mailbox.folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_only_the_newest_mails_are_kept(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.processes.outbox.mailbox.MOST_MAILS", 20)
 

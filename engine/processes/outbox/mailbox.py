@@ -51,7 +51,7 @@ class Mailbox:
         self.folder = folder
         self._clock = clock or HostClock()
         self._numbers = count(1)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # its links opt people out and answer hand-offs
 
     def keep(self, envelope_from: str, recipient: str, message: bytes) -> None:
         """Write one mail, whole or not at all. The envelope goes on top, as a mail server's last hop writes it."""
