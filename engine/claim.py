@@ -42,13 +42,16 @@ NOUNS = {noun.name: noun for noun in (TOUCH, SEND, REACTION, POST)}
 Claim = tuple[int, int]  # (id, epoch)
 
 
-def take_due(tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.ColumnElement[bool] | None = None) -> list[Claim]:
-    """Claim up to `limit` due rows, the longest due first; `only` narrows them (a stream of sends, say).
+def take_due(
+    tx: Tx, noun: Noun, *, limit: int, lease: timedelta, only: sa.ColumnElement[bool] | None = None, **values: object
+) -> list[Claim]:
+    """Claim up to `limit` due rows, the longest due first; `only` narrows them (a stream of sends, say), with `values` for the
+    parameters that it names. It is written out as SQL once and kept, so it must be the same object at every call.
 
     SKIP LOCKED keeps claimers on PostgreSQL out of each other's way; SQLite has no such clause (SQLAlchemy drops it in
     silence) and needs none, since `Database.write` holds the only write lock.
     """
-    return [(row.id, row.epoch) for row in taking(noun, only).rows(tx, now=tx.now, most=limit, until=tx.now + lease)]
+    return [(row.id, row.epoch) for row in taking(noun, only).rows(tx, now=tx.now, most=limit, until=tx.now + lease, **values)]
 
 
 @lru_cache(maxsize=32)

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 LARGEST_POST = 256 * 1024
 KEPT_FOR = timedelta(days=400)  # what an event says of a person
 SOURCE = "a post of the site"
+THIS_SEND = sends.c.id == sa.bindparam("send")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ def append(tx: Tx, runtime: Runtime, posted: PostedEvent) -> tuple[Taken, list[C
     send_id = request_email(tx, event_id, posted.type, lead_id, {**posted.public, **posted.personal})
     claims: list[Claim] = []
     if send_id is not None:
-        claims = take_due(tx, SEND, limit=1, lease=runtime.settings.queue_lease, only=sends.c.id == send_id)
+        claims = take_due(tx, SEND, limit=1, lease=runtime.settings.queue_lease, only=THIS_SEND, send=send_id)
     return Taken(event=event_id, lead=lead_id, send=send_id, is_new=True), claims
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from engine.claim import taking
 from engine.database import Database
 from engine.expressions.fields import EventKind, EventSchema, Field, FieldType, LeadSchema
 from engine.leads import find_lead
@@ -97,6 +98,16 @@ def test_an_order_is_a_lead_an_event_and_a_mail_on_its_way(shop: Place):
         send = tx.run(sa.select(sends)).one()
     assert lead is not None and lead.fields == {"first_name": "Maya", "role": "teacher"}
     assert (send.state, send.stream, send.event_id, send.email) == ("claimed", "transactional", event.id, "order-confirmation")
+
+
+def test_the_claim_of_a_confirmation_is_written_out_as_sql_once(shop: Place):
+    post(shop, order())
+    before = taking.cache_info().misses
+
+    answer = post(shop, order(id="CR-10483"))
+
+    assert (answer.json["send"], shop.published[1:]) == (2, [("send", [(2, 1)])])
+    assert taking.cache_info().misses == before
 
 
 @pytest.mark.both_databases
