@@ -42,8 +42,11 @@ class Conditions:
         self.unsure = unsure
 
     def check(self, scalar: Scalar | None, scope: Scope | None = None) -> Condition | None:
-        """The condition; None: there is none, or it is reported. Cheap to repeat."""
-        if scalar is None or not scalar.text.strip():
+        """The condition; None: there is none, or it is reported. Cheap to repeat.
+
+        Of a file with more faulty conditions than are told, the others are not read.
+        """
+        if scalar is None or not scalar.text.strip() or self.findings.is_cut_short("E023", scalar.place.file):
             return None
         scope = scope or self.scope
         try:

@@ -10,6 +10,8 @@ from engine.compiler.possible import Choices, may_hold
 from engine.expressions.condition import Condition
 from engine.expressions.tree import AllOf, Node, Not
 
+MOST = 20  # of the branches above, the nearest: more are not followed
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
@@ -28,7 +30,7 @@ class Decided:
 def with_decision(decided: tuple[Decided, ...], condition: Condition, holds: bool) -> tuple[Decided, ...]:
     if condition.uses_events or condition.uses_score or condition.uses_consent:
         return decided
-    return (*decided, Decided(condition.tree, holds, condition.uses_fields))
+    return (*decided, Decided(condition.tree, holds, condition.uses_fields))[-MOST:]
 
 
 def still_decided(decided: tuple[Decided, ...], written: set[str]) -> tuple[Decided, ...]:

@@ -152,7 +152,7 @@ class Findings:
         """Add one finding. The same finding twice is one. A code outside the table is a bug: KeyError."""
         assert TABLE[code]
         file, line, column = place
-        if (file, code) in self._cut_short:
+        if self.is_cut_short(code, file):
             return
         if self._is_full(file):
             self._cut_short.add((file, code))
@@ -189,6 +189,10 @@ class Findings:
 
     def has_any_of(self, codes: Collection[str], file: str) -> bool:
         return any(found.code in codes for found in self._found.get(file, ()))
+
+    def is_cut_short(self, code: str, file: str) -> bool:
+        """Whether there are more findings of that code in the file than are told."""
+        return (file, code) in self._cut_short
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """By file, then line, then column."""

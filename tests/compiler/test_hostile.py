@@ -46,6 +46,13 @@ HOSTILE: dict[str, bytes] = {
     "a span of 10,000 digits": HEAD + b"gap: " + b"9" * 10_000 + b" days\n",
     "an attachment outside": HEAD + b"    attach: [../../../etc/passwd]\n",
     "an attachment that is a device": HEAD + b"    attach: [/dev/zero]\n",
+    "500 branches of one field": HEAD
+    + b"".join(b"  - {branch: b%d, if: employees > %d, then: [{task: t%d, titel: x}]}\n" % (n, n, n) for n in range(480)),
+    "800 long conditions that cannot be read": HEAD
+    + b"".join(
+        b'  - {goal: g%d, if: "%s or rooms > %d"}\n' % (n, b" and ".join([b"(employees > 1 or score < 5)"] * 7), n)
+        for n in range(800)
+    ),
     "a text for everything": b"steps",
     "a missing email": HEAD + b"  - email: nowhere\n    after: 1 week\n",
 }
