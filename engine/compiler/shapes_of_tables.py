@@ -119,7 +119,9 @@ BRAND = Record(
     postal_address=needed(OneOf((ListOf(Value.TEXT), Value.TEXT)), "What the law wants under marketing mail."),
     site=K(Value.LINK, "Its site."),
     logo=K(Value.TEXT, "A link, or a file beside this one."),
-    colours=K(MapOf(Value.NAME, Value.TEXT), "primary, ink, paper, muted, background."),
+    colours=K(
+        MapOf(Value.NAME, Value.TEXT), "primary, ink, paper, muted, background; with dark_ before them, for dark mail programs."
+    ),
     font=K(Value.TEXT, "A list of fonts, as in CSS."),
     footer=K(Value.TEXT, "The words under every mail."),
     links=K(MapOf(Value.NAME, Value.LINK), "Links that templates may name."),

@@ -15,6 +15,7 @@ from engine.render.mjml_rules import (
     LIVE_ATTRIBUTES,
     REFUSED,
     REFUSED_HTML,
+    SCHEME_METAS,
 )
 from engine.render.problems import Problems
 from engine.render.tags import Attribute, Element
@@ -122,7 +123,7 @@ class Linting:
         for inside in list(element.walk())[1:]:
             if inside.tag.startswith("mj-"):
                 self.report(inside.start, f"<{inside.tag}> cannot be in <{element.tag}>, which holds HTML")
-            elif inside.tag.lower() in REFUSED_HTML:
+            elif inside.tag.lower() in REFUSED_HTML and not says_colour_scheme(inside):
                 self.report(inside.start, f"<{inside.tag}> is not for mail: mail programs drop it or warn of it")
             for attribute in inside.attributes.values():
                 self.check_live(attribute)
@@ -159,3 +160,7 @@ class Linting:
 
     def written(self, value: str) -> str:
         return self.held.restore(value)[:60]
+
+
+def says_colour_scheme(element: Element) -> bool:
+    return element.tag == "meta" and element.get("name") in SCHEME_METAS and element.attributes.keys() == {"name", "content"}

@@ -75,5 +75,7 @@ REFUSED: Mapping[str, str] = {
 REFUSED_HTML = frozenset(
     {"script", "iframe", "object", "embed", "form", "input", "button", "select", "textarea", "base", "link", "meta"}
 )
+# But for a <meta> of these names, by which a mail says that it has dark styles.
+SCHEME_METAS = frozenset({"color-scheme", "supported-color-schemes"})
 # Where a value of the recipient's may stand inside a tag.
 LIVE_ATTRIBUTES = frozenset({"href", "src", "alt", "title", "background-url", "aria-label"})

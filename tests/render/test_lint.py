@@ -22,6 +22,8 @@ MISTAKES = {
     '<mj-text><mj-button href="https://x.example">x</mj-button></mj-text>': "2:10: <mj-button> "
     "cannot be in <mj-text>, which holds HTML",
     "<mj-text><script>x</script></mj-text>": "2:10: <script> is not for mail: mail programs drop it or warn of it",
+    '<mj-raw><meta http-equiv="refresh" content="0; url=https://x.example" /></mj-raw>': "2:9: <meta> is not for mail: "
+    "mail programs drop it or warn of it",
     '<mj-text><b onclick="x">y</b></mj-text>': "2:13: onclick would be a script, which no mail program runs",
     '<mj-image src="https://x.example/a.png" width="wide" />': '2:41: width="wide" is not a length like 20px or 50%',
     '<mj-text color="{{ lead.email }}">x</mj-text>': "2:10: color "

@@ -1,6 +1,7 @@
 """The emails of the starter workspace, each rendered with its own sample."""
 
 import quopri
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,37 @@ def test_every_marketing_mail_of_the_starter_can_be_left_and_has_an_address(emai
         assert "https://track.invalid/u/sample" in mail.html
         assert "https://track.invalid/u/sample" in mail.text
     assert "Bristol BS2 0ZZ" in mail.text
+
+
+def test_every_colour_of_a_mail_is_another_where_the_reader_is_in_the_dark(starter):
+    """But for white words, which stand on a button."""
+    for email in ("enquiry-02-co2", "order-confirmation", "shipping-notice", "service-update"):
+        head, _, body = rendered(email, starter).html.partition("</head>")
+        dark = head.partition("(prefers-color-scheme: dark)")[2]
+
+        assert '<meta name="color-scheme" content="light dark" />' in head
+        assert {*re.findall(r"#[0-9A-F]{6}", body)} <= {*re.findall(r"#[0-9A-F]{6}", dark), "#D5DFDC"}
+        assert contrast(*dark_colours(starter, "ink", "paper")) > 7
+        assert contrast(*dark_colours(starter, "muted", "background")) > 4.5
+        assert contrast(*dark_colours(starter, "primary", "background")) > 4.5, "words on a button"
+
+
+def dark_colours(starter: Compiled, *names: str) -> list[str]:
+    assert starter.plan is not None
+    colours = starter.plan.policy.brands["clearroom"]["colours"]
+    return [colours[f"dark_{name}"] for name in names]
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG 2 reckons it."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    brighter, darker = sorted((light(one), light(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
 
 
 def test_the_same_email_is_the_same_artifact_each_time(starter):
