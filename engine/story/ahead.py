@@ -16,9 +16,10 @@ from engine.expressions.facts import Facts
 from engine.leads import Lead
 from engine.schedule.draw import draw
 from engine.schedule.endings import compiled_or_none, conditions_of
+from engine.schedule.enrol import stopped_addresses
 from engine.schedule.forecast import Outlook, Start, forecast
 from engine.schedule.next_step import NOTHING_TAKEN, Course, Took
-from engine.schedule.passages import passage_of, way_taken
+from engine.schedule.passages import done_in_earlier_passages, passage_of, way_taken
 from engine.schedule.timing import Planned
 from engine.versions import live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, Consent, EnrolmentState, TouchState
@@ -41,12 +42,14 @@ def ahead(tx: Tx, lead: Lead, rows: list[Row], way: Course, policy: Policy, loca
     if row is None or row.enrolment_state not in LIVE_ENROLMENT or row.enrolment_state == EnrolmentState.SUSPENDED:
         return ()
     due_at = row.send_due_at or row.due_at or tx.now
+    earlier = {} if way.plan.repeat else done_in_earlier_passages(tx, [row.enrolment_id])
     start = Start(
         step_id=row.step_id,
         planned=Planned(on=row.planned_on, due_at=due_at),
         created_at=row.created_at,
         mailed_at=max((each.ended_at for each in rows if each.sent_at is not None and each.ended_at), default=None),
         taken={each.step_id: way_taken(each) for each in rows if each is not row} or NOTHING_TAKEN,
+        sent_before=earlier.get(row.enrolment_id, frozenset()),
         is_sending=row.state == TouchState.SENDING,
     )
     outlook = outlook_of(tx, lead, way, policy, row.created_at)
@@ -62,6 +65,7 @@ def outlook_of(tx: Tx, lead: Lead, way: Course, policy: Policy, since: datetime)
     """The lead's answers to the conditions ahead, as of the day on which each is asked."""
     facts = gather_facts(tx, {lead.id: lead}, live_rules(tx), topic=way.plan.topic)[lead.id]
     held = facts.consent == Consent.REFUSED or (facts.consent == Consent.UNKNOWN and policy.unknown_consent == "hold")
+    is_stopped = bool(stopped_addresses(tx, way.plan.topic, [lead.address_key] if lead.address_key else []))
     over = tuple(conditions_of(way.plan))
 
     def holds(text: str, at: datetime, seen: Facts = facts) -> bool:
@@ -77,5 +81,5 @@ def outlook_of(tx: Tx, lead: Lead, way: Course, policy: Policy, since: datetime)
         arm=arm,
         is_over=lambda at: any(holds(text, at) for text in over),
         asked=False,
-        takes_mail=bool(lead.email) and not held,
+        takes_mail=bool(lead.email) and not held and not is_stopped,
     )

@@ -14,9 +14,9 @@ from engine.database import Database, Tx
 from engine.leads import load_leads
 from engine.schedule.edited import work_out
 from engine.schedule.enrol import enrol_leads
-from engine.schema import sends, touches
+from engine.schema import enrolments, sends, touches
 from engine.story.words import WHY
-from tests.factories import add_lead, add_send
+from tests.factories import add_lead, add_send, add_suppression
 from tests.schedule.plans import OFFICE_HOURS, at, cadence, chain, email, split, wait, workspace
 from tests.scoring.models import apply_rules
 
@@ -181,6 +181,22 @@ def test_what_comes_after_the_next_step_is_told_if_nothing_happens(sqlite_databa
         ("end", "Mon 16 Feb 2026 09:00"),
     ]
     assert "then, if nothing happens Mon 26 Jan 2026 09:00 expected co2" in story
+
+
+def test_what_was_sent_in_an_earlier_passage_or_may_not_be_sent_is_not_told_as_coming(sqlite_database: Database) -> None:
+    steps = chain(email("welcome", at("")), email("co2", at("20 days")), email("end", at("40 days")))
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, cadence(*steps))
+        tx.run(sa.update(touches).values(step_id="co2", state="done", ended_at=tx.now))
+        tx.run(sa.update(enrolments).values(state="finished", ended_at=tx.now))
+        enrol_leads(tx, "new-enquiry", [lead_id], again=True)
+
+        [_first, again] = story_of(tx, load_leads(tx, [lead_id])[lead_id]).passages
+        add_suppression(tx, address_key="key of maya")
+        [_first, stopped] = story_of(tx, load_leads(tx, [lead_id])[lead_id]).passages
+
+    assert [mail.step for mail in again.ahead] == ["end"]
+    assert stopped.ahead == ()
 
 
 def test_who_was_refused_nothing_and_sent_everything_has_nothing_ahead(sqlite_database: Database) -> None:
