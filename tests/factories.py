@@ -33,6 +33,10 @@ serial = count(1)
 
 def add_lead(tx: Tx, *, email: str | None = "", fields: dict[str, object] | None = None, **values: object) -> int:
     """A lead in London; every one has an address of its own unless the test gives one (None: none at all)."""
+    return insert(tx, leads, lead_row(tx, email=email, fields=fields, **values))
+
+
+def lead_row(tx: Tx, *, email: str | None = "", fields: dict[str, object] | None = None, **values: object) -> dict[str, object]:
     if email == "":
         email = f"lead{next(serial)}@example.com"
     defaults = {
@@ -45,7 +49,7 @@ def add_lead(tx: Tx, *, email: str | None = "", fields: dict[str, object] | None
         "created_at": tx.now,
         "updated_at": tx.now,
     }
-    return insert(tx, leads, defaults | values)
+    return defaults | values
 
 
 def add_consent(tx: Tx, *, lead_id: int, topic: str = "air-lessons", state: str = Consent.GRANTED, source: str = "test") -> None:

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import sqlalchemy as sa
 
 from engine.advance import advance
-from engine.claim import TOUCH, Claim, take_due
+from engine.claim import TOUCH, Claim, in_state, take_due
 from engine.clock import VirtualClock
 from engine.compiler.plan import CadencePlan
 from engine.database import Database, Tx
@@ -30,17 +30,17 @@ from engine.deliver.wire import Flight, Outcome, Recheck
 from engine.events import NewEvent, record_events
 from engine.render.artifact import Artifact
 from engine.runtime import Runtime
-from engine.schedule.apply import apply_plan
+from engine.schedule.apply import apply_plan, carry_out_work
 from engine.schedule.crowds import Crowd, crowds
 from engine.schedule.edited import Edited, versions_inside, work_out
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.leave import resume, suspend
 from engine.schedule.progress import EndedTouch, end_touches
-from engine.schema import enrolments, metadata, sends, touches
+from engine.schema import enrolments, leads, metadata, sends, touches
 from engine.settings import read_settings
 from engine.versions import cadence_plan, live_rules
 from engine.vocabulary import EnrolmentState, EventType, Origin, SendState, TouchState
-from tests.factories import SECRET, TOKENS, add_lead
+from tests.factories import SECRET, TOKENS, lead_row
 from tests.schedule.plans import artifact, workspace
 from tests.schedule.random_edits import Node, Writer, mails_in, plan_of
 
@@ -140,7 +140,7 @@ def artifacts_of(cases: Sequence[Case]) -> dict[str, Artifact]:
 def let_in(tx: Tx, case: Case, number: int) -> None:
     """Some today, some as if they had come in a while ago, some once more; some have looked at the prices."""
     dice = case.dice
-    new = [add_person(tx, dice) for _ in range(number)]
+    new = add_people(tx, [person(tx, dice) for _ in range(number)])
     case.people += new
     for some in (new[0::3], new[1::3], new[2::3]):
         enrol_leads(tx, case.name, some, anchor_at=tx.now - timedelta(days=dice.choice((0, 0, dice.randint(0, 30)))))
@@ -148,9 +148,15 @@ def let_in(tx: Tx, case: Case, number: int) -> None:
     record_events(tx, [looked_at_prices(tx, lead_id, dice.randint(0, 25)) for lead_id in new if dice.random() < 0.3])
 
 
-def add_person(tx: Tx, dice: Random) -> int:
+def person(tx: Tx, dice: Random) -> dict[str, object]:
     fields = {"first_name": dice.choice(NAMES), "employees": dice.choice((10, 30, 80))}
-    return add_lead(tx, fields=fields, zone=dice.choice(ZONES))
+    return lead_row(tx, fields=fields, zone=dice.choice(ZONES))
+
+
+def add_people(tx: Tx, rows: Sequence[dict[str, object]]) -> list[int]:
+    """All at once; their numbers in the order of the rows."""
+    added = sa.insert(leads).returning(leads.c.id, sort_by_parameter_order=True)
+    return list(tx.run(added, rows).scalars()) if rows else []
 
 
 def looked_at_prices(tx: Tx, lead_id: int, days_ago: int) -> NewEvent:
@@ -182,10 +188,10 @@ def apply_as_told(database: Database, cases: Sequence[Case], lived: Lived) -> di
     with database.write() as tx:
         resume(tx, [lead_id for case in cases for lead_id in case.people])
         work = work_out(tx, plan, made, whole=True)
-        changes = work_out(tx, plan, made, since=before).changes
-        assert changes == work.changes, "a forecast was cut short too early, or was no longer true"
+        cut_short = work_out(tx, plan, made, since=before)
+        assert cut_short.changes == work.changes, "a forecast was cut short too early, or was no longer true"
         stay = [crowd for edited in work.edited for crowd in as_they_are(tx, edited)]
-        put(tx, cases)
+        carry_out_work(tx, plan, made, cut_short)
         moved = [crowd for edited in work.edited for crowd in edited.crowds]
         check_removed(tx, work.edited)
     lived.moved += sum(edited.change.moves for edited in work.edited)
@@ -278,17 +284,23 @@ def check_all(database: Database) -> None:
 
 def run(runtime: Runtime, clock: VirtualClock, until: datetime) -> None:
     """Let everything happen that is due up to `until`."""
-    while (due_at := next_due(runtime.database)) is not None and due_at <= until:
+    with runtime.database.read() as tx:
+        due_at = next_due(tx)
+    while due_at is not None and due_at <= until:
         clock.move_to(max(due_at, clock.now()))
         with runtime.database.write() as tx:
             held = advance(tx, runtime, take_due(tx, TOUCH, limit=AT_ONCE, lease=LEASE))
             accepted(tx, held)
+            due_at = next_due(tx)
     clock.move_to(max(until, clock.now()))
 
 
-def next_due(database: Database) -> datetime | None:
-    with database.read() as tx:
-        return tx.run(sa.select(sa.func.min(touches.c.due_at)).where(touches.c.state == TouchState.WAITING)).scalar()
+def next_due(tx: Tx) -> datetime | None:
+    due_at: datetime | None = tx.run(NEXT_DUE).scalar()
+    return due_at
+
+
+NEXT_DUE = sa.select(sa.func.min(touches.c.due_at)).where(in_state(touches, TouchState.WAITING))
 
 
 def accept(runtime: Runtime, held: Sequence[Claim]) -> None:
@@ -328,7 +340,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=1, help="number of the first case")
-    parser.add_argument("--together", type=int, default=50, help="cases in one world")
+    parser.add_argument("--together", type=int, default=100, help="cases in one world")
     given = parser.parse_args()
     lived, began, end = Lived(), time.perf_counter(), given.first + given.cases
     for first in range(given.first, end, given.together):
