@@ -24,7 +24,7 @@ from engine.schedule.apply import carry_out_work, hold_inside
 from engine.schedule.changes import Changes
 from engine.schedule.edited import Work, work_out
 from engine.schedule.saved import FORMAT, Deviation, deviations
-from engine.schedule.told import lines
+from engine.schedule.wording import lines
 
 MOST_SHOWN = 12  # deviations from a saved plan
 

@@ -20,8 +20,8 @@ from engine.leads import Lead, load_leads
 from engine.render import library
 from engine.schedule.edited import Work, work_out
 from engine.schedule.saved import as_saved
-from engine.schedule.told import lines
 from engine.schedule.who import KINDS, Consequence, consequences, entries_of
+from engine.schedule.wording import lines
 from engine.scoring.card import name_of
 from engine.story.words import entry_in_words
 

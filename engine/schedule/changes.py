@@ -1,6 +1,6 @@
 """What applying a workspace would change, added up: a value that can be printed, compared and kept.
 
-Before: `engine.schedule.apply` works it out. After: `engine.schedule.told` puts it into words for `handraiser plan` and `apply`.
+Before: `engine.schedule.edited` works it out. After: `engine.schedule.wording` puts it into words for `plan` and `apply`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

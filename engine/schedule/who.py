@@ -12,7 +12,7 @@ from engine.database import Tx
 from engine.schedule.changes import MailChange, MailDifference, StepMove, differences
 from engine.schedule.edited import Edited, Work
 from engine.schedule.positions import inside
-from engine.schedule.told import mail_in_words, move_in_words
+from engine.schedule.wording import mail_in_words, move_in_words
 from engine.schema import enrolments
 from engine.vocabulary import LIVE_ENROLMENT
 

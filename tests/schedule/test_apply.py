@@ -11,7 +11,7 @@ from engine.schedule.changes import CadenceChange
 from engine.schedule.edited import work_out
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.progress import EndedTouch, end_touches
-from engine.schedule.told import lines
+from engine.schedule.wording import lines
 from engine.schema import artifacts, cadence_versions, enrolments, plans, rules, touches
 from engine.versions import current_version, live_rules
 from engine.vocabulary import TouchState

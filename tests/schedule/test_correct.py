@@ -12,8 +12,8 @@ from engine.schedule.apply import apply_plan
 from engine.schedule.changes import CadenceChange, Changes, KeptCopy
 from engine.schedule.edited import work_out
 from engine.schedule.enrol import enrol_leads
-from engine.schedule.told import WIDTH, lines
 from engine.schedule.who import consequences
+from engine.schedule.wording import WIDTH, lines
 from engine.schema import enrolments
 from engine.versions import cadence_plan
 from tests.factories import add_lead

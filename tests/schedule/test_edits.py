@@ -19,8 +19,8 @@ from engine.schedule.fates import Fate
 from engine.schedule.leave import leave, resume, suspend
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schedule.saved import as_saved, deviations
-from engine.schedule.told import WIDTH, lines
 from engine.schedule.who import consequences
+from engine.schedule.wording import WIDTH, lines
 from engine.schema import enrolments, leads, touches
 from engine.versions import current_version
 from engine.vocabulary import TouchState

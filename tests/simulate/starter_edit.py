@@ -25,7 +25,7 @@ from engine.schedule.apply import apply_plan
 from engine.schedule.changes import Changes
 from engine.schedule.edited import work_out
 from engine.schedule.enrol import enrol_leads
-from engine.schedule.told import lines
+from engine.schedule.wording import lines
 from engine.schema import enrolments, sends, touches
 from engine.simulate.make import make_world
 from engine.simulate.recipients import Intended, Received, Recipients
