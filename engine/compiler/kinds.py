@@ -18,6 +18,7 @@ from email_validator import EmailNotValidError, validate_email
 from engine.compiler.diagnostics import quote
 from engine.compiler.plan import Timing
 from engine.compiler.shapes_of_windows import WEEKDAYS
+from engine.expressions.values import parse_day
 from engine.spans import Span, parse_span
 from engine.vocabulary import Late
 
@@ -196,9 +197,7 @@ def parse_reentry(text: str) -> Span | None:
 
 def parse_date(text: str) -> date:
     try:
-        if len(text) != len("2026-03-31"):
-            raise ValueError(text)
-        return date.fromisoformat(text)
+        return parse_day(text)
     except ValueError as error:
         raise Unusable(f"{quote(text)} is not a date; write it like 2026-03-31") from error
 

@@ -81,7 +81,7 @@ def ways_of(node: Node, holds: bool) -> tuple[Way, ...]:
 
 
 def inside(leaf: Leaf, segment: InSegment) -> Leaf:
-    """A question about events is another one within a segment: in a wait, only what happens from its beginning on counts outside."""
+    """A question about events is another one in a segment: outside it, in a wait, only what happens from then on counts."""
     return replace(segment, name="", part=leaf) if isinstance(leaf, Happened) else leaf
 
 

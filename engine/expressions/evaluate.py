@@ -4,7 +4,6 @@
 its field's type, is missing, and a comparison with what is missing is false.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
@@ -31,13 +30,13 @@ from engine.expressions.tree import (
     Operand,
     Source,
 )
+from engine.expressions.values import parse_day
 from engine.vocabulary import Origin
 
 Answer: TypeAlias = Callable[[Facts], bool]
 Fits: TypeAlias = Callable[[EventFact], bool]
 Comparable: TypeAlias = Any  # two values of one type, which the check has made sure of
 
-STORED_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 TESTS: dict[Comparator, Callable[[Comparable, Comparable], bool]] = {
     Comparator.EQUAL: lambda left, right: bool(left == right),
     Comparator.UNEQUAL: lambda left, right: bool(left != right),
@@ -125,7 +124,7 @@ def _day(value: object, zone: tzinfo) -> date | None:
     if isinstance(value, date):
         return value
     try:
-        return date.fromisoformat(value) if isinstance(value, str) and STORED_DAY.match(value) else None
+        return parse_day(value) if isinstance(value, str) else None
     except ValueError:
         return None
 

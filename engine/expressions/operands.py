@@ -13,6 +13,7 @@ from engine.expressions.fields import FieldType
 from engine.expressions.findings import Findings, closest, one_of
 from engine.expressions.functions import FUNCTIONS
 from engine.expressions.tree import Literal, Named, Operand, Plain, Source
+from engine.expressions.values import parse_day
 
 REFUSED: dict[type[nodes.Node], str] = {
     nodes.Filter: "conditions have no filters such as `|lower` (capitals never matter when texts are compared)",
@@ -137,9 +138,7 @@ def _unknown(name: str, known: dict[str, Named], findings: Findings) -> tuple[st
 
 def _fit_date(text: str, whose: str) -> date:
     try:
-        if len(text) != len("2026-03-31"):
-            raise ValueError(text)
-        return date.fromisoformat(text)
+        return parse_day(text)
     except ValueError:
         raise Misfit(f"{whose} is a date: {text!r} is none; write it like '2026-03-31'", None) from None
 

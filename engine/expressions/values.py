@@ -24,6 +24,7 @@ YES = frozenset({"yes", "y", "true", "1", "on"})
 NO = frozenset({"no", "n", "false", "0", "off"})
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?\Z", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ].*)?\Z", re.ASCII)
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -121,6 +122,13 @@ def _date(field: Field, raw: object) -> date:
         return date.fromisoformat(found[1])
     except ValueError:
         return _refuse(field, raw, "a date that is in the calendar, such as 2026-03-31")
+
+
+def parse_day(text: str) -> date:
+    """A day of the calendar, written like `2026-03-31` and in no other of ISO's ways. Raises ValueError."""
+    if not _DAY.match(text):
+        raise ValueError(text)
+    return date.fromisoformat(text)
 
 
 def _choice(field: Field, raw: object) -> str:

@@ -100,6 +100,7 @@ def test_tests_do_not_change_the_plan(tmp_path: Path) -> None:
         ("{events: [{on: day 1, clickd: welcome}], expect: {}}", "E010"),
         ("{events: [{on: day 1, order_placed: {nubmer: '1'}}], expect: {}}", "E043"),
         ("{events: [{on: day 1, order_placed: A-1}], expect: {}}", "E013"),
+        ("{starts: 2026-W13-2, expect: {}}", "E059"),
         ("{events: [{on: soon, replied: welcome}], expect: {}}", "E059"),
         ("{arms: {short-or-long: short}, expect: {}}", "E014"),
         ("{expect: {sends: [{welcom: day 0}]}}", "E012"),

@@ -68,6 +68,7 @@ CASES = [
     ("company", 0, "write it like `company == '…'`"),
     ("interests", 0, "write it like `'air' in interests`"),
     ("trial_ended_on", 0, "write it like `trial_ended_on >= '2026-03-31'`"),
+    ("trial_ended_on > '2026-W13-2'", 17, "is a date: '2026-W13-2' is none; write it like '2026-03-31'"),
     ("employees >= '50'", 13, "is a number: '50' is none; write it without quotes"),
     ("employees in [1, 'x']", 17, "is a number: 'x' is none"),
     ("company == 50", 11, "is a text: write 50 in quotes"),
