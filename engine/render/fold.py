@@ -8,10 +8,11 @@ Before: `engine.render.pieces` has split the text. After: what is left is MJML (
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from markupsafe import Markup
 
 from engine.errors import RenderError
@@ -21,6 +22,7 @@ from engine.render.names import Names, asked_fields, check_token, names_in, pars
 from engine.render.pieces import Kind, Piece, UnclosedToken, split_template
 from engine.render.problems import Place, Problems, Source, Unusable
 from engine.render.sandbox import make_sandbox, printed
+from engine.render.skeleton import Skeleton
 from engine.render.substitute import arguments_of, is_call_of, put_in_place
 
 DEEPEST_BLOCK = 8
@@ -77,6 +79,7 @@ class Folding:
 
     def __init__(self, source: Source, scope: Scope, workshop: Workshop) -> None:
         self.source, self.scope, self.workshop = source, scope, workshop
+        self.skeleton = Skeleton()
         self.context: dict[str, Any] = dict(scope.fixed)
         self.groups: dict[Piece, Group] = {}
         self.around: list[Group] = []
@@ -100,7 +103,7 @@ class Folding:
         """The piece as it stands in the template that is evaluated now."""
         match piece.kind:
             case Kind.TEXT:
-                return self.with_marks(piece)
+                return self.skeleton.take(self.with_marks(piece))
             case Kind.VALUE:
                 return self.emit_value(piece)
             case Kind.STATEMENT:
@@ -254,13 +257,18 @@ class Folding:
 
     def evaluate(self, template: str) -> Markup:
         try:
-            return Markup(FIXED.from_string(template).render(self.context))
+            return Markup(self.skeleton.put_back(compiled(template).render(self.context)))
         except (TemplateError, RenderError, TypeError, ValueError, ArithmeticError) as error:
             place = self.source.place
             line = template_line(error.__traceback__)
             if not self.has_unknown:
                 self.workshop.problems.add(Place(place.file, place.line + line - 1), f"cannot be put together: {error}")
             raise Unusable from error
+
+
+@lru_cache(1024)  # layouts and blocks have the same bones in every email
+def compiled(template: str) -> Template:
+    return FIXED.from_string(template)
 
 
 def united(parts: Iterable[Iterable[str]]) -> frozenset[str]:
