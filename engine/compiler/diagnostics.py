@@ -97,6 +97,13 @@ TABLE: dict[str, Row] = {
     "E062": Row("a test that expects an email of elsewhere", "Expect the emails that this cadence sends."),
     "E063": Row("a day out of order in a test", "Write events and mails in the order of their days, from the start on."),
     "E064": Row("a test that expects an end there is not", "Use an exit, the words of a `leave`, goal, end, or no."),
+    # what no inbox should get
+    "E070": Row("a marketing mail that cannot be left", "Link to `{{ unsubscribe_url }}` in the layout, in words that show."),
+    "E071": Row("a marketing mail without a postal address", "Print `brand.postal_address` in the layout; the law asks for it."),
+    "E072": Row("a picture that is not there", "Put it on your site and write its address, with https://."),
+    "E073": Row("a link to nowhere", "Write the address of the page that the words promise."),
+    "E074": Row("a mail that nobody can answer", "Write from an address that is read, and let people answer."),
+    "E075": Row("an offer in the way of the message", "Put it under the message and keep it under 30 % of the mail."),
     # suspicious, yet it can run
     "W001": Row("a step that nobody reaches", "Move the step before the goal, or give the goal a condition."),
     "W002": Row("an email that nothing sends", "Use it in a cadence, or remove its folder."),
@@ -112,6 +119,22 @@ TABLE: dict[str, Row] = {
     "W012": Row("a time that has passed for some", "Choose a later time, or a shorter `timeout:` above."),
     "W013": Row("a deadline without effect", "Give emails `valid_for:`, or let `late:` be shift or skip."),
     "W014": Row("a webhook that nothing posts to", "Use it in a step, or remove it from workspace.yaml."),
+    # what makes a mail weaker
+    "W030": Row("a mail that Gmail cuts off", "Shorten it, or split it in two: Gmail shows 102 KB of HTML."),
+    "W031": Row("an email that its sample does not fill", "Give its sample.yaml the values that it prints."),
+    "W032": Row("no preheader", "Say in `preheader:` what the subject leaves open."),
+    "W033": Row("a picture without words", "Say in `alt` what it shows; decoration gets an empty one."),
+    "W034": Row("text that is hard to read", "Choose a darker or lighter colour; WCAG AA asks for 4.5 : 1."),
+    "W035": Row("a link over plain http", "Write https://."),
+    "W036": Row("a link that does not say where it leads", "Let its words name what is there."),
+    "W037": Row("a button that is hard to hit", "Make it 44 px high, and keep 8 px between two."),
+    "W038": Row("a transactional mail without a place for an offer", "Put `{{ block(\"offer\") }}` under the message."),
+    "W042": Row("a cold subject", "Say what happened, in the words you would use to a person."),
+    "W043": Row("a mail that looks like nobody's", "Use the brand's colours or its logo."),
+    "W044": Row("a text part that is another message", "Say the same in text.txt, with the same links, or remove it."),
+    "W045": Row("something that Gmail or Outlook does not show", "Do it in the way that the message names."),
+    "W046": Row("what spam filters look for", "Say it in the way that the message names."),
+    "W047": Row("text that is lost in dark mode", "Give the text a background, or another colour in dark mode."),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the compiler asks of the render side: the names of the emails, and their artifacts.
+"""What the compiler asks of the render side: the names of the emails, their artifacts, and what a reader would find wrong.
 
 Before: `engine.compiler.workspace` knows which emails it wants in which brand. After: `engine.render.library` answers,
 and the plan holds the hashes of what it made.
@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from engine.compiler.diagnostics import Findings
+from engine.compiler.plan import WorkspacePlan
 from engine.render.artifact import Artifact
 
 # What templates may name: root → the names below it, None for any.
@@ -41,3 +43,8 @@ class Renderer(Protocol):
         known: Known | None = None,
     ) -> tuple[dict[tuple[str, str], Artifact], Sequence[TemplateProblem]]:
         """The artifact of each wanted (email, brand) that compiles, and every problem of those that do not."""
+
+    def review_emails(
+        self, workspace: Path, plan: WorkspacePlan, artifacts: Mapping[tuple[str, str], Artifact], findings: Findings
+    ) -> None:
+        """Add what is wrong with the emails as they will look in an inbox."""

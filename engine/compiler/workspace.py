@@ -56,7 +56,9 @@ def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = N
     checks = Checks(files, emails, findings)
     check_files(checks)
     tests, events = read_tests(checks), read_script(script, checks) if script else ()
-    return replace(finish(files, emails, attachables, tests, findings), script=events, files=files)
+    if plan := sound_plan(files, emails, attachables, findings):
+        render.review_emails(folder, plan, emails.artifacts, findings)
+    return replace(finish(plan, emails, attachables, tests, findings), script=events, files=files)
 
 
 def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findings) -> Emails:
@@ -120,16 +122,22 @@ def wanted_emails(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str
         yield from ((email, own_brand) for email in emails_of(cadence.steps))
 
 
-def finish(
-    files: Files, emails: Emails, attachables: Attachables, tests: tuple[CadenceTest, ...], findings: Findings
-) -> Compiled:
+def sound_plan(files: Files, emails: Emails, attachables: Attachables, findings: Findings) -> WorkspacePlan | None:
+    """None: there are errors."""
     if findings.has_errors:
+        return None
+    return build_plan(files, {key: artifact.hash for key, artifact in emails.artifacts.items()}, attachables)
+
+
+def finish(
+    plan: WorkspacePlan | None, emails: Emails, attachables: Attachables, tests: tuple[CadenceTest, ...], findings: Findings
+) -> Compiled:
+    """The plan with what it names; without them where the files, or the emails as a reader sees them, have errors."""
+    if plan is None or findings.has_errors:
         return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
-    hashes = {key: artifact.hash for key, artifact in emails.artifacts.items()}
-    artifacts = {hashes[key]: artifact for key, artifact in emails.artifacts.items()}
     return Compiled(
-        plan=build_plan(files, hashes, attachables),
-        artifacts=artifacts,
+        plan=plan,
+        artifacts={artifact.hash: artifact for artifact in emails.artifacts.values()},
         diagnostics=findings.in_order(),
         attachments={each.attachment.digest: each.data for each in attachables.values()},
         tests=tests,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.compiler.diagnostics import Findings
+from engine.compiler.plan import WorkspacePlan
 from engine.render import library
 from engine.render.artifact import Artifact
 from engine.render.problems import Problem
@@ -55,6 +57,11 @@ class Remembered:
         found = {email: self.kept[email] for email in wanted}
         problems = {problem for kept in found.values() for problem in kept.problems}
         return {email: kept.artifact for email, kept in found.items() if kept.artifact}, sorted(problems)
+
+    def review_emails(
+        self, workspace: Path, plan: WorkspacePlan, artifacts: Mapping[Email, Artifact], findings: Findings
+    ) -> None:
+        library.review_emails(workspace, plan, artifacts, findings)
 
     def compile(
         self, workspace: Path, brands: Mapping[str, Mapping[str, object]], email: Email, known: library.Known | None

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine.compiler.diagnostics import TABLE, Diagnostic, Findings, Place
-from tests.compiler.workspaces import BAD, compiled, copy_good, lay_over
+from engine.compiler.workspace import compile_workspace
+from engine.render import library
+from tests.compiler.workspaces import BAD, MAILS, compiled, compiled_example, copy_good, lay_over
 from tests.golden_files import assert_golden
 
 DOCS = Path(__file__).parents[2] / "docs" / "diagnostics.md"
@@ -15,14 +17,15 @@ DOCS = Path(__file__).parents[2] / "docs" / "diagnostics.md"
 
 @pytest.mark.parametrize("code", TABLE)
 def test_the_example_of_a_code_gives_exactly_that_code(code: str, tmp_path: Path) -> None:
-    folder = copy_good(tmp_path)
-    lay_over(folder, BAD / code)
-
-    result = compiled(folder)
+    result = compiled_example(code, tmp_path)
 
     assert {found.code for found in result.diagnostics} == {code}
     assert (result.plan is None) == code.startswith("E")
     assert_golden(BAD / code / "expected.txt", "".join(f"{found}\n" for found in result.diagnostics))
+
+
+def test_the_workspace_under_the_examples_of_mails_is_sound() -> None:
+    assert compile_workspace(MAILS, render=library).diagnostics == ()
 
 
 def test_every_example_belongs_to_a_code() -> None:

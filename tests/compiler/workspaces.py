@@ -1,19 +1,29 @@
-"""Workspaces for the compiler's tests: a small sound one, and what is laid over it."""
+"""Workspaces for the compiler's tests: a small sound one, one whose templates are real, and what is laid over them."""
 
 import shutil
 from pathlib import Path
 
 from engine.compiler.workspace import Compiled, compile_workspace
+from engine.render import library
 from tests.compiler import stub_render
 
 HERE = Path(__file__).parent
 GOOD = HERE / "good"
+MAILS = HERE / "mails"
 BAD = HERE / "bad"
 PADDING = "# padding\n" * 30_000
 
 
 def compiled(folder: Path) -> Compiled:
     return compile_workspace(folder, render=stub_render)
+
+
+def compiled_example(code: str, folder: Path) -> Compiled:
+    """The example of a code in an empty folder. What is wrong with mails is shown by real ones."""
+    is_of_mails = code >= {"E": "E070", "W": "W030"}[code[0]]
+    shutil.copytree(MAILS if is_of_mails else GOOD, folder, dirs_exist_ok=True)
+    lay_over(folder, BAD / code)
+    return compile_workspace(folder, render=library if is_of_mails else stub_render)
 
 
 def copy_good(to: Path) -> Path:

@@ -174,16 +174,6 @@ def test_a_field_inside_its_own_condition_may_be_printed_as_it_is(compile_email)
     assert problems == []
 
 
-def test_a_marketing_mail_without_a_way_out_is_refused(compile_email):
-    layout = "<mjml><mj-body><!-- body --></mj-body></mjml>"
-
-    _, problems = compile_email(body("x"), {"layouts/default.mjml": layout})
-
-    assert problems == [
-        "templates/emails/welcome/email.yaml:1:1: a marketing mail needs a link to {{ unsubscribe_url }} in its layout"
-    ]
-
-
 def test_a_layout_that_is_not_there_is_told_where_it_is_named(compile_email):
     _, problems = compile_email(body("x"), {"emails/welcome/email.yaml": "subject: x\nstream: marketing\nlayout: wide\n"})
 

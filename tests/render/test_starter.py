@@ -13,6 +13,7 @@ from engine.errors import UsageError, WorkspaceError
 from engine.installed import starter_folder
 from engine.render import library
 from engine.render.artifact import Artifact
+from engine.render.review.review import written
 from engine.render.sample import sample_values
 from engine.render.wire import Rendered, render, render_wire
 from tests.golden_files import assert_golden
@@ -57,6 +58,13 @@ def test_every_email_of_the_starter_renders_alike_in_both_forms(email, starter):
     assert quopri.decodestring(parts.html_qp).decode().replace("\r\n", "\n") == mail.html
     assert quopri.decodestring(parts.text_qp).decode().replace("\r\n", "\n") == mail.text
     assert "{{" not in mail.html + mail.text + mail.subject and "{%" not in mail.html + mail.text
+
+
+@pytest.mark.parametrize("email", EMAILS)
+def test_a_mail_that_is_looked_at_is_the_one_that_is_sent(email, starter):
+    artifact, values = artifact_of(email, starter), values_of(email, starter)
+
+    assert written(artifact, values) == render(artifact, values)
 
 
 @pytest.mark.parametrize("email", EMAILS)

@@ -1,0 +1,152 @@
+"""What a piece of a rendered mail looks like: the CSS that mail programs agree on, inherited from tag to tag.
+
+Before: `engine.render.review.page` walks the tags. After: each text knows its colour, what it stands on, and its size. Style
+sheets count as far as their selectors are a tag, a class, or both: that is how mail is written.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from engine.render.review.colours import BLACK, LINK, WHITE, Colour, colour_in
+
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+MEDIA = re.compile(r"@media([^{]*)\{((?:[^{}]*\{[^{}]*\})*)[^{}]*\}")
+RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
+SIMPLE = re.compile(r"(?:[a-z][a-z0-9]*)?(?:\.[\w-]+)?", re.IGNORECASE)
+LENGTH = re.compile(r"(-?[\d.]+)(px|pt|em|rem|%|)")
+BOLD_TAGS = frozenset({"b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"})
+FACTORS = {"h1": 2.0, "h2": 1.5, "h3": 1.17, "h5": 0.83, "h6": 0.67, "small": 0.83}
+USUAL_SIZE = 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How text looks at one place. `paper` None: a picture, or what cannot be computed. Sizes are pixels.
+
+    `is_coloured`, `is_papered`: the mail itself says so, rather than leaving it to the mail program.
+    """
+
+    colour: Colour = BLACK
+    paper: Colour | None = WHITE
+    is_coloured: bool = False
+    is_papered: bool = False
+    size: float = USUAL_SIZE
+    line: str = "1.2"
+    is_bold: bool = False
+    is_hidden: bool = False
+
+    @property
+    def is_large(self) -> bool:
+        """In the sense of WCAG: 18 point, or 14 point in bold."""
+        return self.size >= 24 or (self.is_bold and self.size >= 18.66)
+
+    @property
+    def line_height(self) -> float:
+        return length(self.line, self.size, bare=self.size) or 1.2 * self.size
+
+
+PLAIN = Look()
+
+
+@lru_cache(8192)
+def look_of(around: Look, tag: str, style: str, bgcolor: str) -> Look:
+    """The look inside a tag, by its style sheet and `style` in one, with that of the tag around it."""
+    given = declarations(style)
+    size = size_of(given.get("font-size"), tag, around.size)
+    weight = given.get("font-weight")
+    return replace(
+        with_colours(around, tag, given, bgcolor),
+        size=size,
+        line=given.get("line-height", around.line),
+        is_bold=is_bold(weight) if weight else around.is_bold or tag in BOLD_TAGS,
+        is_hidden=around.is_hidden or is_hidden(given),
+    )
+
+
+def with_colours(around: Look, tag: str, given: Mapping[str, str], bgcolor: str) -> Look:
+    look = around
+    if colour := colour_in(given.get("color", "")):
+        look = replace(look, colour=colour, is_coloured=True)
+    elif tag == "a" and not around.is_coloured:
+        look = replace(look, colour=LINK)
+    behind = f"{given.get('background-color', '')} {given.get('background', '')}".strip() or bgcolor
+    if paper := colour_in(re.sub(r"url\([^)]*\)", "", behind)):
+        return replace(look, paper=paper, is_papered=True)
+    is_picture = "url(" in behind + given.get("background-image", "") or "gradient" in behind
+    return replace(look, paper=None, is_papered=True) if is_picture else look
+
+
+def is_hidden(given: Mapping[str, str]) -> bool:
+    return given.get("display") == "none" or given.get("visibility") == "hidden" or given.get("opacity") == "0"
+
+
+def is_bold(weight: str) -> bool:
+    return weight in ("bold", "bolder") or (weight.isdigit() and int(weight) >= 600)
+
+
+def size_of(written: str | None, tag: str, around: float) -> float:
+    if written is None:
+        return around * FACTORS.get(tag, 1.0)
+    size = length(written, around or USUAL_SIZE, bare=1.0)
+    return around if size is None else size
+
+
+def length(written: str, whole: float, *, bare: float) -> float | None:
+    """Pixels. `whole`: what 100 % is; `bare`: what a number without a unit counts. None: it is not a length."""
+    found = LENGTH.fullmatch(written.strip())
+    if not found or found[1].count(".") > 1 or not found[1].strip("-."):
+        return None
+    factor = {"px": 1.0, "pt": 4 / 3, "em": whole, "rem": USUAL_SIZE, "%": whole / 100, "": bare}[found[2]]
+    return float(found[1]) * factor
+
+
+@lru_cache(8192)
+def declarations(style: str) -> Mapping[str, str]:
+    """Property → value; of two, the later counts, or the one that is `!important`."""
+    given: dict[str, str] = {}
+    firm: set[str] = set()
+    for part in style.split(";"):
+        name, colon, value = part.partition(":")
+        name, is_firm = name.strip().lower(), "!important" in value
+        if colon and (is_firm or name not in firm):
+            given[name] = value.replace("!important", "").strip()
+            firm |= {name} if is_firm else set()
+    return given
+
+
+@lru_cache(8192)
+def padding_of(style: str) -> tuple[float, float]:
+    """Above and below, in pixels."""
+    given = declarations(style)
+    parts = [length(part, USUAL_SIZE, bare=1.0) or 0.0 for part in given.get("padding", "0").split()] or [0.0]
+    above, below = parts[0], parts[2] if len(parts) > 2 else parts[0]
+    own = [length(given.get(f"padding-{side}", ""), USUAL_SIZE, bare=1.0) for side in ("top", "bottom")]
+    return above if own[0] is None else own[0], below if own[1] is None else own[1]
+
+
+@lru_cache(256)
+def read_sheet(css: str, is_dark: bool) -> Mapping[str, str]:
+    """Selector → declarations, of the rules that hold everywhere and, if asked, of those for dark mode."""
+    rules: dict[str, str] = {}
+    for selectors, style in rules_in(COMMENT.sub("", css), is_dark):
+        for selector in selectors.split(","):
+            if SIMPLE.fullmatch(name := selector.strip()) and name:
+                rules[name] = f"{rules.get(name, '')};{style}"
+    return rules
+
+
+def rules_in(css: str, is_dark: bool) -> Iterator[tuple[str, str]]:
+    yield from ((found[1], found[2]) for found in RULE.finditer(MEDIA.sub("", css)))
+    for media in MEDIA.finditer(css) if is_dark else ():
+        if "prefers-color-scheme" in media[1] and "dark" in media[1]:
+            yield from ((found[1], found[2]) for found in RULE.finditer(media[2]))
+
+
+def styled(sheet: Mapping[str, str], tag: str, classes: str) -> str:
+    """What a style sheet says of a tag with these classes."""
+    own = [sheet.get(tag, "")]
+    for name in classes.split():
+        own += sheet.get(f".{name}", ""), sheet.get(f"{tag}.{name}", "")
+    return ";".join(style for style in own if style)
