@@ -52,7 +52,7 @@ class House:
     clock: VirtualClock
     folder: Path
     wire: Taking = field(default_factory=Taking)
-    late: dict[int, timedelta] = field(default_factory=dict)  # touches taken up late, and how late by then
+    late: dict[int, tuple[timedelta, datetime]] = field(default_factory=dict)  # touches taken up late: how late, and their turn
 
     def run(self, span: timedelta, *, step: timedelta = timedelta(minutes=30), breath: timedelta = BREATH) -> None:
         """Look whenever something is due, once in a `breath` at most and in every `step` at least; it is there all the time."""
@@ -87,8 +87,8 @@ class House:
     def note_late(self, touch_ids: Sequence[int]) -> None:
         """Before the verb may have made days of its passage out of it."""
         with self.database.read() as tx:
-            late = tx.run(sa.select(touches.c.id, touches.c.late_by).where(touches.c.id.in_(touch_ids), touches.c.late_by > 0))
-            self.late |= {row.id: timedelta(seconds=row.late_by) for row in late}
+            late = tx.run(sa.select(touches).where(touches.c.id.in_(touch_ids), touches.c.late_by > 0))
+            self.late |= {row.id: (timedelta(seconds=row.late_by), row.due_at) for row in late}
 
     @property
     def runtime(self) -> Runtime:
