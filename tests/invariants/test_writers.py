@@ -8,7 +8,6 @@ import pytest
 
 from tests.source import trees
 
-SPELT_CLAIMED = ("CLAIMED", "SendState.CLAIMED", "TouchState.CLAIMED", "'claimed'", "SendState.CLAIMED.value")
 NEVER_CHANGED = ("events", "cadence_versions", "artifacts", "plans", "rules", "files")
 CLAIMING = {"engine/claim.py", "engine/deliver/compose.py"}  # a touch's mail is born in the hands of its worker
 
@@ -63,10 +62,7 @@ def sets_claimed(tree: ast.AST) -> bool:
         if isinstance(node, ast.keyword) and node.arg == "state":
             given.append(node.value)
         if isinstance(node, ast.Tuple):  # values of a prepared statement
-            given += [value for value in node.elts if ast.unparse(value).endswith(".CLAIMED.value")]
-        if any(
-            ast.unparse(value) in ("CLAIMED", "SendState.CLAIMED", "TouchState.CLAIMED", "'claimed'", "SendState.CLAIMED.value")
-            for value in given
-        ):
+            given += [value for value in node.elts if ast.unparse(value).endswith(".value")]
+        if any(ast.unparse(value).removesuffix(".value").rpartition(".")[2] in ("CLAIMED", "'claimed'") for value in given):
             return True
     return False
