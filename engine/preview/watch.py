@@ -43,6 +43,7 @@ class Watch:
         self.shown = Shown()
         self.remembered = Remembered(on_compiled=self.show_early)
         self._workspace: Workspace | None = None
+        self._made: dict[Name, tuple[object, Mail]] = {}
         self._stamps: dict[str, tuple[int, int]] | None = None
 
     def look_at(self, email: str) -> None:
@@ -56,8 +57,8 @@ class Watch:
             return False
         self._stamps = self.remembered.stamps = stamps
         compiled = compile_workspace(self.folder, render=self.remembered)
-        if compiled.files is not None:
-            self._workspace = workspace_of(self.folder, self.settings, compiled.files)
+        if compiled.files is not None and (now := workspace_of(self.folder, self.settings, compiled.files)) != self._workspace:
+            self._workspace = now
         self.shown = shown_of(self.all_mails(compiled), compiled.diagnostics)
         return True
 
@@ -66,12 +67,17 @@ class Watch:
         return {name: mail for name in names if (mail := self.mail(name, compiled.diagnostics)) is not None}
 
     def mail(self, name: Name, diagnostics: Iterable[Diagnostic]) -> Mail | None:
-        """None: nothing is known of the workspace yet."""
+        """As it was, when it is made of the same. None: nothing is known of the workspace yet."""
         kept = self.remembered.kept.get((name.email, name.brand))
         if self._workspace is None:
             return None
         artifact = kept.artifact if kept and name.brand in self._workspace.tables.policy.brands else None
-        return make_mail(name, artifact, list(those_of(name, kept, diagnostics)), self._workspace)
+        told = tuple(those_of(name, kept, diagnostics))
+        sample = self.remembered.stamps.get(f"{library.EMAILS}/{name.email}/{name.sample}.yaml")
+        made_of = (artifact, sample, self._workspace, told)
+        if name not in self._made or self._made[name][0] != made_of:
+            self._made[name] = (made_of, make_mail(name, artifact, told, self._workspace))
+        return self._made[name][1]
 
     def show_early(self, email: Email, kept: Kept) -> None:
         """The mails of one email, while the others are still being compiled; what else is said of them comes later."""

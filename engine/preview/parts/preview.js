@@ -20,12 +20,12 @@
       fit(frame);
     }
     for (const radio of document.querySelectorAll("input[name=view]")) radio.addEventListener("change", () => {
-      history.replaceState(null, "", "#" + radio.id);
+      history.replaceState(null, "", "#" + radio.id.replace("view-", ""));
       fitAll();
     });
   }
   function choose(view) {
-    const radio = document.getElementById(views.includes(view) ? view : "light");
+    const radio = document.getElementById("view-" + (views.includes(view) ? view : "light"));
     if (radio) radio.checked = true;
     fitAll();
   }
@@ -52,7 +52,7 @@
     }
     if (event.key === "j" || (event.key === "ArrowRight" && event.target.type !== "radio")) go(1);
     else if (event.key === "k" || (event.key === "ArrowLeft" && event.target.type !== "radio")) go(-1);
-    else if (event.key === "d") document.getElementById(document.getElementById("dark")?.checked ? "light" : "dark")?.click();
+    else if (event.key === "d") document.getElementById(document.getElementById("view-dark")?.checked ? "view-light" : "view-dark")?.click();
     else if (event.key === "/") { event.preventDefault(); search.focus(); }
   });
 
@@ -68,7 +68,7 @@
     if (document.querySelector("main").dataset.stamp === fresh.querySelector("main").dataset.stamp) return;
     const heights = [...document.querySelectorAll("iframe")].map((frame) => frame.style.height);
     fresh.querySelectorAll("iframe").forEach((frame, number) => { frame.style.height = heights[number] || ""; });
-    const view = document.querySelector("input[name=view]:checked")?.id;
+    const view = document.querySelector("input[name=view]:checked")?.id.replace("view-", "");
     document.querySelector("main").replaceWith(fresh.querySelector("main"));
     prepare();
     choose(view);
