@@ -64,9 +64,16 @@ def what_moved_mail(course: Course, step: EmailStep, passage: Passage, touch: Op
     if course.plan.gap and touch.mailed_at is not None and gap_ends > earliest:
         earliest = gap_ends
         told.append(f"not sooner than {course.plan.gap} after the mail of {moment(touch.mailed_at, zone)}")
-    if into_window(earliest, window, zone, clock=timing.clock, days_off=passage.days_off) != earliest:
-        told.append(why_shut(local_date(earliest, zone), window, passage))
+    opens_at = into_window(earliest, window, zone, clock=timing.clock, days_off=passage.days_off)
+    if opens_at != earliest:
+        told += why_shut_until(local_date(opens_at, zone), local_date(earliest, zone), window, passage)
     return told
+
+
+def why_shut_until(opens_on: date, on: date, window: Window, passage: Passage) -> list[str]:
+    """Each reason once: a holiday behind a weekend is a second one."""
+    shut = [on + timedelta(days=ahead) for ahead in range(max(1, (opens_on - on).days))]
+    return list(dict.fromkeys(why_shut(each, window, passage) for each in shut))
 
 
 def why_shut(on: date, window: Window, passage: Passage) -> str:

@@ -1,5 +1,6 @@
 """Why an open touch is due when it is."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -85,6 +86,12 @@ def test_days_apart_are_named():
     told = second(email("welcome"), email("co2", at("2 days")), window=window)
 
     assert told[1:] == ["mail goes out Tue, Thu, 09:00–16:00 in Europe/London"]
+
+
+def test_a_holiday_behind_a_weekend_is_told_as_well():
+    told = second(email("welcome"), email("co2", at("5 days")), passage=replace(BEGUN, days_off={date(2026, 1, 12)}))
+
+    assert told[1:] == ["mail goes out Mon–Fri, 09:00–17:00 in Europe/London", "Mon 12 Jan 2026 is a holiday"]
 
 
 def test_a_pause_and_a_wait_say_until_when():
