@@ -107,8 +107,8 @@ owner: dana
 
 
 def write_workspace(folder: Path, *, webhook: str = NOWHERE, more: Mapping[str, str] = NOTHING) -> None:
-    """The files, with the starter's brand and layouts; `webhook`: the other system's URL, `more`: further files."""
-    for name in ("brands", "layouts"):
+    """The files, with the starter's brand, layouts and blocks; `webhook`: the other system's URL, `more`: further files."""
+    for name in ("brands", "layouts", "blocks"):
         shutil.copytree(starter_folder() / "templates" / name, folder / "templates" / name)
     for path, text in (FILES | lessons() | dict(more)).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
