@@ -20,17 +20,17 @@ SHOWN = 40  # characters of a text that a finding quotes
 
 def weak_contrast(mail: Mail) -> Iterator[Finding]:
     for colour, paper, run in weak_runs(mail.page):
-        yield Finding("W034", told_of(run, colour, paper), (run.text,))
+        yield Finding("W034", told_of(run, colour, paper), beginnings(run))
 
 
 def weak_contrast_in_the_dark(mail: Mail) -> Iterator[Finding]:
-    """By the mail's own styles for dark mode, where it has some."""
-    if "prefers-color-scheme" not in mail.page.css:
+    """By the mail's own styles for dark mode, where it has some that can be read."""
+    if "prefers-color-scheme" not in mail.page.css or not (dark := read_page(mail.rendered.html, is_dark=True)).is_read:
         return
     fine_by_day = {run.text for run in mail.page.runs} - {run.text for _, _, run in weak_runs(mail.page)}
-    for colour, paper, run in weak_runs(read_page(mail.rendered.html, is_dark=True)):
+    for colour, paper, run in weak_runs(dark):
         if run.text in fine_by_day:
-            yield Finding("W047", f"in dark mode, {told_of(run, colour, paper)}", (run.text,))
+            yield Finding("W047", f"in dark mode, {told_of(run, colour, paper)}", beginnings(run))
 
 
 def lost_in_the_dark(mail: Mail) -> Iterator[Finding]:
@@ -61,6 +61,11 @@ def told_of(run: Run, colour: Colour, paper: Colour) -> str:
     return (
         f'"{run.text[:SHOWN]}" is hard to read: {spelt(colour)} on {spelt(paper)} is {ratio} : 1, and {least:g} : 1 is the least'
     )
+
+
+def beginnings(run: Run) -> tuple[str, ...]:
+    """By which it is found where it was written: all of it, or what is before the first value."""
+    return run.text, " ".join(run.words[:3])
 
 
 def hard_to_tap(mail: Mail) -> Iterator[Finding]:

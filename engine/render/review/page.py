@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
 
-from engine.render.review.styles import PLAIN, Look, declarations, look_of, padding_of, read_sheet, styled
+from engine.render.review.sheets import Tag, read_sheet, styled
+from engine.render.review.styles import PLAIN, Look, declarations, look_of, padding_of
 from engine.render.tags import VOID
 
 TOKEN = re.compile(
@@ -62,13 +63,17 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The whole mail. `css`: its style sheets and every `style` in it; `tags`: the tags it uses."""
+    """The whole mail. `css`: its style sheets and every `style` in it; `tags`: the tags it uses.
+
+    `is_read`: every rule of its style sheets that sets a colour is understood.
+    """
 
     runs: tuple[Run, ...]
     anchors: tuple[Anchor, ...]
     pictures: tuple[Picture, ...]
     tags: frozenset[str]
     css: str
+    is_read: bool
 
     @property
     def text(self) -> str:
@@ -80,7 +85,7 @@ class Page:
 class Box:
     """A tag that is open."""
 
-    tag: str
+    own: Tag
     number: int
     look: Look
     style: str
@@ -101,7 +106,7 @@ class Reading:
 
     def __init__(self, sheets: str, is_dark: bool) -> None:
         self.sheets, self.sheet = sheets, read_sheet(sheets, is_dark)
-        self.path = [Box("", 0, PLAIN, "")]
+        self.path = [Box(Tag(""), 0, PLAIN, "")]
         self.runs: list[Run] = []
         self.anchors: list[Anchor] = []
         self.pictures: list[Picture] = []
@@ -119,11 +124,11 @@ class Reading:
                 case "close":
                     self.close(found["close"].lower())
         css = "\n".join([self.sheets, *self.styles])
-        return Page(tuple(self.runs), tuple(self.anchors), tuple(self.pictures), frozenset(self.tags), css)
+        return Page(tuple(self.runs), tuple(self.anchors), tuple(self.pictures), frozenset(self.tags), css, self.sheet.is_read)
 
     def text(self, written: str) -> None:
         box = self.path[-1]
-        if written.isspace() or box.tag in UNSEEN or box.look.is_hidden or box.look.size < SMALLEST:
+        if written.isspace() or box.own.name in UNSEEN or box.look.is_hidden or box.look.size < SMALLEST:
             return
         if words := unescape(written).replace("\xa0", " ").strip(" \t\r\n\u200b\u200c\ufeff"):
             self.runs.append(Run(words, box.look))
@@ -133,18 +138,19 @@ class Reading:
 
     def open(self, tag: str, written: str) -> None:
         attributes = {name.lower(): one or two or bare for name, one, two, bare in ATTRIBUTE.findall(written)}
-        style = ";".join(filter(None, (styled(self.sheet, tag, attributes.get("class", "")), attributes.get("style", ""))))
-        around = self.path[-1]
-        look = look_of(around.look, tag, style, attributes.get("bgcolor", ""))
+        own = Tag(tag, attributes.get("class", ""), attributes.get("style", ""), attributes.get("bgcolor", ""))
+        said = styled(self.sheet, own, [box.own for box in reversed(self.path)])
+        style = f"{said};{own.style}" if said else own.style
+        look = look_of(self.path[-1].look, tag, style, own.bgcolor)
         self.tags.add(tag)
-        self.styles[attributes.get("style", "")] = None
+        self.styles[own.style] = None
         if tag == "img":
             self.picture(attributes, look)
         if tag in VOID:
             return
         self.boxes += 1
         href = unescape(attributes.get("href", "")).strip() if tag == "a" and "href" in attributes else None
-        self.path.append(Box(tag, self.boxes, look, style, href, len(self.runs)))
+        self.path.append(Box(own, self.boxes, look, style, href, len(self.runs)))
 
     def picture(self, attributes: dict[str, str], look: Look) -> None:
         alt = attributes.get("alt")
@@ -157,9 +163,9 @@ class Reading:
                 outer.words = f"{outer.words} {unescape(alt or '')}".strip()
 
     def close(self, tag: str) -> None:
-        if tag not in [box.tag for box in self.path]:
+        if tag not in [box.own.name for box in self.path]:
             return
-        while (box := self.path.pop()).tag != tag:
+        while (box := self.path.pop()).own.name != tag:
             self.leave(box)
         self.leave(box)
 
@@ -171,7 +177,7 @@ class Reading:
         given = declarations(box.style)
         is_box = given.get("display", "") in ("inline-block", "block")
         above, below = padding_of(box.style)
-        is_filled = any(name in given for name in ("background", "background-color", "border"))
+        is_filled = "background" in given or "border" in given
         return Anchor(
             href=href,
             words=box.words,

@@ -1,20 +1,16 @@
 """What a piece of a rendered mail looks like: the CSS that mail programs agree on, inherited from tag to tag.
 
-Before: `engine.render.review.page` walks the tags. After: each text knows its colour, what it stands on, and its size. Style
-sheets count as far as their selectors are a tag, a class, or both: that is how mail is written.
+Before: `engine.render.review.page` walks the tags, `engine.render.review.sheets` says which rules hold for each. After: each text
+knows its colour, what it stands on, and its size.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from engine.render.review.colours import BLACK, LINK, WHITE, Colour, colour_in
 
-COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-MEDIA = re.compile(r"@media([^{]*)\{((?:[^{}]*\{[^{}]*\})*)[^{}]*\}")
-RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
-SIMPLE = re.compile(r"(?:[a-z][a-z0-9]*)?(?:\.[\w-]+)?", re.IGNORECASE)
 LENGTH = re.compile(r"(-?[\d.]+)(px|pt|em|rem|%|)")
 BOLD_TAGS = frozenset({"b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"})
 FACTORS = {"h1": 2.0, "h2": 1.5, "h3": 1.17, "h5": 0.83, "h6": 0.67, "small": 0.83}
@@ -71,7 +67,7 @@ def with_colours(around: Look, tag: str, given: Mapping[str, str], bgcolor: str)
         look = replace(look, colour=colour, is_coloured=True)
     elif tag == "a" and not around.is_coloured:
         look = replace(look, colour=LINK)
-    behind = f"{given.get('background-color', '')} {given.get('background', '')}".strip() or bgcolor
+    behind = given.get("background", "") or bgcolor
     if paper := colour_in(re.sub(r"url\([^)]*\)", "", behind)):
         return replace(look, paper=paper, is_papered=True)
     is_picture = "url(" in behind + given.get("background-image", "") or "gradient" in behind
@@ -110,6 +106,7 @@ def declarations(style: str) -> Mapping[str, str]:
     for part in style.split(";"):
         name, colon, value = part.partition(":")
         name, is_firm = name.strip().lower(), "!important" in value
+        name = "background" if name == "background-color" else name  # each takes the place of the other
         if colon and (is_firm or name not in firm):
             given[name] = value.replace("!important", "").strip()
             firm |= {name} if is_firm else set()
@@ -124,29 +121,3 @@ def padding_of(style: str) -> tuple[float, float]:
     above, below = parts[0], parts[2] if len(parts) > 2 else parts[0]
     own = [length(given.get(f"padding-{side}", ""), USUAL_SIZE, bare=1.0) for side in ("top", "bottom")]
     return above if own[0] is None else own[0], below if own[1] is None else own[1]
-
-
-@lru_cache(256)
-def read_sheet(css: str, is_dark: bool) -> Mapping[str, str]:
-    """Selector → declarations, of the rules that hold everywhere and, if asked, of those for dark mode."""
-    rules: dict[str, str] = {}
-    for selectors, style in rules_in(COMMENT.sub("", css), is_dark):
-        for selector in selectors.split(","):
-            if SIMPLE.fullmatch(name := selector.strip()) and name:
-                rules[name] = f"{rules.get(name, '')};{style}"
-    return rules
-
-
-def rules_in(css: str, is_dark: bool) -> Iterator[tuple[str, str]]:
-    yield from ((found[1], found[2]) for found in RULE.finditer(MEDIA.sub("", css)))
-    for media in MEDIA.finditer(css) if is_dark else ():
-        if "prefers-color-scheme" in media[1] and "dark" in media[1]:
-            yield from ((found[1], found[2]) for found in RULE.finditer(media[2]))
-
-
-def styled(sheet: Mapping[str, str], tag: str, classes: str) -> str:
-    """What a style sheet says of a tag with these classes."""
-    own = [sheet.get(tag, "")]
-    for name in classes.split():
-        own += sheet.get(f".{name}", ""), sheet.get(f"{tag}.{name}", "")
-    return ";".join(style for style in own if style)
