@@ -12,7 +12,7 @@ from engine.compiler.diagnostics import Place, quote
 from engine.compiler.steps import all_steps, emails_of
 from engine.compiler.syntax import Assignment, EmailStep, Offer, PointRule, Scoring, WebhookStep
 from engine.expressions.scope import EVENT_NAMES
-from engine.vocabulary import Stream
+from engine.vocabulary import EventType, Stream
 
 
 def check_files(checks: Checks) -> None:
@@ -33,6 +33,7 @@ def check_files(checks: Checks) -> None:
     check_deadlines(checks)
     check_unused_emails(checks)
     check_unused_webhooks(checks)
+    check_unconfirmed_purchases(checks)
 
 
 def check_brand_of_workspace(checks: Checks) -> None:
@@ -90,6 +91,15 @@ def check_unused_webhooks(checks: Checks) -> None:
     for name, url in checks.files.workspace.webhooks.items():
         if name not in used and not checks.findings.has_errors:
             checks.findings.add("W014", url.place, f"no step posts to {quote(name)}")
+
+
+def check_unconfirmed_purchases(checks: Checks) -> None:
+    """Events by which somebody has bought something, and hears nothing."""
+    events = checks.files.events
+    for kind in events.schema.kinds:
+        if kind.counts_as == EventType.PURCHASED and kind.name not in events.emails and not checks.findings.has_errors:
+            told = f"{quote(kind.name)} says that somebody bought, and sends no email; name one with `email:`"
+            checks.findings.add("W040", events.places[kind.name], told)
 
 
 def check_unused_emails(checks: Checks) -> None:

@@ -129,6 +129,8 @@ TABLE: dict[str, Row] = {
     "W036": Row("a link that does not say where it leads", "Let its words name what is there."),
     "W037": Row("a button that is hard to hit", "Make it 44 px high, and keep 8 px between two."),
     "W038": Row("a transactional mail without a place for an offer", "Put `{{ block(\"offer\") }}` under the message."),
+    "W039": Row("an email that nobody owns", "Name a rep with `owner:` in its email.yaml."),
+    "W040": Row("a purchase that nobody confirms", "Write a transactional email, and name it with `email:` in events.yaml."),
     "W042": Row("a cold subject", "Say what happened, in the words you would use to a person."),
     "W043": Row("a mail that looks like nobody's", "Use the brand's colours or its logo."),
     "W044": Row("a text part that is another message", "Say the same in text.txt, with the same links, or remove it."),

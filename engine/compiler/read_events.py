@@ -19,9 +19,11 @@ from engine.vocabulary import EventType
 
 def read_events(node: Node, findings: Findings) -> Events:
     section = Section(node, "events.yaml", EVENTS, findings)
-    found = [event for key, own in section.keyed_entries("events") if (event := read_event(key, own, findings))]
+    entries = section.keyed_entries("events")
+    found = [event for key, own in entries if (event := read_event(key, own, findings))]
     schema = EventSchema(tuple(kind for kind, _ in found))
-    return Events(schema=schema, emails={kind.name: email for kind, email in found if email})
+    emails = {kind.name: email for kind, email in found if email}
+    return Events(schema=schema, emails=emails, places={key.text: key.place for key, _ in entries})
 
 
 def read_event(key: Scalar, node: Node, findings: Findings) -> tuple[EventKind, Text | None] | None:

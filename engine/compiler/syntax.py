@@ -213,10 +213,11 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """events.yaml. `emails`: the transactional email of an event type."""
+    """events.yaml. `emails`: the transactional email of an event type. `places`: where each type is declared."""
 
     schema: EventSchema = field(default_factory=EventSchema)
     emails: Mapping[str, Text] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

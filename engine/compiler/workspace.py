@@ -77,13 +77,21 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
 
 
 def check_owners(folder: Path, names: Sequence[str], files: Files, findings: Findings) -> None:
-    """Whoever is said to answer for an email must be a rep. What else is wrong with its file is told by the renderer."""
+    """Somebody must answer for each email, and be a rep. What else is wrong with its file is told by the renderer."""
     reps = {} if "assignment.yaml" in files.unsure else files.assignment.reps
     for name in names if reps else ():
         node = read_source(folder, email_file(name), Findings())
         for key, value in node.entries if isinstance(node, Mapping) else ():
             if key.text == "owner" and isinstance(value, Scalar) and value.text not in reps:
                 findings.unknown("E021", value.place, "rep", value.text, reps)
+        if isinstance(node, Mapping) and not any(key.text == "owner" for key, _ in node.entries):
+            report_nobodys(email_file(name), findings)
+
+
+def report_nobodys(file: str, findings: Findings) -> None:
+    """An email without an owner: worth a word when there is nothing worse."""
+    if not findings.has_errors:
+        findings.add("W039", Place(file), "nobody owns this email; name with `owner:` who keeps it right")
 
 
 def email_file(name: str) -> str:
