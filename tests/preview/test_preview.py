@@ -51,10 +51,10 @@ class Served:
             time.sleep(0.01)
         return time.monotonic() - began
 
-    def wait_for(self, words: str, page: str) -> str:
+    def wait_for(self, words: str, page: str, *, gone: bool = False) -> str:
         began = time.monotonic()
-        while words not in (shown := self.get(page)):
-            assert time.monotonic() - began < 20, f"{page} does not come to say {words}"
+        while (words in (shown := self.get(page))) == gone:
+            assert time.monotonic() - began < 20, f"{page} does not {'cease' if gone else 'come'} to say {words}"
             time.sleep(0.01)
         return shown
 
@@ -135,7 +135,7 @@ def test_mistakes_in_a_sample_or_a_table_are_told_and_the_mails_stay(served: Ser
 
     assert "no field shoe_size" in sample
     assert "iframe" in meanwhile
-    served.wait_for("Nothing is wrong", "index.html")
+    served.wait_for("workspace.yaml:", "index.html", gone=True)
 
 
 def test_every_further_sample_is_a_mail_of_its_own(served: Served) -> None:
