@@ -50,6 +50,8 @@ class Ready:
         self.artifacts |= made
         return {each: self.artifacts[each] for each in wanted if each in self.artifacts}, problems
 
+    review_emails = staticmethod(library.review_emails)
+
 
 def write_workspace(folder: Path, count: int) -> Path:
     """The starter's tables and templates with that many cadences of thirty steps each."""
