@@ -29,8 +29,8 @@ FILLS = (
     " SELECT i, 'lead ' || i, '{}', 0, :now, :now FROM n",
     "INSERT INTO cadence_versions (id, cadence, hash, structure_hash, body, created_at) VALUES (1, 'c', 'h', 's', '{}', :now)",
     NUMBERS + "INSERT INTO enrolments"
-    " (id, lead_id, cadence, version_id, passage, state, anchor_at, shift_days, created_at)"
-    " SELECT i, i, 'c', 1, 1, 'active', :now, 0, :now FROM n",
+    " (id, lead_id, cadence, version_id, passage, state, anchor_at, shift_days, came_by, created_at)"
+    " SELECT i, i, 'c', 1, 1, 'active', :now, 0, 'hand', :now FROM n",
     NUMBERS + "INSERT INTO touches"
     " (id, enrolment_id, step_id, state, due_at, epoch, claims, late_by, planned_on, created_at)"
     " SELECT i, i, 's', 'waiting', CASE WHEN i <= :due THEN :now ELSE :later END, 0, 0, 0, '2026-06-01', :now FROM n",
