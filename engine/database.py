@@ -145,5 +145,5 @@ def pragmas(*, durable: bool) -> tuple[str, ...]:
         f"synchronous={synchronous}",
         "foreign_keys=ON",
         "temp_store=MEMORY",
-        "cache_size=-32000",
+        "cache_size=-16000",
     )
