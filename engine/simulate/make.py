@@ -17,6 +17,7 @@ from engine.database import Database
 from engine.deliver.places import Places
 from engine.deliver.wire import Wire
 from engine.migrations import upgrade
+from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
 from engine.schedule.apply import apply_plan
 from engine.schema import workers
@@ -79,20 +80,22 @@ def go_home(database: Database) -> None:
 
 
 def make_runtime(settings: Settings, database: Database, wire: Wire) -> Runtime:
-    return Runtime(
+    """What asks to be done before anybody looks at the lanes, a confirmation say, is done there and then."""
+
+    def publish(noun: str, claims: list[Claim]) -> None:
+        VERBS[noun](runtime, claims)
+
+    runtime = Runtime(
         settings=settings,
         database=database,
         tokens=Tokens(settings.require_secret()),
         wire=wire,
         worker_id=WORKER,
         has_lease=lambda: True,
-        publish=leave_to_the_dispatcher,
+        publish=publish,
         places=Places(CONNECTIONS, batch=BATCH),
     )
-
-
-def leave_to_the_dispatcher(_noun: str, _claims: list[Claim]) -> None:
-    """In a simulated world nothing is in a hurry: the next look at the lanes finds it."""
+    return runtime
 
 
 def refuses(recipients: Recipients) -> Callable[[str], bool]:

@@ -5,7 +5,7 @@ that day is tried again when working hours are over.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, time
 from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from engine.compiler.cadence_tests import Happening
 from engine.conditions import zone_of
 from engine.leads import Lead, load_leads
-from engine.processes.verbs import VERBS
 from engine.schedule.timing import first_instant, local_date
 from engine.schema import leads
 from engine.simulate.acts import DirectActs
@@ -41,7 +40,9 @@ class OnlyTheScript(Recipients):
 
 def play(world: World, script: Sequence[Happening], start: datetime, until: datetime, progress: Progress) -> list[str]:
     """Let time pass to the last event; what could not happen, in words."""
-    stage, people, zones = stage_of(world), *cast_of(world)
+    runtime = world.runtime
+    stage = Stage(runtime=runtime, acts=DirectActs(runtime, LinkTables(runtime.database)))
+    people, zones = cast_of(world)
     due = [
         (instant(event, zones[lead_id], start, FIRST), number, lead_id, False)
         for lead_id in people
@@ -59,12 +60,6 @@ def play(world: World, script: Sequence[Happening], start: datetime, until: date
         elif why is not None:
             trouble.append(f"{lead.key}, {event.on.on(local_date(start, zones[lead_id]))}, {event.type}: {why}")
     return trouble
-
-
-def stage_of(world: World) -> Stage:
-    runtime = world.runtime
-    urgent = replace(runtime, publish=lambda noun, claims: VERBS[noun](runtime, claims))
-    return Stage(runtime=urgent, acts=DirectActs(urgent, LinkTables(runtime.database)))
 
 
 def cast_of(world: World) -> tuple[dict[int, Lead], dict[int, ZoneInfo]]:

@@ -6,7 +6,7 @@ world serves all tests; each finds it empty, so none can disturb another.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -16,14 +16,12 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from engine.claim import Claim
 from engine.clock import VirtualClock
 from engine.compiler.cadence_tests import USUAL_CLOCK, CadenceTest, Happening
 from engine.compiler.plan import CadencePlan, SplitStep, WorkspacePlan
 from engine.compiler.workspace import Compiled
 from engine.database import Tx
 from engine.leads import Lead, NewLead, load_leads, save_leads
-from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
 from engine.schedule.apply import apply_plan
 from engine.schedule.courses import course, zone_of
@@ -91,7 +89,7 @@ class CameOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """The world that tests run in. `runtime` hands what is urgent to the verbs at once."""
+    """The world that tests run in."""
 
     plan: WorkspacePlan
     runtime: Runtime
@@ -109,7 +107,7 @@ def open_ground(compiled: Compiled) -> Iterator[Ground]:
         database = open_database(settings, clock)
         arrived: list[tuple[int, datetime]] = []
         wire = MailboxWire(arrived=arrived, now=clock.now, is_refused=lambda _address: False)
-        runtime = at_once(make_runtime(settings, database, wire))
+        runtime = make_runtime(settings, database, wire)
         with database.write() as tx:
             apply_plan(tx, compiled.plan, compiled.artifacts, attachments=compiled.attachments)
         stage = Stage(runtime=runtime, acts=DirectActs(runtime, LinkTables(database)))
@@ -117,15 +115,6 @@ def open_ground(compiled: Compiled) -> Iterator[Ground]:
             yield Ground(plan=compiled.plan, runtime=runtime, clock=clock, arrived=arrived, stage=stage)
         finally:
             database.close()
-
-
-def at_once(runtime: Runtime) -> Runtime:
-    """What asks to be done before the dispatcher looks, a confirmation say, is done there and then."""
-
-    def publish(noun: str, claims: list[Claim]) -> None:
-        VERBS[noun](runtime, claims)
-
-    return replace(runtime, publish=publish)
 
 
 def run_test(ground: Ground, test: CadenceTest) -> CameOut:

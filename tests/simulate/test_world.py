@@ -1,6 +1,7 @@
 """A simulated world, and the demo, small: the live code under a virtual clock."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from engine.compiler.workspace import Compiled
 from engine.leads import NewLead, save_leads
 from engine.schedule.enrol import enrol_leads
 from engine.schema import enrolments, sends, touches
-from engine.simulate.make import make_world
+from engine.simulate.make import make_runtime, make_world
+from engine.simulate.reception import Reception, receiving
 from engine.simulate.recipients import Persona, Recipients
+from engine.simulate.shop import Shop
 from engine.simulate.tally import Tally, tally, together
 from engine.simulate.world import World
 from engine.vocabulary import Consent
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 YEAR = timedelta(days=366)
+WEBHOOK_KEY = "whsec_" + "c2hvcCBhbmQgcmVjZWl2ZXIgYm90aCBrbm93IHRoaXM="
 
 
 def lived(compiled: Compiled, folder: Path, personas: Sequence[Persona], *, count: int = 12) -> World:
@@ -129,6 +133,19 @@ def test_two_tallies_add_up(compiled_starter: Compiled, tmp_path: Path) -> None:
     assert both.leads == 4
     assert sum(both.mails.values()) == 2 * sum(one.mails.values())
     assert all(step.reached == sum(step.became.values()) for step in both.steps)
+
+
+def test_a_confirmation_that_the_receiver_asks_for_goes_out_at_once(compiled_starter: Compiled, tmp_path: Path) -> None:
+    world, reception = make_world(compiled_starter, tmp_path, start=START, seed=1), Reception.free()
+    settings = replace(world.runtime.settings, web_listen=f"127.0.0.1:{reception.web_port}", webhook_key=WEBHOOK_KEY)
+    runtime = make_runtime(settings, world.runtime.database, world.runtime.wire)
+
+    with receiving(runtime, world.clock):
+        Shop(url=reception.url, key=WEBHOOK_KEY, clock=world.clock).place_order("ada@firm.example", "CR-1", START)
+
+    with world.runtime.database.read() as tx:
+        [row] = tx.run(sa.select(sends.c.email, sends.c.state, sends.c.ended_at)).all()
+    assert row == ("order-confirmation", "accepted", START)
 
 
 def test_the_demo_tells_its_story(tmp_path: Path) -> None:
