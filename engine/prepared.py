@@ -146,18 +146,21 @@ def with_arrays(statement: Any) -> Any:
 
 
 class Array(sa.TypeDecorator[Any]):
-    """An array of such values. The driver wants them all of one type, and many texts are members of an enumeration."""
+    """An array of such values. The driver wants them all of one type, and many texts are members of an enumeration, some whole
+    numbers stand among fractions.
+    """
 
     impl = postgresql.ARRAY
     cache_ok = True
 
     def __init__(self, item: TypeEngine[Any]) -> None:
-        self.is_text = isinstance(item, sa.String)
-        whole = sa.Text() if self.is_text else item  # a cast to VARCHAR(32)[] would cut a longer text without a word
+        is_text = isinstance(item, sa.String)
+        self.alike: Convert | None = str if is_text else float if isinstance(item, sa.Float) else None
+        whole = sa.Text() if is_text else item  # a cast to VARCHAR(32)[] would cut a longer text without a word
         super().__init__(whole, dimensions=1)  # a JSON value may be a list itself
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
-        return [None if cell is None else str(cell) for cell in value] if self.is_text else list(value)
+        return list(value) if self.alike is None else [None if cell is None else self.alike(cell) for cell in value]
 
 
 def filled_up(values: Collection[Any]) -> list[Any]:

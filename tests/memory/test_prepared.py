@@ -134,6 +134,15 @@ def test_numbers_truths_and_json_come_back_as_they_were(database: Database) -> N
         assert (row.do_not_call, row.points) == (False, 2.5)
 
 
+def test_whole_numbers_and_fractions_may_stand_in_one_column(database: Database) -> None:
+    with database.write() as tx:
+        some, none = add_lead(tx), add_lead(tx)
+
+        SCORES.run(tx, [(some, 2.5, [], tx.now, False, 0), (none, 0, [], tx.now, False, 0)])
+
+        assert dict(tx.run(sa.select(scores.c.lead_id, scores.c.points)).all()) == {some: 2.5, none: 0}
+
+
 def test_a_column_with_a_default_has_to_be_given(database: Database) -> None:
     forgetful = PreparedInsert(
         touches, ("enrolment_id", "step_id", "planned_on", "created_at"), unless=("enrolment_id", "step_id")

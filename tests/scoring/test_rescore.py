@@ -61,6 +61,18 @@ def test_a_score_is_kept_with_its_reasons_and_its_model(database: Database):
         assert kept.rules_id is not None
 
 
+@pytest.mark.both_databases
+def test_leads_with_points_and_without_are_scored_at_once(database: Database):
+    with database.write() as tx:
+        apply_rules(tx, scoring=FADING)
+        nobody_knows, clicked = add_lead(tx), add_lead(tx)
+        add_event(tx, type="clicked", lead_id=clicked)
+
+        rescore(tx, runtime(database), [nobody_knows, clicked])
+
+        assert [score_of(tx, lead_id).points for lead_id in (nobody_knows, clicked)] == [0, 20]
+
+
 def test_events_told_late_twice_and_in_any_order_make_the_same_score(sqlite_database: Database):
     with sqlite_database.write() as tx:
         apply_rules(tx)
