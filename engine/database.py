@@ -6,9 +6,10 @@ upgrading a read later fails without waiting (SQLITE_BUSY); writers of one proce
 fairer and faster than SQLite's polling. On PostgreSQL `now` is the database's, so that hosts with skewed clocks agree.
 """
 
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -123,6 +124,10 @@ def sqlite_engine(url: str, *, durable: bool) -> sa.Engine:
     waiting = {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False, "cached_statements": STATEMENTS_KEPT}
     engine = sa.create_engine(url, hide_parameters=True, connect_args=waiting)  # errors are logged, and values are personal
 
+    @sa.event.listens_for(engine, "do_connect")
+    def make(_dialect: sa.Dialect, _entry: ConnectionPoolEntry, arguments: Sequence[str], _named: object) -> None:
+        make_private(arguments[0])
+
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
@@ -134,6 +139,15 @@ def sqlite_engine(url: str, *, durable: bool) -> sa.Engine:
         connection.create_function(DOUBLE, 2, double_in, deterministic=True)  # type: ignore[attr-defined]
 
     return engine
+
+
+def make_private(path: str) -> None:
+    """A new file is for its owner's eyes only, it holds addresses; SQLite gives its WAL the same rights. One that is there is not
+    even opened: closing it would let go of the locks that SQLite holds on it for this process.
+    """
+    if path and not path.startswith((":memory:", "file:")):
+        with suppress(OSError):  # SQLite says better what is wrong
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def pragmas(*, durable: bool) -> tuple[str, ...]:
