@@ -12,7 +12,7 @@ from engine.posts.http import HttpPosts
 from engine.posts.wire import PostRequest
 from engine.processes.outbox.app import create_outbox
 from engine.processes.outbox.mailbox import Mailbox
-from engine.processes.outbox.posts import KeptPosts
+from engine.processes.outbox.posts import KeptPosts, kept_files, read_posts
 from engine.simulate.sink import Sink, running
 
 HTML = "<html><head><style>p {color: #111}</style></head><body><p>Guten Tag, <b>Zoë</b></p></body></html>"
@@ -71,11 +71,8 @@ def test_links_of_a_mail_open_beside_the_outbox(mailbox: Mailbox, browser: Flask
 
 def test_posts_that_did_not_leave_are_listed_the_newest_first(mailbox: Mailbox, browser: FlaskClient) -> None:
     none = browser.get("/posts").text
-    wire = KeptPosts(folder=mailbox.folder / "posts", allow=frozenset(), outward=HttpPosts())
     for number, words in enumerate(("the first", "<b>Größer</b>")):
-        body = json.dumps({"type": "cadence.step", "data": {"step": words}}).encode()
-        url = f"https://crm.example/hook/{number}"
-        wire.post(PostRequest(webhook="crm", url=url, headers={"webhook-id": f"post_ab_{number}"}, body=body))
+        post(mailbox, number, words)
 
     page = browser.get("/posts").text
 
@@ -128,6 +125,31 @@ def test_only_the_newest_mails_are_kept(mailbox: Mailbox, monkeypatch: pytest.Mo
         keep(mailbox, mail())
 
     assert len(mailbox.names()) == 20
+
+
+def test_only_the_newest_posts_are_kept(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.processes.outbox.posts.MOST_POSTS", 2)
+    monkeypatch.setattr("engine.processes.outbox.posts.PRUNED_AT", 4)
+
+    for number in range(5):
+        post(mailbox, number, "words")
+
+    assert [kept.url[-1] for kept in read_posts(kept_files(mailbox.folder / "posts"))] == ["4", "3"]
+
+
+def test_a_post_that_goes_while_somebody_looks_is_left_out(mailbox: Mailbox) -> None:
+    post(mailbox, 0, "words")
+    files = kept_files(mailbox.folder / "posts")
+    files[0].unlink()
+
+    assert list(read_posts(files)) == []
+
+
+def post(mailbox: Mailbox, number: int, words: str) -> None:
+    wire = KeptPosts(folder=mailbox.folder / "posts", allow=frozenset(), outward=HttpPosts())
+    body = json.dumps({"type": "cadence.step", "data": {"step": words}}).encode()
+    url = f"https://crm.example/hook/{number}"
+    wire.post(PostRequest(webhook="crm", url=url, headers={"webhook-id": f"post_ab_{number}"}, body=body))
 
 
 def keep(mailbox: Mailbox, message: EmailMessage) -> str:
