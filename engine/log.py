@@ -39,3 +39,23 @@ def start_logging(*, level: str = "INFO") -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, least in QUIETER.items():
         logging.getLogger(name).setLevel(least)
+
+
+class Trouble:
+    """Something that fails again and again while it lasts, at every row or every second: told as it begins, when it turns into
+    another one, and when it is over.
+    """
+
+    def __init__(self, log: logging.Logger, words: str) -> None:
+        self._log, self._words = log, words
+        self._kind: type[Exception] | None = None
+
+    def tell(self, error: Exception) -> None:
+        if type(error) is not self._kind:
+            self._kind = type(error)
+            self._log.error(self._words, exc_info=error)
+
+    def over(self) -> None:
+        if self._kind is not None:
+            self._kind = None
+            self._log.info("no longer so: %s", self._words)

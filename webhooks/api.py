@@ -23,6 +23,7 @@ from engine.deliver.transactional import request_email
 from engine.errors import DatabaseError
 from engine.events import NewEvent, record_events
 from engine.leads import NewLead, find_lead, save_leads
+from engine.log import Trouble
 from engine.runtime import Runtime
 from engine.schema import events, sends
 from engine.versions import live_rules
@@ -32,6 +33,7 @@ from webhooks.posted import Fault, PostedEvent, read_event
 from webhooks.receiver import Receiver
 
 log = logging.getLogger(__name__)
+not_at_once = Trouble(log, "transactional sends cannot be handed to a worker at once; a dispatcher will")
 LARGEST_POST = 256 * 1024
 KEPT_FOR = timedelta(days=400)  # what an event says of a person
 SOURCE = "a post of the site"
@@ -185,5 +187,7 @@ def publish(runtime: Runtime, claims: list[Claim]) -> None:
     """A queue that is away costs a moment: the claim runs out and a dispatcher takes the send."""
     try:
         runtime.publish("send", claims)
-    except Exception:
-        log.exception("a transactional send could not be handed to a worker at once")
+    except Exception as error:
+        not_at_once.tell(error)
+    else:
+        not_at_once.over()

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from engine import crash
 from engine.claim import CLAIMED, NOUNS, Claim, in_state, put_back, sweep, take_due
 from engine.database import Database, Tx
+from engine.log import Trouble
 from engine.prepared import Prepared
 from engine.processes.clock_watch import ClockWatch, ticking
 from engine.processes.lanes import BULK, LANES, Lane, PublishJob
@@ -24,6 +25,7 @@ from engine.schedule.hold import marketing_hold
 from engine.schema import workers
 
 log = logging.getLogger(__name__)
+not_at_once = Trouble(log, "could not publish at once, a dispatcher will")
 
 IDLE_SECONDS = 0.5
 FULL_SECONDS = 0.05
@@ -40,16 +42,19 @@ class Round:
 
 
 def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta, stop: threading.Event) -> None:
-    """Dispatch until `stop` is set. A database or broker that is away is logged and tried again each second."""
+    """Dispatch until `stop` is set. A database or broker that is away is logged once and tried again each second."""
     mended_at, watch = float("-inf"), ClockWatch()
+    failing = Trouble(log, "a round of the dispatcher failed; the next one is in a second")
     while not stop.is_set():
         try:
             if ticking() - mended_at >= MEND_SECONDS:  # a clock that runs on while the machine sleeps: we mend before we claim
                 mend(database, watch=watch)
                 mended_at = ticking()
-            stop.wait(pause_after(dispatch(database, publish, lease=lease, watch=watch)))
-        except Exception:
-            log.exception("a round of the dispatcher failed; the next one is in a second")
+            done = dispatch(database, publish, lease=lease, watch=watch)
+            failing.over()
+            stop.wait(pause_after(done))
+        except Exception as error:
+            failing.tell(error)
             stop.wait(1)
 
 
@@ -103,11 +108,10 @@ def dispatch(
 def dispatch_at_once(database: Database, publish: PublishJob, lane: Lane, *, lease: timedelta) -> None:
     """Without waiting for a dispatcher's next look, which finds what cannot be published now."""
     try:
-        dispatch(database, publish, lease=lease, lanes=[lane])
+        if dispatch(database, publish, lease=lease, lanes=[lane]).published:
+            not_at_once.over()
     except Exception as error:
-        log.warning(
-            "could not publish at once, a dispatcher will: %s", type(error).__name__, extra={"facts": {"lane": lane.queue}}
-        )
+        not_at_once.tell(error)
 
 
 def is_due(tx: Tx, lane: Lane) -> bool:

@@ -306,6 +306,22 @@ def test_a_queue_that_is_away_costs_the_shop_nothing(shop: Place):
     assert count(shop.database, sends) == 1
 
 
+def test_an_outage_of_the_queue_is_told_once_and_not_with_each_order(shop: Place, caplog: pytest.LogCaptureFixture):
+    def fail(_noun: str, _claims: object) -> None:
+        raise ConnectionError("no broker")
+
+    answers = shop.runtime.publish
+    post(shop, order(id="before"))
+    caplog.set_level("INFO", "webhooks.api")
+    caplog.clear()
+    for number, publish in enumerate((fail, fail, fail, answers, answers, fail)):
+        object.__setattr__(shop.runtime, "publish", publish)
+        assert post(shop, order(id=f"order-{number}")).json["send"] is not None
+
+    told = [record.getMessage() for record in caplog.records if record.name == "webhooks.api"]
+    assert [words.startswith("no longer so") for words in told] == [False, True, False]
+
+
 def test_an_instant_in_another_zone_is_kept_as_the_same_instant(shop: Place):
     post(shop, order(at="2026-01-05T11:30:00+03:00"))
 
