@@ -133,13 +133,20 @@ def headers_of(runtime: Runtime, send: Loaded, artifact: Artifact, spelt: Spelt)
 
 
 def lead_for_template(lead: Lead, schema: LeadSchema) -> dict[str, object]:
-    """Every field that leads.yaml declares, typed; None where the lead has nothing."""
+    """Every field that leads.yaml declares, typed; None where the lead has nothing. Raises RenderError."""
     values = lead_values(lead)
     for field in schema.fields:
         value = values.setdefault(field.name, None)
         if field.type is FieldType.DATE and isinstance(value, str):
-            values[field.name] = date.fromisoformat(value)
+            values[field.name] = day_of(value, field.name)
     return values
+
+
+def day_of(value: str, field: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:  # whose message holds the value; what is raised here is logged
+        raise RenderError(f"the lead's `{field}` is not a date") from error
 
 
 def rep_for_template(send: Loaded, live: Live) -> dict[str, object] | None:
@@ -149,12 +156,17 @@ def rep_for_template(send: Loaded, live: Live) -> dict[str, object] | None:
 
 
 def event_for_template(asked: Asked | None, policy: Policy) -> Mapping[str, object] | None:
-    """The whole data of the event, personal part included, typed by events.yaml."""
+    """The whole data of the event, personal part included, typed by events.yaml. Raises RenderError where they do not fit it."""
     if asked is None:
         return None
     kind = policy.event_schema.kind(asked.type)
     data = {**asked.data, **(json.loads(asked.body) if asked.body else {})}
-    return data if kind is None else parse_data(kind, {field.name: data.get(field.name) for field in kind.data})
+    if kind is None:
+        return data
+    try:
+        return parse_data(kind, {field.name: data.get(field.name) for field in kind.data})
+    except ValueError as error:  # whose message holds values; what is raised here is logged
+        raise RenderError(f"the data of this `{kind.name}` are not as events.yaml has them now") from error
 
 
 def offer_for_template(key: str | None, offers: Sequence[Offer]) -> dict[str, object] | None:
