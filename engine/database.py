@@ -54,6 +54,7 @@ class Database:
     def __init__(self, engine: sa.Engine, clock: Clock | None) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._reading = engine if self.is_sqlite else engine.execution_options(isolation_level="REPEATABLE READ")
         self._clock: Clock | None = clock or (HostClock() if self.is_sqlite else None)
         self._writer = threading.RLock()
 
@@ -72,8 +73,8 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        """A consistent view. Nothing it does is kept."""
-        with self.engine.connect() as connection:
+        """One look: every question in it sees the same rows, whatever others commit meanwhile. Nothing it does is kept."""
+        with self._reading.connect() as connection:
             connection.execute(sa.text("BEGIN")) if self.is_sqlite else None
             try:
                 yield Tx(connection, self.now(connection))

@@ -1,4 +1,4 @@
-"""The file in which a small installation keeps everything."""
+"""The door to SQL: what one look sees, and the file in which a small installation keeps everything."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from engine.database import Database
+from engine.database import Database, Tx
+from engine.schema import leads
+from tests.factories import add_lead
 
 
 def test_a_new_database_is_for_its_owners_eyes_only(tmp_path: Path) -> None:
@@ -38,3 +40,24 @@ def test_a_database_where_no_folder_is_is_an_error_of_sqlite(tmp_path: Path) -> 
 
     with pytest.raises(OperationalError, match="unable to open"), database.read():
         pass
+
+
+@pytest.mark.both_databases
+def test_every_question_of_one_look_sees_the_same_rows(database: Database):
+    with database.write() as tx:
+        add_lead(tx)
+
+    with database.read() as look:
+        before = people(look)
+        with database.write() as tx:
+            add_lead(tx)
+        after = people(look)
+
+    assert (before, after) == (1, 1)
+    with database.read() as look:
+        assert people(look) == 2
+
+
+def people(tx: Tx) -> int:
+    found: int = tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one()
+    return found
