@@ -69,7 +69,7 @@ class ClockWatch:
 
     def jumped(self, tx: Tx, drift: timedelta) -> None:
         hold_marketing(tx, drift)
-        self._holds, self._noticed_at = True, self._ticks()
+        self._noticed_at = self._ticks()  # the hold counts once it is seen: it may yet be rolled back
         log.error(
             "the clock jumped ahead by %s: marketing mail is held until it comes back, or until somebody says that it is right "
             "(`handraiser catch-up --clock-is-right`)", drift,

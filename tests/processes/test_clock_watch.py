@@ -1,6 +1,7 @@
 """Clocks that are set forward, set back, stand still or differ: nothing goes out early or twice, and a jump is told."""
 
 import random
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -98,6 +99,22 @@ def test_a_jump_ahead_holds_marketing_and_says_so(house: Watched, clock: WallClo
     assert held is not None and abs(held.ahead - jump) < timedelta(minutes=1)
     assert "marketing is held" in in_words_of_hold(held)
     assert house.wire.flights == []
+
+
+def test_a_jump_whose_note_was_lost_is_noted_again(house: Watched, clock: WallClock):
+    watch = ClockWatch(lambda: clock.ticks)
+    with house.database.write() as tx:
+        assert watch.look(tx)
+    clock.set_by(DAY)
+    with suppress(ConnectionError), house.database.write() as tx:
+        assert not watch.look(tx)
+        raise ConnectionError("the database went away before the commit")
+
+    with house.database.write() as tx:
+        assert not watch.look(tx)
+
+    with house.database.read() as tx:
+        assert marketing_hold(tx) is not None
 
 
 @pytest.mark.both_databases
