@@ -6,7 +6,8 @@ the new rules. What each zone's clocks do in the next years is kept in the datab
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,14 +74,34 @@ def zones_in_use(tx: Tx) -> set[str]:
 
 
 def rules_of(name: str, today: date) -> str:
-    """The offsets of its clocks on every day from the beginning of this year on, read from the data as it is now."""
+    """When its clocks change from the beginning of this year on, and to what, read from the data as it is now."""
     try:
         zone = ZoneInfo.no_cache(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return "unknown"
-    first = datetime(today.year, 1, 1, tzinfo=UTC)
-    offsets = (str((first + timedelta(days=n)).astimezone(zone).utcoffset()) for n in range(DAYS_AHEAD))
-    return sha256(" ".join(offsets).encode()).hexdigest()[:16]
+    told = (f"{at.isoformat()} {ahead}" for at, ahead in changes_of(zone, datetime(today.year, 1, 1, tzinfo=UTC)))
+    return sha256(" ".join(told).encode()).hexdigest()[:16]
+
+
+def changes_of(zone: ZoneInfo, first: datetime) -> Iterator[tuple[datetime, timedelta | None]]:
+    """By how much its clocks are ahead of UTC: at first, and from each change on. No clock is changed twice a day."""
+    before = first.astimezone(zone).utcoffset()
+    yield first, before
+    for day in (first + timedelta(days=number) for number in range(DAYS_AHEAD)):
+        after = (day + timedelta(days=1)).astimezone(zone).utcoffset()
+        if after != before:
+            yield change_on(day, zone), after
+            before = after
+
+
+def change_on(day: datetime, zone: ZoneInfo) -> datetime:
+    """The minute within a day from `day` on at which its clocks change."""
+    before = day.astimezone(zone).utcoffset()
+    minutes = range(24 * 60)
+    number = bisect_left(
+        minutes, True, key=lambda minute: (day + timedelta(minutes=minute)).astimezone(zone).utcoffset() != before
+    )
+    return day + timedelta(minutes=number)
 
 
 def forget_old_rules() -> None:

@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
 import pytest
+
+from engine.schedule.zone_rules import rules_of
 
 STORY = """
 import json, sys
@@ -51,6 +54,15 @@ def test_a_zone_that_moves_its_clocks_takes_what_is_planned_with_it(sqlite_url: 
     assert before == {"moved": 0, "due": ["2026-01-08T07:00:00+00:00", "2026-01-08T00:00:00+00:00"]}
     assert after == {"moved": 1, "due": ["2026-01-08T04:00:00+00:00", "2026-01-08T00:00:00+00:00"]}
     assert told(sqlite_url, "follow", zones)["moved"] == 0
+
+
+def test_clocks_that_change_at_another_hour_of_the_same_days_are_another_rule():
+    today = date(2026, 6, 1)
+
+    assert rules_of("America/Havana", today) != rules_of(
+        "America/New_York", today
+    )  # two hours before it in spring, one in autumn
+    assert rules_of("America/Toronto", today) == rules_of("America/New_York", today)
 
 
 def told(url: str, act: str, zones: Path) -> dict[str, object]:
