@@ -89,8 +89,8 @@ class Checks:
         """
         if not name.value or name.value in known:
             return True
-        file = f"{FOLDERS.get(code)}/{name.value}.yaml"
-        if TABLES.get(code) not in self.files.unsure and not self.findings.has_errors_in(file):
+        file = f"{FOLDERS.get(code)}/{name.value}."  # .yaml, or the .yml that it should not be
+        if TABLES.get(code) not in self.files.unsure and not self.findings.has_errors_below(file):
             self.findings.unknown(code, name.place, what, name.value, known)
         return False
 

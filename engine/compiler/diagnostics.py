@@ -209,8 +209,9 @@ class Findings:
     def has_errors_in(self, file: str) -> bool:
         return file in self._files_with_errors
 
-    def has_errors_below(self, folder: str) -> bool:
-        return any(file.startswith(folder) for file in self._files_with_errors)
+    def has_errors_below(self, path: str) -> bool:
+        """Whether a file has errors whose path begins so."""
+        return any(file.startswith(path) for file in self._files_with_errors)
 
     def has_any_of(self, codes: Collection[str], file: str) -> bool:
         return any(found.code in codes for found in self._found.get(file, ()))

@@ -52,18 +52,35 @@ def test_one_slip_is_one_finding(file: str, meant: str, typed: str, tmp_path: Pa
     assert len(compiled(folder).diagnostics) == 1
 
 
-@pytest.mark.parametrize("file", ["cadences/trial.yaml", "cadences/other.yaml", "templates/brands/fernhill.yaml"])
+NAMED = pytest.mark.parametrize("file", ["cadences/trial.yaml", "cadences/other.yaml", "templates/brands/fernhill.yaml"])
+
+
+@NAMED
 def test_nobody_who_names_a_file_that_cannot_be_read_is_blamed(file: str, tmp_path: Path) -> None:
+    folder = files_that_name_each_other(tmp_path)
+
+    (folder / file).write_text((folder / file).read_text() + "  : [\n")
+
+    assert [(found.code, found.file) for found in compiled(folder).diagnostics] == [("E004", file)]
+
+
+@NAMED
+def test_nobody_who_names_a_file_that_ends_in_yml_is_blamed(file: str, tmp_path: Path) -> None:
+    folder = files_that_name_each_other(tmp_path)
+
+    (folder / file).rename((folder / file).with_suffix(".yml"))
+
+    assert [found.code for found in compiled(folder).diagnostics] == ["E009"]
+
+
+def files_that_name_each_other(tmp_path: Path) -> Path:
     folder = copy_good(tmp_path)
     own = (folder / "workspace.yaml").read_text()
     other = "title: Other\nowner: dana\ntopic: lessons\nbrand: fernhill\nsteps:\n  - {email: welcome, valid_for: 1 day}\n"
     write(folder, "cadences/other.yaml", other + "  - {enter: trial, after: 1 week}\n")
     write(folder, "workspace.yaml", own.replace("brand: fernhill\n", "") + "between_cadences: {first: deadline, loser: drop}\n")
     assert not compiled(folder).diagnostics
-
-    (folder / file).write_text((folder / file).read_text() + "  : [\n")
-
-    assert [(found.code, found.file) for found in compiled(folder).diagnostics] == [("E004", file)]
+    return folder
 
 
 @pytest.mark.parametrize(
