@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine.calendar.odds import HANDED_OVER, REACHED, LeavingOdds, Odds, Source, StepOdds, assumed
 from engine.compiler import source
-from engine.compiler.diagnostics import Findings, Place
+from engine.compiler.diagnostics import Findings, Place, instead
 from engine.compiler.plan import CadencePlan, GoalStep, RaiseStep, SplitStep, Step
 from engine.compiler.source import Node, Scalar, read_source
 from engine.errors import UsageError
@@ -41,7 +41,7 @@ def read_odds(file: Path, plans: Mapping[str, CadencePlan]) -> Odds:
             continue
         plan = plans.get(name.text)
         if plan is None:
-            raise wrong(name, f"there is no cadence {name.text!r}; there are: {', '.join(plans)}")
+            raise wrong(name, f"there is no cadence {name.text!r}{instead(name.text, [*plans])}")
         for key, value in entries(node, name.text):
             if key.text == EVERY_MAIL:
                 leaving[name.text] = rates_of(value)
@@ -64,7 +64,7 @@ def with_words(odds: Odds, words: Sequence[str], plans: Mapping[str, CadencePlan
             leaving |= {plan: added(leaving.get(plan), cadence, share) for plan in plans}
             continue
         if cadence not in plans:
-            raise UsageError(f"there is no cadence {cadence!r}; there are: {', '.join(plans)}")
+            raise UsageError(f"there is no cadence {cadence!r}{instead(cadence, [*plans])}")
         steps[cadence, step_id] = two_ways(step_named(plans[cadence], step_id, f"{said!r}"), share, f"{said!r}")
     return Odds(steps=steps, leaving=leaving)
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from engine.cli.opening import open_workspace
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.cli.render import usable_plan
+from engine.compiler.diagnostics import instead
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.database import Tx
 from engine.errors import UsageError
@@ -53,8 +54,7 @@ def drawn(compiled: Compiled, cadence: str, people: dict[str, int] | None) -> Fl
     for one in plan.cadences:
         if one.name == cadence:
             return flow_of(one, subjects, people)
-    known = ", ".join(one.name for one in plan.cadences)
-    raise UsageError(f"there is no cadence {cadence!r} in the workspace; there are: {known}")
+    raise UsageError(f"there is no cadence {cadence!r} in the workspace{instead(cadence, [one.name for one in plan.cadences])}")
 
 
 def people_in(workspace: Path, cadence: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ import click
 from engine.cli.opening import open_workspace
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.cli.simulated import as_plain, in_order, plain_timeline, totals_in_words
-from engine.compiler.diagnostics import closest
+from engine.compiler.diagnostics import instead
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.errors import UsageError, WorkspaceError
 from engine.leads import find_lead
@@ -118,11 +118,8 @@ def as_run(asked: Asked, compiled: Compiled, workspace: Path) -> Run:
         raise UsageError("say who: --leads FILE with --map FILE, or one lead with --lead or --field (or --live)")
     known = [each.name for each in compiled.plan.cadences]
     if asked.cadence not in known:
-        close = closest(asked.cadence or "", known)
-        raise UsageError(
-            f"name the cadence: there is no {asked.cadence!r} in {workspace}/cadences; there are: {', '.join(known)}"
-            + (f" (did you mean {close}?)" if close else "")
-        )
+        wrong = f"there is no cadence {asked.cadence!r}" if asked.cadence else "name the cadence"
+        raise UsageError(wrong + instead(asked.cadence or "", known))
     return Run(
         compiled=compiled,
         cadence=asked.cadence,

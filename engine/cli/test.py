@@ -10,7 +10,7 @@ import click
 
 from engine.cli.options import counted, json_option, print_json, workspace_option
 from engine.compiler.cadence_tests import CadenceTest
-from engine.compiler.diagnostics import Place, closest
+from engine.compiler.diagnostics import Place, instead
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.errors import UsageError, WorkspaceError
@@ -104,9 +104,7 @@ def plan_of(compiled: Compiled, cadences: Sequence[str]) -> WorkspacePlan:
     known = [one.name for one in compiled.plan.cadences]
     for name in cadences:
         if name not in known:
-            close = closest(name, known)
-            meant = f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}"
-            raise UsageError(f"there is no cadence {name!r}; {meant}")
+            raise UsageError(f"there is no cadence {name!r}{instead(name, known)}")
     return compiled.plan
 
 

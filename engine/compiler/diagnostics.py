@@ -241,6 +241,12 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return by_folded[close[0]] if close else None
 
 
+def instead(name: str, known: Sequence[str]) -> str:
+    """The end of a sentence about a name that nothing has: what was probably meant, else what there is."""
+    close = closest(name, known)
+    return f"; did you mean {close!r}?" if close else f"; there are: {', '.join(known)}" if known else ""
+
+
 def all_of(names: Sequence[str]) -> str:
     """What there is instead; of many, nothing."""
     match len(names):

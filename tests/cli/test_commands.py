@@ -7,6 +7,8 @@ from click.testing import CliRunner
 
 import engine.cli.main
 from engine.cli.main import COMMANDS, handraiser
+from engine.errors import UsageError
+from tests.compiler.workspaces import MAILS
 
 FILES = {path.stem for path in Path(engine.cli.main.__file__).parent.glob("*.py")}
 
@@ -38,3 +40,13 @@ def test_a_command_that_is_not_there_is_a_wrong_call():
 
     assert told.exit_code == 2
     assert "No such command" in told.output
+
+
+@pytest.mark.parametrize("words", [["graph"], ["test"], ["simulate", "--field", "employees=80"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(("typed", "answer"), [("smal", "did you mean 'small'?"), ("welcome", "there are: small")])
+def test_a_cadence_that_is_not_there_is_answered_with_what_was_meant(words: list[str], typed: str, answer: str):
+    told = CliRunner().invoke(handraiser, [*words, typed, "--workspace", str(MAILS)])
+
+    assert isinstance(told.exception, UsageError)
+    assert f"there is no cadence '{typed}'" in str(told.exception)
+    assert str(told.exception).endswith(answer)
