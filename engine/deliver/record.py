@@ -20,6 +20,7 @@ from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome,
 from engine.events import NewEvent, record_events
 from engine.log import ADDRESS
 from engine.prepared import Prepared
+from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schedule.timing import first_instant, into_window
 from engine.schema import bodies, sends
@@ -154,6 +155,8 @@ def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
     """Move the rows out of `leaving`, end the touches of those that are over, and let their stored bytes go in time."""
     if not rows:
         return
+    if leaving == SendState.CLAIMED:  # whoever leaves a passage holds it and then wants these; nobody else wants a mail in flight
+        lock_passages(tx, (), touch_ids=[row.touch_id for row in rows if row.touch_id is not None])
     moved = SETTLE.run_each(tx, [values_of(tx, row, leaving) for row in rows])
     over = [row for row in rows if row.fate.state in TERMINAL_SEND]
     if moved < len(rows):  # somebody else holds some of them by now, and says how they end
