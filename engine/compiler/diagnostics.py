@@ -137,6 +137,8 @@ TABLE: dict[str, Row] = {
     "W045": Row("something that Gmail or Outlook does not show", "Do it in the way that the message names."),
     "W046": Row("what spam filters look for", "Say it in the way that the message names."),
     "W047": Row("text that is lost in dark mode", "Give the text a background, or another colour in dark mode."),
+    # what is right, yet has a price
+    "W060": Row("an email that MJML reads anew for each person", "Write it as the message says; left as it is, it is only slow."),
 }  # fmt: skip
 
 

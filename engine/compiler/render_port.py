@@ -17,7 +17,7 @@ Known: TypeAlias = Mapping[str, Collection[str] | None]
 
 
 class TemplateProblem(Protocol):
-    """Why an email does not compile, and where; line and column from 1."""
+    """Why an email does not compile, or what to know of one that does, and where; line and column from 1."""
 
     @property
     def file(self) -> str: ...
@@ -27,6 +27,8 @@ class TemplateProblem(Protocol):
     def column(self) -> int: ...
     @property
     def message(self) -> str: ...
+    @property
+    def code(self) -> str: ...
 
 
 class Renderer(Protocol):

@@ -71,7 +71,7 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
         compiled, problems = render.compile_emails(folder, brands, group, known)
         artifacts |= compiled
         for problem in problems:
-            findings.add("E030", Place(problem.file, problem.line, problem.column), problem.message)
+            findings.add(problem.code, Place(problem.file, problem.line, problem.column), problem.message)
     check_owners(folder, names, files, findings)
     return Emails(names=names, artifacts=artifacts, are_complete=wanted == artifacts.keys() and bool(brands))
 

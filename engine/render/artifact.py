@@ -24,6 +24,7 @@ class Artifact:
 
     `html`, `text`, `subject` and `preheader` are Jinja over the recipient's values, nothing else is left to do in them: markup is
     compiled, CSS inlined, links point to `{{ track }}/c/{{ token }}/<n>` and the pixel to `{{ track }}/o/{{ token }}`.
+    Where `is_mjml`, the `html` is MJML still, and becomes HTML for each person (`engine.render.afresh`).
     """
 
     email: str
@@ -36,6 +37,7 @@ class Artifact:
     html: str
     text: str
     links: tuple[Link, ...]
+    is_mjml: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)

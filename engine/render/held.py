@@ -34,6 +34,13 @@ class Held:
     def token(self, number: str) -> str:
         return self._tokens[int(number)]
 
+    def is_statement(self, number: str) -> bool:
+        return self.token(number).startswith("{%")
+
+    def without_statements(self, text: str) -> str:
+        """The text as if all its branches were taken, and its loops run through once."""
+        return HELD.sub(lambda found: "" if self.is_statement(found[1]) else found[0], text)
+
     def restore(self, text: str) -> str:
         """The text with its tokens back in place."""
         return HELD.sub(lambda found: self._tokens[int(found.group(1))], text)

@@ -6,6 +6,7 @@ Before: `engine.compiler` knows the brands and which emails are wanted. After: `
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from engine.render.artifact import Artifact
 from engine.render.email_file import EmailFile, read_email_file
 from engine.render.fold import Scope, Workshop, fold
 from engine.render.groups import DEEPEST
+from engine.render.guard import edits_of_layout
 from engine.render.held import MARK, Document, Held
-from engine.render.links import Links, track_links, track_written_addresses
+from engine.render.links import Links, apply_edits, edits_of_links, track_written_addresses
 from engine.render.lint import lint
-from engine.render.markup import convert, to_html, with_pixel
+from engine.render.markup import NOTES, check_mjml, html_of, printable_attributes, with_pixel
 from engine.render.names import GRAMMAR, ROOTS
 from engine.render.plaintext import write_text
 from engine.render.problems import Place, Problem, Problems, Source, Unusable
@@ -29,6 +31,7 @@ from engine.render.tags import read_tree
 EMAILS = "templates/emails"
 BODY_SLOT = "<!-- body -->"
 LOOP = re.compile(r"\{%[-+]?\s*(for|endfor)\b")
+PIXEL = "{{ track }}/o/{{ token }}"
 LARGEST_FILE = 256 * 1024
 Known = Mapping[str, Collection[str] | None]
 
@@ -60,14 +63,21 @@ def compile_emails(
 
 
 def compile_email(
-    workspace: Path, email: str, brand: str, brands: Mapping[str, Mapping[str, object]], known: Known, problems: Problems
+    workspace: Path,
+    email: str,
+    brand: str,
+    brands: Mapping[str, Mapping[str, object]],
+    known: Known,
+    problems: Problems,
+    *,
+    afresh: bool = False,
 ) -> Artifact | None:
-    """One email in one brand; None: it has problems."""
+    """One email in one brand; None: it has problems. `afresh`: MJML is left to do for each person, even without need."""
     folder = f"{EMAILS}/{email}"
     try:
         look = look_of(brand, brands, f"{folder}/email.yaml", problems)
         about = read_email_file(workspace, f"{folder}/email.yaml", problems)
-        compiling = Compiling(workspace, folder, look, about, known, problems)
+        compiling = Compiling(workspace, folder, look, about, known, problems, afresh)
         artifact = compiling.artifact(email, brand)
     except Unusable:
         return None
@@ -85,10 +95,17 @@ class Compiling:
     """One email in one brand on its way to an artifact."""
 
     def __init__(
-        self, workspace: Path, folder: str, look: Mapping[str, Any], about: EmailFile, known: Known, problems: Problems
+        self,
+        workspace: Path,
+        folder: str,
+        look: Mapping[str, Any],
+        about: EmailFile,
+        known: Known,
+        problems: Problems,
+        afresh: bool = False,
     ) -> None:
         self.workspace, self.folder, self.about, self.problems = workspace, folder, about, problems
-        self.look, self.held = look, Held()
+        self.look, self.held, self.afresh = look, Held(), afresh
         self.known = {**known, "brand": tuple(look)}
         self.fixed = {"brand": look, "links": about.links}
         self.workshop = Workshop(held=self.held, problems=problems, known=self.known, read_block=self.read_block)
@@ -97,10 +114,11 @@ class Compiling:
         """All stages in order."""
         links = Links(self.held, self.problems)
         document = self.put_together()
-        self.check_document(document)
-        tracked = track_links(read_tree(document, self.problems), document, links)
-        tree = read_tree(tracked, self.problems)
-        html = self.held.restore(with_pixel(to_html(tree, tracked, self.held, self.problems))).rstrip() + "\n"
+        is_mjml = self.is_unsettled(document) or self.afresh
+        document = self.with_our_links(document, links)
+        tree = read_tree(document, self.problems)
+        mjml = printable_attributes(tree, document).text
+        html = self.held.restore(NOTES.sub("", mjml) if is_mjml else with_pixel(html_of(mjml, self.held), PIXEL)).rstrip() + "\n"
         text = self.held.restore(self.written_text(links) or write_text(tree, self.held))
         self.check_templates(html, text)
         return Artifact(
@@ -114,6 +132,7 @@ class Compiling:
             html=html,
             text=text,
             links=links.table(),
+            is_mjml=is_mjml,
         )
 
     def put_together(self) -> Document:
@@ -143,13 +162,22 @@ class Compiling:
     def folded(self, source: Source) -> Markup:
         return fold(source, Scope(fixed=self.fixed), self.workshop)
 
-    def check_document(self, document: Document) -> None:
-        """Report what is wrong with the MJML. Raises Unusable where nothing sensible can follow."""
-        lint(read_tree(document, self.problems), document, self.held, self.problems)
+    def is_unsettled(self, document: Document) -> bool:
+        """Whether MJML needs each person's values. Raises Unusable where the MJML is wrong, which is then reported."""
+        is_settled = lint(read_tree(document, self.problems), document, self.held, self.problems)
         if not self.problems:
-            convert(document, self.problems)
+            check_mjml(
+                document if is_settled else replace(document, text=self.held.without_statements(document.text)), self.problems
+            )
         if self.problems:
             raise Unusable
+        return not is_settled
+
+    def with_our_links(self, document: Document, links: Links) -> Document:
+        """Links lead to us, and values that lay out are checked before they are printed."""
+        tree = read_tree(document, self.problems)
+        edits = edits_of_links(tree, document, links) + edits_of_layout(tree, document, self.held)
+        return apply_edits(document, edits)
 
     def check_templates(self, *templates: str) -> None:
         """Tokens are checked one by one; here they must also fit together in what came of the markup."""

@@ -64,7 +64,7 @@ class Links:
     def expression(self, written: str, place: Place) -> str:
         """One Jinja expression for an address made of text and values. Values after a fixed host cannot leave their part."""
         parts = HELD.split(written)
-        if any(self.held.token(number).startswith("{%") for number in parts[1::2]):
+        if any(map(self.held.is_statement, parts[1::2])):
             self.problems.add(place, "a link cannot have {% … %} inside: write the condition around the whole link")
             return "''"
         if len(parts) == 3 and not parts[0] and not parts[2]:
@@ -96,14 +96,14 @@ def inner(token: str) -> str:
     return token[2:-2].strip("-+ \t\n")
 
 
-def track_links(tree: Element, document: Document, links: Links) -> Document:
-    """The document with its links tracked and their names taken out. Raises nothing; what is not a link is reported."""
+def edits_of_links(tree: Element, document: Document, links: Links) -> list[Edit]:
+    """What tracks the links and takes out their names. Raises nothing; what is not a link is reported."""
     edits: list[Edit] = []
     for element in tree.walk():
         if href := element.attributes.get("href"):
             edits += edits_of_link(element, href, document, links)
         edits += [edit for name in SOURCES if (edit := edit_of_source(element.attributes.get(name), document, links))]
-    return apply_edits(document, edits)
+    return edits
 
 
 def edits_of_link(element: Element, href: Attribute, document: Document, links: Links) -> list[Edit]:

@@ -1,18 +1,22 @@
 """Reports what mrml would pass over in silence: unknown tags and attributes, tags in the wrong place, tokens where they break.
 
-Before: the whole document as a tree. After: mrml turns it into HTML. Each rule is one function over one element.
+Before: the whole document as a tree. After: mrml turns it into HTML; once, unless a token stands where MJML itself needs its
+value, which is a warning. Each rule is one function over one element.
 """
 
 import re
 
 from engine.render.held import HELD, Document, Held
+from engine.render.markup import INLINE_STYLE, NOTES
 from engine.render.mjml_rules import (
     ATTRIBUTES,
     CHILDREN,
     EVERYWHERE,
     HOLDS_HTML,
     HOLDS_TEXT,
+    KEEPS_STATEMENTS,
     LIVE_ATTRIBUTES,
+    MEASURED,
     REFUSED,
     REFUSED_HTML,
     SCHEME_METAS,
@@ -21,13 +25,16 @@ from engine.render.problems import Problems
 from engine.render.tags import Attribute, Element
 
 LENGTH = re.compile(r"-?\d+(?:\.\d+)?(?:px|%)?")
-MEASURED = frozenset({"width", "height", "font-size"})
+AFRESH = "W060"
 SHARING = frozenset({"facebook", "twitter", "x", "linkedin", "pinterest", "xing", "tumblr", "vk", "buffer"})
 
 
-def lint(tree: Element, document: Document, held: Held, problems: Problems) -> None:
-    """Report everything that is wrong with the tags of a document."""
-    Linting(document, held, problems).check_children(tree)
+def lint(tree: Element, document: Document, held: Held, problems: Problems) -> bool:
+    """Report everything that is wrong with the tags of a document. Whether MJML can be compiled once for everybody."""
+    linting = Linting(document, held, problems)
+    linting.check_children(tree)
+    linting.check_comments()
+    return linting.is_settled
 
 
 class Linting:
@@ -35,6 +42,14 @@ class Linting:
 
     def __init__(self, document: Document, held: Held, problems: Problems) -> None:
         self.document, self.held, self.problems = document, held, problems
+        self.has_inlined = bool(INLINE_STYLE.search(document.text))
+        self.is_settled = True
+
+    def report_unsettled(self, offset: int, what: str, instead: str) -> None:
+        """MJML must know each person's own value here."""
+        self.is_settled = False
+        told = f"{what}, so MJML is read anew for each person, which takes about forty times as long; {instead}"
+        self.problems.warn(AFRESH, self.document.at(offset), told)
 
     def report(self, offset: int, message: str) -> None:
         self.problems.add(self.document.at(offset), message)
@@ -83,21 +98,33 @@ class Linting:
             self.check_sharing(element)
 
     def check_attribute(self, element: Element, attribute: Attribute) -> None:
+        if HELD.fullmatch(attribute.name):
+            self.check_between(element, attribute)
+            return
         if attribute.name not in ATTRIBUTES[element.tag]:
             what = f"attribute of <{element.tag}>:"
             self.problems.unknown(self.document.at(attribute.start + 1), what, attribute.name, ATTRIBUTES[element.tag])
-        if attribute.name in MEASURED and attribute.value != "auto" and not LENGTH.fullmatch(attribute.value):
+        is_live = bool(HELD.search(attribute.value))
+        if attribute.name in MEASURED and not is_live and attribute.value != "auto" and not LENGTH.fullmatch(attribute.value):
             self.report(
                 attribute.start + 1, f'{attribute.name}="{self.written(attribute.value)}" is not a length like 20px or 50%'
             )
-        self.check_live(attribute)
+        if is_live and attribute.name not in LIVE_ATTRIBUTES:
+            instead = "a style of HTML inside <mj-text> or <mj-table> may depend on them at no cost"
+            self.report_unsettled(attribute.start + 1, f"{attribute.name} depends on the recipient", instead)
 
-    def check_live(self, attribute: Attribute) -> None:
-        """A recipient's value may stand where a mail program shows or follows it, not where it lays out."""
-        if HELD.search(attribute.value) and attribute.name not in LIVE_ATTRIBUTES:
-            token = self.written(attribute.value)
-            self.report(attribute.start + 1, f"{attribute.name} cannot depend on the recipient ({token}); links and texts can")
-        elif attribute.name not in ("href", *LIVE_ATTRIBUTES) and attribute.name.lower().startswith("on"):
+    def check_between(self, element: Element, attribute: Attribute) -> None:
+        """A statement between the attributes of a tag is carried out before MJML reads the tag."""
+        if not self.held.is_statement(HELD.findall(attribute.name)[0]):
+            self.report(attribute.start, f"{self.written(attribute.name)} cannot be an attribute; it can stand inside quotes")
+        elif "href" in element.attributes:
+            self.report(attribute.start, "a link cannot have {% … %} inside: write the condition around the whole link")
+        else:
+            instead = "put the condition around the whole tag, or inside the quotes of an HTML attribute"
+            self.report_unsettled(attribute.start, f"a condition inside the tag <{element.tag}>", instead)
+
+    def check_script(self, attribute: Attribute) -> None:
+        if attribute.name.lower().startswith("on"):
             self.report(attribute.start + 1, f"{attribute.name} would be a script, which no mail program runs")
 
     def check_defaults(self, element: Element) -> None:
@@ -110,13 +137,17 @@ class Linting:
             for attribute in child.attributes.values() if known else ():
                 if attribute.name not in known or attribute.name in EVERYWHERE:
                     self.problems.unknown(self.document.at(attribute.start + 1), "attribute:", attribute.name, known)
-                self.check_live(attribute)
+                if HELD.search(attribute.value):
+                    self.report_unsettled(
+                        attribute.start + 1, f"{attribute.name} depends on the recipient", "write it at the tag"
+                    )
 
     def check_text(self, element: Element) -> None:
         for child in element.elements():
             self.report(child.start, f"<{child.tag}> cannot be in <{element.tag}>, which is plain text")
-        if element.tag == "mj-style" and any(isinstance(child, str) and HELD.search(child) for child in element.children):
-            self.report(element.start, "a style cannot depend on the recipient")
+        is_live = any(isinstance(child, str) and HELD.search(child) for child in element.children)
+        if element.get("inline") == "inline" and is_live:
+            self.report_unsettled(element.start, "a style that is inlined depends on the recipient", 'leave out inline="inline"')
 
     def check_html(self, element: Element) -> None:
         """HTML in a tag of MJML: no scripts, no forms, no more MJML."""
@@ -126,15 +157,16 @@ class Linting:
             elif inside.tag.lower() in REFUSED_HTML and not says_colour_scheme(inside):
                 self.report(inside.start, f"<{inside.tag}> is not for mail: mail programs drop it or warn of it")
             for attribute in inside.attributes.values():
-                self.check_live(attribute)
+                self.check_between(inside, attribute) if HELD.fullmatch(attribute.name) else self.check_script(attribute)
 
     def check_rows(self, element: Element) -> None:
-        """A statement between the rows of a table needs a `<tbody>` around it, or mail programs move it out of the table."""
+        """Where styles are inlined, a statement between rows needs a `<tbody>` around it, or it is moved out of the table."""
         bare = element.tag == "mj-table" and any(
             self.has_statement(child) for child in element.children if isinstance(child, str)
         )
-        if bare and any(child.tag == "tr" for child in element.elements()):
-            self.report(element.start, "put the rows of this table, with their {% … %}, inside <tbody>…</tbody>")
+        if bare and self.has_inlined and any(child.tag == "tr" for child in element.elements()):
+            instead = "put the rows of this table, with their {% … %}, inside <tbody>…</tbody>"
+            self.report_unsettled(element.start, "styles are inlined into a table with {% … %}", instead)
 
     def check_sharing(self, element: Element) -> None:
         if element.get("name") in SHARING:
@@ -142,21 +174,37 @@ class Linting:
             self.report(element.start, f'name="{name}" would make a link for sharing; name="{name}-noshare" leads to your page')
 
     def check_loose_text(self, parent: Element, text: str) -> None:
-        """Between tags of MJML only statements may stand, and none around single columns: their widths are already shared out."""
+        """Between tags of MJML only statements may stand; around single columns they change the widths of all."""
         words = HELD.sub(lambda found: "" if self.has_statement(found[0]) else "x", text).strip()
         start = self.document.text.find(text, parent.start)
         if words:
             self.report(
                 start + len(text) - len(text.lstrip()), f"text directly in <{parent.tag or 'mjml'}>: put it inside <mj-text>"
             )
-        if self.has_statement(text) and parent.tag in ("mj-section", "mj-group") and self.governs(text):
-            self.report(parent.start, f"a condition cannot be around a column of <{parent.tag}>; put it around the whole section")
+        if self.has_statement(text) and parent.tag not in KEEPS_STATEMENTS:
+            self.is_settled = False
+        if self.begins_statement(text) and parent.tag not in KEEPS_STATEMENTS:
+            around = (
+                "put it around the whole section" if parent.tag in ("mj-section", "mj-group") else "put it around the whole tag"
+            )
+            self.report_unsettled(start + text.find("zqj"), f"a {{% … %}} directly in <{parent.tag or 'mjml'}>", around)
 
-    def governs(self, text: str) -> bool:
-        return any(not self.held.token(found[1]).strip("{%-+ ").startswith("set") for found in HELD.finditer(text))
+    def check_comments(self) -> None:
+        """A comment is not sent, and so cannot hold one half of a condition."""
+        for note in NOTES.finditer(self.document.text):
+            words = [self.word(found) for found in HELD.findall(note[0])]
+            if words.count("if") != words.count("endif") or words.count("for") != words.count("endfor"):
+                self.report(note.start(), "this comment is not sent, but holds one half of a condition; write that outside of it")
+
+    def begins_statement(self, text: str) -> bool:
+        return any(self.word(found) in ("if", "for", "set") for found in HELD.findall(text))
+
+    def word(self, number: str) -> str:
+        """What a statement begins with."""
+        return self.held.token(number).strip("{%-+ \n").partition(" ")[0]
 
     def has_statement(self, text: str) -> bool:
-        return any(self.held.token(found[1]).startswith("{%") for found in HELD.finditer(text))
+        return any(map(self.held.is_statement, HELD.findall(text)))
 
     def written(self, value: str) -> str:
         return self.held.restore(value)[:60]

@@ -1,4 +1,4 @@
-"""MJML to HTML, once for each version of an email.
+"""MJML to HTML, once for each version of an email, or once for each person where that cannot be.
 
 Before: `engine.render.links` has tracked the links; tokens are stand-ins. After: HTML with the same stand-ins, its inline styles
 in place. Nothing is loaded from anywhere: no fonts, no includes, no style sheets.
@@ -14,10 +14,10 @@ from engine.render.links import Edit, apply_edits
 from engine.render.problems import Problems, Unusable
 from engine.render.tags import Element
 
-INLINE_STYLE = re.compile(r"<mj-style\s[^>]*inline=\"inline\"[^>]*>(.*?)</mj-style>", re.DOTALL)
+INLINE_STYLE = re.compile(r"<mj-style\s[^>]*\binline\s*=\s*[\"']inline[\"'][^>]*>(.*?)</mj-style\s*>", re.DOTALL)
 POSITION = re.compile(r"position (\d+):(\d+)")
 BODY_END = re.compile(r"</body>", re.IGNORECASE)
-PIXEL = '<img src="{{ track }}/o/{{ token }}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0;" />'
+PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0;" />'
 # Whether a stand-in is between tags, where a comment can stand, or inside one.
 TAG_OR_HELD = re.compile(r"<[^>]*>|" + HELD.pattern)
 # An author's own comments, which are not for the reader. Those that speak to Outlook stay.
@@ -26,28 +26,32 @@ LEFT_ALONE = ' data-css-inline="ignore"'
 COMMENT = re.compile(r"<!--(zqj\d+jqz)-->")
 
 
-def to_html(tree: Element, document: Document, held: Held, problems: Problems) -> str:
-    """The document as HTML, still with stand-ins. Raises Unusable for MJML that mrml refuses, which is then reported."""
-    safe = printable_attributes(tree, document)
-    styles = "\n".join(INLINE_STYLE.findall(safe.text))
-    html = NOTES.sub("", convert(Document(INLINE_STYLE.sub("", safe.text), safe.offsets, safe.places), problems))
+def html_of(mjml: str, held: Held) -> str:
+    """The HTML, still with stand-ins and without a pixel. Raises ValueError for MJML that mrml refuses."""
+    styles = "\n".join(INLINE_STYLE.findall(mjml))
+    html = NOTES.sub("", run_mrml(INLINE_STYLE.sub("", mjml) if styles else mjml))
     return inline_styles(html, styles, held) if styles else html
 
 
-def convert(document: Document, problems: Problems) -> str:
+def check_mjml(document: Document, problems: Problems) -> None:
+    """Report what mrml refuses. Raises Unusable then."""
     try:
-        return mjml2html(document.text, fonts={})
+        run_mrml(document.text)
     except ValueError as error:
         message = str(error)
         found = POSITION.search(message)
         offset = len(document.text.encode()[: int(found[1])].decode(errors="ignore")) if found else 0
         problems.add(document.at(offset), f"this is not MJML: {POSITION.sub('this place', message)}")
         raise Unusable from error
+
+
+def run_mrml(mjml: str) -> str:
+    try:
+        return mjml2html(mjml, fonts={})
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # mrml's own failure, which Rust keeps outside of Exception
             raise
-        problems.add(document.at(0), "MJML cannot read this email; look for an odd character in a tag")
-        raise Unusable from error
+        raise ValueError("it cannot be read; look for an odd character in a tag") from error
 
 
 def printable_attributes(tree: Element, document: Document) -> Document:
@@ -91,9 +95,9 @@ def inline_styles(html: str, styles: str, held: Held) -> str:
 
 def as_comment(stand_in: str, held: Held) -> str:
     number = HELD.fullmatch(stand_in)
-    return f"<!--{stand_in}-->" if number and held.token(number[1]).startswith("{%") else stand_in
+    return f"<!--{stand_in}-->" if number and held.is_statement(number[1]) else stand_in
 
 
-def with_pixel(html: str) -> str:
+def with_pixel(html: str, address: str) -> str:
     """The HTML with the picture that tells of an opening, as the last thing in its body."""
-    return BODY_END.sub(PIXEL + "</body>", html, count=1)
+    return BODY_END.sub(lambda end: PIXEL.format(address) + end[0], html, count=1)

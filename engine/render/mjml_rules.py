@@ -61,8 +61,11 @@ CHILDREN: Mapping[str, frozenset[str]] = {
     "mj-hero": IN_COLUMN,
     "mj-social": frozenset({"mj-social-element", "mj-raw"}),
 }
+MEASURED = frozenset({"width", "height", "font-size"})
 # What holds HTML and no more MJML. The rest of the tags above hold nothing but other tags.
 HOLDS_HTML = frozenset({"mj-text", "mj-button", "mj-table", "mj-social-element", "mj-raw"})
+# Between what is in these, a statement stays where it is; other tags of MJML share out widths, or would drop it.
+KEEPS_STATEMENTS = frozenset({"mj-body", "mj-wrapper", "mj-column", "mj-hero"})
 HOLDS_TEXT = frozenset({"mj-title", "mj-preview", "mj-style"})
 REFUSED: Mapping[str, str] = {
     "mj-include": 'use {{ block("…") }} instead, which knows its arguments',
@@ -77,5 +80,5 @@ REFUSED_HTML = frozenset(
 )
 # But for a <meta> of these names, by which a mail says that it has dark styles.
 SCHEME_METAS = frozenset({"color-scheme", "supported-color-schemes"})
-# Where a value of the recipient's may stand inside a tag.
+# Where a value of the recipient's may stand inside a tag, whatever it is; elsewhere it lays the mail out.
 LIVE_ATTRIBUTES = frozenset({"href", "src", "alt", "title", "background-url", "aria-label"})

@@ -44,7 +44,7 @@ def write(element: Element, parts: list[str], held: Held) -> None:
 
 
 def statements_in(text: str, held: Held) -> list[str]:
-    return [found[0] for found in HELD.finditer(text) if held.token(found[1]).startswith("{%")]
+    return [found[0] for found in HELD.finditer(text) if held.is_statement(found[1])]
 
 
 def words_of(element: Element, held: Held) -> str:
@@ -121,7 +121,7 @@ def settle_statements(text: str, held: Held) -> str:
     """A statement between two breaks keeps the one before it, so that what it leaves out leaves no gap."""
 
     def settle(found: re.Match[str]) -> str:
-        if any(not held.token(number).startswith("{%") for number in HELD.findall(found[2])):
+        if not all(map(held.is_statement, HELD.findall(found[2]))):
             return found[0]
         return f"{found[1]}{found[2]}" + ("\n" if (found[1], found[3]) == (BREAK, PARAGRAPH) else "")
 

@@ -17,6 +17,7 @@ class Problem:
     line: int
     column: int
     message: str
+    code: str = "E030"  # of `engine.compiler.diagnostics`; those that begin with W leave the email usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ class Problems:
     def add(self, place: Place, message: str) -> None:
         self._found.add(Problem(file=place.file, line=place.line, column=place.column, message=message))
 
+    def warn(self, code: str, place: Place, message: str) -> None:
+        """Tell of something with which the email can be sent all the same."""
+        self._found.add(Problem(file=place.file, line=place.line, column=place.column, message=message, code=code))
+
     def unknown(self, place: Place, what: str, name: str, known: Iterable[str]) -> None:
         """Report a name that is not among the known ones, with the one that was probably meant."""
         close = get_close_matches(name, sorted(known), n=1)
@@ -65,7 +70,8 @@ class Problems:
         return sorted(self._found)
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        """Whether anything keeps the email from being used."""
+        return any(found.code.startswith("E") for found in self._found)
 
 
 class Unusable(Exception):

@@ -31,6 +31,8 @@ LONGEST_FORMAT = 40
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 WEB_ADDRESS = re.compile(r"https?://[^\s/?#<>\"'\\@]+(?:[/?#][^\s<>\"'\\]*)?", re.IGNORECASE)
 LONGEST_ADDRESS = 900
+LAID_OUT = re.compile(r"[a-zA-Z0-9#%. _-]{0,60}")  # a colour, a length or a word; nothing that begins another declaration
+MEASURE = re.compile(r"\d{1,4}(?:\.\d{1,4})?(?:px|%)?")
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -63,7 +65,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 def make_sandbox(
-    *, autoescape: bool, finalize: Callable[[Any], Any] | None = None, undefined: type[Undefined] = StrictUndefined
+    *, autoescape: bool, finalize: Callable[..., Any] | None = None, undefined: type[Undefined] = StrictUndefined
 ) -> Sandbox:
     """An environment in which only what this module names can be used."""
     sandbox = Sandbox(autoescape=autoescape, finalize=finalize, undefined=undefined, keep_trailing_newline=True)
@@ -137,3 +139,23 @@ def checked_url(address: object) -> str:
     if len(text) > LONGEST_ADDRESS or not WEB_ADDRESS.fullmatch(text) or not text.isprintable():
         raise RenderError("a link made of the recipient's values is not a web address")
     return text
+
+
+class LaidOut(str):
+    """A value that may stand where a mail is laid out: printed as it is, in MJML too."""
+
+
+def laid_out(value: object) -> LaidOut:
+    """A colour, a length or a word of the recipient's, for a style. Raises RenderError for anything else."""
+    text = spoken(value)
+    if not LAID_OUT.fullmatch(text):
+        raise RenderError("a style or layout made of the recipient's values is no colour, length or plain word")
+    return LaidOut(text)
+
+
+def measure(value: object) -> LaidOut:
+    """A width or height. Raises RenderError for anything else: MJML would take one of its own."""
+    text = spoken(value)
+    if not MEASURE.fullmatch(text):
+        raise RenderError("a width or height made of the recipient's values is not a number, as 40, 40px or 40%")
+    return LaidOut(text)

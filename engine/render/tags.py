@@ -12,13 +12,17 @@ from engine.render.held import HELD, Document
 from engine.render.problems import Problems, Unusable
 
 VOID = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})
+TOKEN = r"zqj\d+jqz"  # between attributes it is one itself, without a value
+NAME = r"(?:\s+|(?<=jqz))(?P<name>(?:(?!zqj\d)[^\s=<>/\"'])+)"
+VALUE = r"(?:\s*=\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'))?"
+ATTRIBUTE = re.compile(rf"\s*(?P<token>{TOKEN})|{NAME}{VALUE}")
+ATTRIBUTES = re.sub(r"\?P<\w+>", "?:", ATTRIBUTE.pattern)
 TAG = re.compile(
     r"<!--(?P<comment>.*?)-->"
     r"|</(?P<close>[a-zA-Z][\w:-]*)\s*>"
-    r"|<(?P<open>[a-zA-Z][\w:-]*)(?P<attributes>(?:\s+[^\s=<>/\"']+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'))?)*)\s*(?P<empty>/?)>",
+    rf"|<(?P<open>[a-zA-Z][\w:-]*)(?P<attributes>(?:{ATTRIBUTES})*)\s*(?P<empty>/?)>",
     re.DOTALL,
 )
-ATTRIBUTE = re.compile(r"\s+(?P<name>[^\s=<>/\"']+)(?:\s*=\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'))?")
 STYLE = "mj-style"
 DEEPEST = 60
 
@@ -94,10 +98,11 @@ def check_comment(found: re.Match[str], document: Document, problems: Problems) 
 
 
 def open_tag(found: re.Match[str], path: list[Element], document: Document, problems: Problems) -> None:
-    element = Element(found["open"], {}, found.start())
+    element = Element(found["open"], {}, found.start(), text_start=found.end())
     for attribute in read_attributes(found["attributes"], found.start("attributes")):
         if attribute.name in element.attributes:
-            problems.add(document.at(attribute.start + 1), f"<{element.tag}> has the attribute {attribute.name} twice")
+            advice = "; put the condition inside the quotes of one" if any(map(HELD.fullmatch, element.attributes)) else ""
+            problems.add(document.at(attribute.start + 1), f"<{element.tag}> has the attribute {attribute.name} twice{advice}")
         element.attributes[attribute.name] = attribute
     path[-1].children.append(element)
     if found["empty"] or element.tag.lower() in VOID:
@@ -112,7 +117,8 @@ def read_attributes(text: str, offset: int) -> Iterator[Attribute]:
     for found in ATTRIBUTE.finditer(text):
         group = "double" if found["double"] is not None else "single"
         value_start = found.start(group) if found[group] is not None else found.end()
-        yield Attribute(found["name"], found[group] or "", offset + found.start(), offset + value_start, offset + found.end())
+        name = found["token"] or found["name"]
+        yield Attribute(name, found[group] or "", offset + found.start(), offset + value_start, offset + found.end())
 
 
 def close_tag(found: re.Match[str], path: list[Element], document: Document, problems: Problems) -> None:

@@ -15,15 +15,17 @@ from jinja2 import Template, TemplateError, nodes
 from markupsafe import Markup, escape
 
 from engine.errors import RenderError
+from engine.render.afresh import compile_afresh, html_afresh
 from engine.render.artifact import Artifact
 from engine.render.quoted import quote_piece
-from engine.render.sandbox import Sandbox, checked_url, make_sandbox, printed, spoken
+from engine.render.sandbox import LaidOut, Sandbox, checked_url, laid_out, make_sandbox, measure, printed, spoken
 
 LARGEST_OUTPUT = 512 * 1024
 LONGEST_SUBJECT = 300
 COMPILED = 512  # artifacts held ready
 # What begins every tracked address is the same all through a mail: one value, encoded once for the mail.
 STEMS = ("click", "personal", "open")
+AS_THEY_ARE = (Markup, LaidOut)
 BARE = re.compile(r"[ !#-%(-;=?-~]*")  # printable ASCII without HTML's own characters
 
 
@@ -60,25 +62,26 @@ def render(artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
 
     `values` is what `engine.render.context.values_for` builds; its `seal` makes a personal link's address unreadable.
     """
-    subject, html, text = fill(plain_templates(artifact), with_sealing(values), artifact)
+    subject, html, text = fill(plain_templates(artifact), with_checks(values), artifact)
     return Rendered(subject=one_line(subject), html=html, text=text)
 
 
 def render_wire(artifact: Artifact, values: Mapping[str, Any]) -> WireParts:
     """The same as `render` in the form in which it is sent: what is fixed is not encoded again. Raises RenderError."""
     templates = wire_templates(artifact)
-    subject, html, text = fill(templates, with_sealing(values) | stems_of(values, templates.stems), artifact)
-    return WireParts(subject=one_line(subject), text_qp=text.encode("ascii"), html_qp=html.encode("ascii"))
+    subject, html, text = fill(templates, with_checks(values) | stems_of(values, templates.stems), artifact)
+    html_qp = quote_piece(html) if artifact.is_mjml else html
+    return WireParts(subject=one_line(subject), text_qp=text.encode("ascii"), html_qp=html_qp.encode("ascii"))
 
 
-def with_sealing(values: Mapping[str, Any]) -> dict[str, Any]:
+def with_checks(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values with a `seal` that seals nothing but web addresses, and what else a template may call."""
     seal: Callable[[str], str] = values["seal"]
 
     def seal_checked(address: object) -> str:
         return seal(checked_url(address))
 
-    return {**values, "seal": seal_checked, "checked_url": checked_url}
+    return {**values, "seal": seal_checked, "checked_url": checked_url, "laid_out": laid_out, "measure": measure}
 
 
 class Ready(str):
@@ -94,7 +97,11 @@ def fill(templates: Templates, values: dict[str, Any], artifact: Artifact) -> li
     """Subject, HTML and text with the values in them. Raises RenderError naming the email."""
     context = templates.html.new_context(values, shared=True)
     try:
-        filled = ["".join(template.root_render_func(context)) for template in (templates.subject, templates.html, templates.text)]
+        filled = ["".join(template.root_render_func(context)) for template in (templates.subject, templates.text)]
+        if artifact.is_mjml:
+            filled.insert(1, html_afresh(templates.html, values, escaped))
+        else:
+            filled.insert(1, "".join(templates.html.root_render_func(context)))
     except (RenderError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         # Python's own messages may hold a person's data, ours and Jinja's do not.
         told = str(error) if isinstance(error, RenderError | TemplateError) else f"a value does not fit ({type(error).__name__})"
@@ -113,7 +120,7 @@ def one_line(subject: str) -> str:
 def plain_templates(artifact: Artifact) -> Templates:
     return Templates(
         subject=PLAIN_TEXT.from_string(artifact.subject),
-        html=PLAIN_HTML.from_string(artifact.html),
+        html=compile_afresh(artifact.html) if artifact.is_mjml else PLAIN_HTML.from_string(artifact.html),
         text=PLAIN_TEXT.from_string(artifact.text),
     )
 
@@ -122,7 +129,7 @@ def plain_templates(artifact: Artifact) -> Templates:
 def wire_templates(artifact: Artifact) -> Templates:
     return Templates(
         subject=PLAIN_TEXT.from_string(artifact.subject),
-        html=quoted_template(WIRE_HTML, artifact.html),
+        html=compile_afresh(artifact.html) if artifact.is_mjml else quoted_template(WIRE_HTML, artifact.html),
         text=quoted_template(WIRE_TEXT, artifact.text),
         stems=tuple(name for name in STEMS if spelt_stem(name) in artifact.html + artifact.text),
     )
@@ -144,7 +151,7 @@ def spelt_stem(name: str) -> str:
 
 
 def escaped(value: Any) -> str:
-    return value if type(value) is Markup else escape(spoken(value))
+    return value if type(value) in AS_THEY_ARE else escape(spoken(value))
 
 
 def quoted_html(value: Any) -> str:

@@ -17,6 +17,7 @@ class Problem:
     line: int
     column: int
     message: str
+    code: str = "E030"
 
 
 def email_names(workspace: Path) -> list[str]:

@@ -215,7 +215,7 @@ def test_no_body_makes_the_compiler_raise(compile_email, text):
 
     for written in (text, body(text)):
         artifact, problems = compile_email(written, files)
-        assert (artifact is None) == bool(problems)
+        assert (artifact is None) == any("read anew for each person" not in problem for problem in problems)
 
 
 @pytest.mark.parametrize(

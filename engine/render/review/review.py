@@ -59,6 +59,8 @@ def rendered(workspace: Path, plan: WorkspacePlan, artifact: Artifact, brand: Ma
 
 def written(artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
     """What `render` makes of it, without the time that Jinja takes for texts that it only passes on."""
+    if artifact.is_mjml:
+        return render(artifact, values)
     html, text = Skeleton(), Skeleton()
     bones = replace(artifact, html=html.take_all(settled(artifact.html)), text=text.take_all(settled(artifact.text)))
     mail = render(bones, values)
