@@ -8,10 +8,12 @@ import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from engine.beside import beside
 from engine.compiler.diagnostics import Diagnostic
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.preview.mails import Mail, Name, Workspace, make_mail, names_of, stamp_of, workspace_of
@@ -123,17 +125,9 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(above, file) for file in files)
 
 
-@contextmanager
-def watching(watch: Watch) -> Iterator[None]:
+def watching(watch: Watch) -> AbstractContextManager[None]:
     """Keep looking on a thread of its own, while the block lasts."""
-    stop = threading.Event()
-    thread = threading.Thread(target=keep_looking, args=(watch, stop), name="preview", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
+    return beside(partial(keep_looking, watch), name="preview")
 
 
 def keep_looking(watch: Watch, stop: threading.Event) -> None:

@@ -6,8 +6,9 @@ what it began.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from engine.beside import beside
 from engine.database import Database
 from engine.garbage import collect_less
 from engine.processes.assemble import Unwired, assemble, mail_wire, outbox_folder, posts_folder, require_shared_broker
@@ -79,18 +80,9 @@ def run_web_alone(settings: Settings, database: Database, *, stop: threading.Eve
             stop.wait()
 
 
-@contextmanager
-def dispatching(database: Database, publish: PublishJob, settings: Settings) -> Iterator[None]:
+def dispatching(database: Database, publish: PublishJob, settings: Settings) -> AbstractContextManager[None]:
     """A dispatcher on a thread of its own, while the block lasts."""
-    stop = threading.Event()
-    todo = {"lease": settings.queue_lease, "stop": stop}
-    thread = threading.Thread(target=run_dispatcher, args=(database, publish), kwargs=todo, name="dispatcher", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
+    return beside(lambda stop: run_dispatcher(database, publish, lease=settings.queue_lease, stop=stop), name="dispatcher")
 
 
 @contextmanager

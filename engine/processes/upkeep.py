@@ -7,11 +7,12 @@ After: scores are as of now, hands may be raised; what a person wrote is gone wh
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 
 import sqlalchemy as sa
 
+from engine.beside import beside
 from engine.database import Tx
 from engine.runtime import Runtime
 from engine.schedule.sweep import sweep_if_due
@@ -27,17 +28,9 @@ FORGET_EVERY = 60  # rounds
 FOLLOW_EVERY = 300  # rounds: within the hour
 
 
-@contextmanager
-def keeping_up(runtime: Runtime) -> Iterator[None]:
+def keeping_up(runtime: Runtime) -> AbstractContextManager[None]:
     """Do it on a thread of its own while the block lasts. Several processes at once do no harm."""
-    stop = threading.Event()
-    thread = threading.Thread(target=run_upkeep, args=(runtime, stop), name="upkeep", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
+    return beside(partial(run_upkeep, runtime), name="upkeep")
 
 
 def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
