@@ -9,6 +9,8 @@ from dataclasses import replace
 from engine.compiler import plan, syntax
 from engine.compiler.attachments import Attachables
 from engine.compiler.build_steps import Made, build_steps, text_of
+from engine.compiler.senders import sender_in
+from engine.compiler.steps import emails_of
 from engine.vocabulary import Reason
 
 
@@ -18,7 +20,7 @@ def build_plan(files: syntax.Files, hashes: Mapping[tuple[str, str], str], attac
     return replace(
         build_tables(files),
         cadences=tuple(build_cadence(cadence, files, brand, hashes, attachables) for cadence in files.cadences),
-        emails={email: digest for (email, own_brand), digest in sorted(hashes.items()) if own_brand == brand},
+        emails={email: digest for (email, own), digest in sorted(hashes.items()) if own == brand_of(email, brand, files)},
     )
 
 
@@ -37,6 +39,12 @@ def build_tables(files: syntax.Files) -> plan.WorkspacePlan:
 def default_brand(files: syntax.Files) -> str:
     """The brand of mails that name none: the workspace's, or the only one."""
     return files.workspace.brand.value if files.workspace.brand else next(iter(files.brands), "")
+
+
+def brand_of(email: str, brand: str, files: syntax.Files) -> str:
+    """The brand of an email where mails that name none are of that one."""
+    own = files.emails[email].brand if email in files.emails else None
+    return own.value if own else brand
 
 
 def build_policy(files: syntax.Files, brand: str) -> plan.Policy:
@@ -106,7 +114,9 @@ def build_cadence(
     cadence: syntax.Cadence, files: syntax.Files, brand: str, hashes: Mapping[tuple[str, str], str], attachables: Attachables
 ) -> plan.CadencePlan:
     own_brand = cadence.brand.value if cadence.brand else brand
-    digests = {email: digest for (email, of_brand), digest in hashes.items() if of_brand == own_brand}
+    digests = {email: digest for (email, of), digest in hashes.items() if of == brand_of(email, own_brand, files)}
+    senders = {email: sender_in(cadence, email, own_brand, files) for email in emails_of(cadence.steps)}
+    made = Made(digests, attachables, files.leads, senders)
     return plan.CadencePlan(
         name=cadence.name,
         title=cadence.title,
@@ -119,7 +129,7 @@ def build_cadence(
         gap=cadence.gap,
         goal=text_of(cadence.goal),
         exits=tuple(build_exit(way_out) for way_out in cadence.exits),
-        steps=tuple(build_steps(cadence.steps, None, Made(digests, attachables, files.leads))),
+        steps=tuple(build_steps(cadence.steps, None, made)),
         entries=tuple(build_entry(entry) for entry in cadence.entries),
         reentry=cadence.reentry.value,
         priority=cadence.priority,

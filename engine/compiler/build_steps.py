@@ -26,6 +26,7 @@ class Made:
     artifacts: Mapping[str, str]  # email → its hash in the cadence's brand
     attachables: Attachables
     leads: LeadSchema
+    senders: Mapping[str, plan.Sender | None]  # email → whom the cadence names
 
 
 def build_steps(steps: Sequence[syntax.Step], after: str | None, made: Made) -> list[plan.Step]:
@@ -75,6 +76,7 @@ def build_email(step: syntax.EmailStep, onward: str | None, made: Made) -> plan.
         valid_for=step.valid_for.value if step.valid_for else None,
         late=step.late.value if step.late else usual,
         shadow=step.shadow,
+        sender=made.senders[step.email.value],
     )
 
 

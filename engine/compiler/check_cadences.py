@@ -16,6 +16,7 @@ def check_cadence(cadence: Cadence, checks: Checks) -> None:
     checks.rep(cadence.owner)
     checks.known("E020", "topic", cadence.topic, checks.files.workspace.topics)
     checks.brand(cadence.brand)
+    checks.sender(cadence.sender, cadence.brand)
     checks.conditions.check(cadence.goal)
     check_exits(cadence, checks)
     check_entries(cadence, checks)

@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from engine.compiler.build import default_brand
 from engine.compiler.conditions import Conditions, scope_with_sound_segments
 from engine.compiler.diagnostics import Findings, Place
+from engine.compiler.senders import REP
 from engine.compiler.steps import all_steps
 from engine.compiler.syntax import EnterStep, Files, Text, Written
 from engine.expressions.scope import Scope
@@ -117,3 +119,9 @@ class Checks:
     def brand(self, name: Text | None) -> None:
         if name:
             self.known("E019", "brand", name, self.files.brands)
+
+    def sender(self, name: Text | None, brand: Text | None) -> None:
+        """Check that the brand (None: the usual one) has an identity of that name."""
+        look = self.files.brands.get(brand.value if brand else default_brand(self.files))
+        if name and look and not self.findings.has_errors_in(look.place.file):
+            self.known("E065", "identity", name, (*look.identities, REP))

@@ -97,6 +97,7 @@ TABLE: dict[str, Row] = {
     "E062": Row("a test that expects an email of elsewhere", "Expect the emails that this cadence sends."),
     "E063": Row("a day out of order in a test", "Write events and mails in the order of their days, from the start on."),
     "E064": Row("a test that expects an end there is not", "Use an exit, the words of a `leave`, goal, end, or no."),
+    "E065": Row("an unknown identity", "Use a name under `identities:` of the brand, or `rep` for the lead's rep."),
     # what no inbox should get
     "E070": Row("a marketing mail that cannot be left", "Link to `{{ unsubscribe_url }}` in the layout, in words that show."),
     "E071": Row("a marketing mail without a postal address", "Print `brand.postal_address` in the layout; the law asks for it."),

@@ -10,10 +10,12 @@ from pathlib import Path
 from engine.compiler.diagnostics import Findings, Place, closest, quote
 from engine.compiler.kinds import Unusable, parse_name
 from engine.compiler.plan import Window
+from engine.compiler.read_brand import read_brand
 from engine.compiler.read_cadence import read_cadence
+from engine.compiler.read_emails import read_emails
 from engine.compiler.read_events import read_events
 from engine.compiler.read_sales import read_assignment, read_offers, read_scoring
-from engine.compiler.read_workspace import NO_WORKSPACE, read_brand, read_leads, read_segments, read_workspace
+from engine.compiler.read_workspace import NO_WORKSPACE, read_leads, read_segments, read_workspace
 from engine.compiler.source import Mapping, Node, read_source
 from engine.compiler.syntax import Brand, Cadence, Files
 
@@ -40,6 +42,7 @@ def read_files(folder: Path, findings: Findings) -> Files | None:
         assignment=read_assignment(sound["assignment.yaml"], findings),
         offers=read_offers(sound["offers.yaml"], findings),
         brands={brand.name: brand for brand in read_brands(folder, findings)},
+        emails=dict(read_emails(folder)),
         cadences=tuple(read_cadences(folder, workspace.window, findings)),
         unsure=frozenset(file for file in TABLES if findings.has_any_of(MISSPELT, file)),
     )

@@ -56,10 +56,19 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who a mail is from. `is_rep`: the lead's rep; this name and address while it has none."""
+
+    name: str
+    address: str
+    is_rep: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmailStep:
     """`valid_for`: what lateness by our own fault the mail bears (None: any), and `late` what happens after that.
 
-    `shadow`: everything happens but the wire.
+    `shadow`: everything happens but the wire. `sender` None: whom the artifact names.
     """
 
     kind: Literal["email"] = "email"
@@ -72,6 +81,7 @@ class EmailStep:
     valid_for: Span | None = None
     late: Late = Late.SEND
     shadow: bool = False
+    sender: Sender | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,7 +437,9 @@ def hash_of(value: object) -> str:
 # after an outage, who comes in, and which mail wins. Shadow is among them, for whoever switches it on means everybody.
 COPY = frozenset({"title", "owner", "priority", "shadow"})
 NOT_STRUCTURE = COPY | {"on_change", "entries", "reentry"}
-COPY_OF_STEPS = frozenset({"artifact", "attach", "valid_for", "late", "shadow", "title", "note", "action", "owner", "because"})
+COPY_OF_STEPS = frozenset(
+    {"artifact", "attach", "valid_for", "late", "shadow", "sender", "title", "note", "action", "owner", "because"}
+)
 
 
 def structure_hash_of(cadence: CadencePlan) -> str:

@@ -34,6 +34,7 @@ def read_cadence(node: Node, name: str, window: Window, findings: Findings) -> C
         owner=section.reference("owner"),
         topic=section.reference("topic"),
         brand=section.optional("brand", kinds.TEXT),
+        sender=section.optional("from", kinds.TEXT),
         on_change=section.given("on_change", kinds.ON_CHANGE, "pin").value,
         repeat=section.given("repeat", kinds.YES_NO, False).value,
         window=read_window(own_window, window, OWN_WINDOW, own_window.place, findings) if own_window else None,

@@ -1,4 +1,4 @@
-"""workspace.yaml, leads.yaml, segments.yaml and the brands as written.
+"""workspace.yaml, leads.yaml and segments.yaml as written.
 
 Before: `engine.compiler.reading` over each file. After: `engine.compiler.check`.
 """
@@ -12,23 +12,21 @@ from engine.compiler.plan import Between, Caps, Holidays, Window
 from engine.compiler.read_fields import read_lead_field
 from engine.compiler.read_holidays import read_holidays
 from engine.compiler.read_window import USUAL_WINDOW, read_quiet, read_window
-from engine.compiler.reading import Section, plain, scalar_of, value_of
+from engine.compiler.reading import Section
 from engine.compiler.shapes_of_tables import (
     BETWEEN,
-    BRAND,
     CAPS,
     CONSENT,
     LEADS,
     SEGMENT,
     SEGMENTS,
-    SENDER,
     TOPIC,
     WEBHOOK,
     WORKSPACE,
 )
 from engine.compiler.shapes_of_windows import WINDOW
 from engine.compiler.source import Node, Scalar
-from engine.compiler.syntax import Brand, Text, Workspace, Written
+from engine.compiler.syntax import Text, Workspace, Written
 from engine.expressions.fields import BUILT_IN_FIELDS, Field, LeadSchema
 
 USUAL_BETWEEN = Written(Between(), Place("workspace.yaml"))
@@ -133,26 +131,3 @@ def read_segment(node: Node, findings: Findings) -> Scalar:
     section = Section(node, "a segment", SEGMENT, findings)
     section.text("title")
     return section.needed_scalar("if")
-
-
-def read_brand(node: Node, name: str, findings: Findings) -> Brand:
-    """A brand: the templates see it as it is written, so only what the engine itself needs is checked."""
-    section = Section(node, "a brand", BRAND, findings)
-    section.text("name")
-    section.require("postal_address")
-    section.optional("zone", kinds.ZONE)
-    section.optional("site", kinds.LINK)
-    section.require("sender")
-    if "sender" in section:
-        sender = Section(section.node("sender"), "`sender`", SENDER, findings)
-        sender.text("name")
-        sender.needed("address", kinds.ADDRESS, "")
-    for _, link in section.named_entries("links"):
-        check_link(link, findings)
-    values = plain(node)
-    return Brand(name=name, place=Place(section.place.file), values=values if isinstance(values, dict) else {})
-
-
-def check_link(node: Node, findings: Findings) -> None:
-    if scalar := scalar_of(node, "a link", findings):
-        value_of(scalar, kinds.LINK, "a link", findings)

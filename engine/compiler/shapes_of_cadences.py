@@ -145,23 +145,28 @@ TEST = Record(
     expect=needed(EXPECT, "What is then to come out."),
 )
 CADENCE = Record(
-    title=needed(Value.TEXT, "The cadence in a few words."),
-    owner=needed(Value.NAME, "A rep of assignment.yaml."),
-    topic=needed(Value.NAME, "A topic of workspace.yaml: what a reader can opt out of."),
-    brand=K(Value.NAME, "A file of templates/brands/. Default: the workspace's."),
-    on_change=K(choice(("pin", "migrate")), "Whether those inside stay on their version (pin, the default) or move."),
-    repeat=K(Value.YES_NO, "yes: who goes through again gets everything again. Default: no."),
-    enter=K(ListOf(ENTRY), "Who comes in by itself. Without it: only by hand."),
-    reentry=K(Value.REENTRY, "Whether a lead may come in again: no (the default), yes, or after a time such as `6 months`."),
-    priority=K(Value.PRIORITY, "Of mails to one person that a cap lets not all go, the higher goes first. Default: 0."),
-    shadow=K(Value.YES_NO, "yes: everything happens, but nothing leaves the house."),
-    window=K(OWN_WINDOW, "When its mail may go out. Default: the workspace's window."),
-    gap=K(Value.SPAN, "The least time between two of its mails to one person. Default: 1 day."),
-    exits=K(
-        ListOf(OneOf((choice(tuple(EventType)), Value.FIELD_NAME, EXIT))),
-        "What ends it: events and conditions. Default: replied, purchased.",
-    ),
-    goal=K(Value.CONDITION, "Leaves as a success the moment this holds."),
-    steps=needed(STEPS, "What happens, one after another."),
-    tests=K(ListOf(TEST), "Leads, what happens to them, and what is expected then; for `handraiser test`."),
+    {
+        "title": needed(Value.TEXT, "The cadence in a few words."),
+        "owner": needed(Value.NAME, "A rep of assignment.yaml."),
+        "topic": needed(Value.NAME, "A topic of workspace.yaml: what a reader can opt out of."),
+        "brand": K(Value.NAME, "A file of templates/brands/. Default: the workspace's."),
+        "from": K(Value.NAME, "An identity of its brand, or `rep`: the lead's rep. For mails that name none themselves."),
+        "on_change": K(choice(("pin", "migrate")), "Whether those inside stay on their version (pin, the default) or move."),
+        "repeat": K(Value.YES_NO, "yes: who goes through again gets everything again. Default: no."),
+        "enter": K(ListOf(ENTRY), "Who comes in by itself. Without it: only by hand."),
+        "reentry": K(
+            Value.REENTRY, "Whether a lead may come in again: no (the default), yes, or after a time such as `6 months`."
+        ),
+        "priority": K(Value.PRIORITY, "Of mails to one person that a cap lets not all go, the higher goes first. Default: 0."),
+        "shadow": K(Value.YES_NO, "yes: everything happens, but nothing leaves the house."),
+        "window": K(OWN_WINDOW, "When its mail may go out. Default: the workspace's window."),
+        "gap": K(Value.SPAN, "The least time between two of its mails to one person. Default: 1 day."),
+        "exits": K(
+            ListOf(OneOf((choice(tuple(EventType)), Value.FIELD_NAME, EXIT))),
+            "What ends it: events and conditions. Default: replied, purchased.",
+        ),
+        "goal": K(Value.CONDITION, "Leaves as a success the moment this holds."),
+        "steps": needed(STEPS, "What happens, one after another."),
+        "tests": K(ListOf(TEST), "Leads, what happens to them, and what is expected then; for `handraiser test`."),
+    }
 )

@@ -112,26 +112,41 @@ OFFER = Record(
     }
 )
 OFFERS = Record(offers=K(MapOf(Value.NAME, OFFER), "What order and shipping mails may show besides."))
-SENDER = Record(name=needed(Value.TEXT, "Who the mail is from."), address=needed(Value.ADDRESS, "From which address."))
+IDENTITY = Record(
+    name=needed(Value.TEXT, "Who the mail is from: a person, or the brand."),
+    address=needed(Value.ADDRESS, "From which address. Somebody must read what comes there."),
+)
+FONTS = Record(
+    text=needed(Value.TEXT, "A list of fonts, as in CSS; the last should be serif or sans-serif."),
+    headings=K(Value.TEXT, "Another list for headings. Default: that of the text."),
+)
 BRAND = Record(
-    name=needed(Value.TEXT, "The brand's name."),
-    sender=needed(SENDER, "Who its mail is from."),
-    postal_address=needed(OneOf((ListOf(Value.TEXT), Value.TEXT)), "What the law wants under marketing mail."),
-    site=K(Value.LINK, "Its site."),
-    logo=K(Value.TEXT, "A link, or a file beside this one."),
-    colours=K(
-        MapOf(Value.NAME, Value.TEXT), "primary, ink, paper, muted, background; with dark_ before them, for dark mail programs."
-    ),
-    font=K(Value.TEXT, "A list of fonts, as in CSS."),
-    footer=K(Value.TEXT, "The words under every mail."),
-    links=K(MapOf(Value.NAME, Value.LINK), "Links that templates may name."),
-    zone=K(Value.ZONE, "Its time zone."),
+    {
+        "name": needed(Value.TEXT, "The brand's name."),
+        "identities": needed(MapOf(Value.NAME, IDENTITY), "Who its mail can be from, each with a name to be called by."),
+        "from": K(Value.NAME, "The identity of mails that name none. Not needed where there is only one."),
+        "postal_address": needed(OneOf((ListOf(Value.TEXT), Value.TEXT)), "What the law wants under marketing mail."),
+        "site": K(Value.LINK, "Its site."),
+        "logo": K(Value.TEXT, "A link, or a file beside this one."),
+        "colours": K(
+            MapOf(Value.NAME, Value.TEXT),
+            "primary, ink, paper, muted, background; with dark_ before them, for dark mail programs.",
+        ),
+        "fonts": K(FONTS, "In what its mails are set."),
+        "footer": K(Value.TEXT, "The words under every mail."),
+        "links": K(MapOf(Value.NAME, Value.LINK), "Links that templates may name."),
+        "zone": K(Value.ZONE, "Its time zone."),
+    }
 )
 EMAIL_FILE = Record(
-    subject=needed(Value.TEMPLATE, "The subject."),
-    preheader=K(Value.TEMPLATE, "The line that mailboxes show behind the subject."),
-    stream=needed(choice(("marketing", "transactional")), "Asked for by a cadence, or by the recipient's own act."),
-    owner=K(Value.NAME, "The rep who answers for it."),
-    layout=K(Value.NAME, "A file of templates/layouts/."),
-    links=K(MapOf(Value.NAME, Value.LINK), "Links that the body may name."),
+    {
+        "subject": needed(Value.TEMPLATE, "The subject."),
+        "preheader": K(Value.TEMPLATE, "The line that mailboxes show behind the subject."),
+        "stream": needed(choice(("marketing", "transactional")), "Asked for by a cadence, or by the recipient's own act."),
+        "owner": K(Value.NAME, "The rep who answers for it."),
+        "brand": K(Value.NAME, "A file of templates/brands/. Default: the cadence's, else the workspace's."),
+        "from": K(Value.NAME, "An identity of its brand, or `rep`: the lead's rep. Default: the cadence's, else the brand's."),
+        "layout": K(Value.NAME, "A file of templates/layouts/."),
+        "links": K(MapOf(Value.NAME, Value.LINK), "Links that the body may name."),
+    }
 )

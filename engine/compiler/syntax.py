@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from engine.compiler.diagnostics import Place
-from engine.compiler.plan import Between, Caps, Holidays, Rep, Timing, Window
+from engine.compiler.plan import Between, Caps, Holidays, Rep, Sender, Timing, Window
 from engine.compiler.source import Node, Scalar
 from engine.expressions.fields import EventSchema, LeadSchema
 from engine.spans import Span
@@ -172,7 +172,10 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """`brand` and `window` None: the workspace's. `reentry`: how long after a passage the next may begin; None: never."""
+    """`brand` and `window` None: the workspace's. `sender` None: the brand's.
+
+    `reentry`: how long after a passage the next may begin; None: never.
+    """
 
     name: str
     place: Place
@@ -180,6 +183,7 @@ class Cadence:
     owner: Text
     topic: Text
     brand: Text | None
+    sender: Text | None
     on_change: Literal["pin", "migrate"]
     repeat: bool
     window: Window | None
@@ -272,11 +276,23 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
-    """One brand file: its own text all through, as the templates see it."""
+    """One brand file: its own text all through, as the templates see it. `usual`: the identity of mails that name none."""
 
     name: str
     place: Place
     values: Mapping[str, object]
+    identities: Mapping[str, Sender]
+    usual: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    """What the other files must know of an email.yaml. None: it does not say."""
+
+    place: Place
+    owner: Text | None
+    brand: Text | None
+    sender: Text | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,5 +307,6 @@ class Files:
     assignment: Assignment
     offers: tuple[Offer, ...]
     brands: Mapping[str, Brand]
+    emails: Mapping[str, Email]
     cadences: tuple[Cadence, ...]
     unsure: frozenset[str] = frozenset()  # the tables in which a name may be missing only because something there is misspelt

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.compiler.attachments import Attachables, read_attachments
-from engine.compiler.build import build_plan, default_brand
+from engine.compiler.build import brand_of, build_plan, default_brand
 from engine.compiler.cadence_tests import CadenceTest, Happening
 from engine.compiler.check import check_files
 from engine.compiler.checks import Checks, Emails
@@ -18,7 +18,6 @@ from engine.compiler.files import is_usable, printable, read_files
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.read_tests import read_script, read_tests
 from engine.compiler.render_port import Known, Renderer
-from engine.compiler.source import Mapping, Scalar, read_source
 from engine.compiler.steps import emails_of
 from engine.compiler.syntax import Files
 from engine.render.artifact import Artifact
@@ -72,20 +71,20 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
         artifacts |= compiled
         for problem in problems:
             findings.add(problem.code, Place(problem.file, problem.line, problem.column), problem.message)
-    check_owners(folder, names, files, findings)
+    check_heads(names, files, findings)
     return Emails(names=names, artifacts=artifacts, are_complete=wanted == artifacts.keys() and bool(brands))
 
 
-def check_owners(folder: Path, names: Sequence[str], files: Files, findings: Findings) -> None:
-    """Somebody must answer for each email, and be a rep. What else is wrong with its file is told by the renderer."""
+def check_heads(names: Sequence[str], files: Files, findings: Findings) -> None:
+    """Whom and what each email names: its brand there must be, and somebody must answer for it, and be a rep."""
     reps = {} if "assignment.yaml" in files.unsure else files.assignment.reps
-    for name in names if reps else ():
-        node = read_source(folder, email_file(name), Findings())
-        for key, value in node.entries if isinstance(node, Mapping) else ():
-            if key.text == "owner" and isinstance(value, Scalar) and value.text not in reps:
-                findings.unknown("E021", value.place, "rep", value.text, reps)
-        if isinstance(node, Mapping) and not any(key.text == "owner" for key, _ in node.entries):
-            report_nobodys(email_file(name), findings)
+    for email in (files.emails[name] for name in names if name in files.emails):
+        if email.brand and email.brand.value not in files.brands:
+            findings.unknown("E019", email.brand.place, "brand", email.brand.value, files.brands)
+        if email.owner and reps and email.owner.value not in reps:
+            findings.unknown("E021", email.owner.place, "rep", email.owner.value, reps)
+        if email.owner is None and reps:
+            report_nobodys(email.place.file, findings)
 
 
 def report_nobodys(file: str, findings: Findings) -> None:
@@ -124,10 +123,10 @@ def data_by_email(files: Files) -> dict[str, frozenset[str]]:
 
 def wanted_emails(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     brand = default_brand(files)
-    yield from ((name, brand) for name in names)
+    yield from ((name, brand_of(name, brand, files)) for name in names)
     for cadence in files.cadences:
         own_brand = cadence.brand.value if cadence.brand else brand
-        yield from ((email, own_brand) for email in emails_of(cadence.steps))
+        yield from ((email, brand_of(email, own_brand, files)) for email in emails_of(cadence.steps))
 
 
 def sound_plan(files: Files, emails: Emails, attachables: Attachables, findings: Findings) -> WorkspacePlan | None:

@@ -98,7 +98,7 @@ def write(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt:
     if send.attached is None:
         raise RenderError("a file that goes with it is not in the database; `handraiser apply` puts it there")
     values = values_of(runtime, live, send, artifact, spelt)
-    return write_message(headers_of(runtime, send, artifact, spelt), render_wire(artifact, values), send.attached)
+    return write_message(headers_of(runtime, send, artifact, spelt, values["rep"]), render_wire(artifact, values), send.attached)
 
 
 def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> dict[str, Any]:
@@ -118,11 +118,13 @@ def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, sp
     )
 
 
-def headers_of(runtime: Runtime, send: Loaded, artifact: Artifact, spelt: Spelt) -> MessageHeaders:
+def headers_of(runtime: Runtime, send: Loaded, artifact: Artifact, spelt: Spelt, rep: Mapping[str, Any] | None) -> MessageHeaders:
     """Message-ID and Date are the send's own, the same at every attempt."""
+    own = send.step.sender if send.step else None
     return headers_for(
-        artifact,
+        own or artifact.sender,
         spelt,
+        rep=rep,
         recipient=send.lead.email or "",
         date=send.created_at,
         is_marketing=send.stream == Stream.MARKETING,

@@ -1,13 +1,16 @@
-"""The headers of a mail, from its artifact, its token and the operator's settings. Pure.
+"""The headers of a mail, from its sender, its token and the operator's settings. Pure.
 
 Before: `engine.deliver.flights` knows the send, or `engine.preview` pretends one. After: `engine.deliver.mime` writes them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from engine.compiler.plan import Sender
 from engine.deliver.mime import MessageHeaders
-from engine.render.artifact import Artifact, link_table_id
+from engine.render.artifact import link_table_id
 from engine.tokens import SendToken, Tokens, in_address, in_url
 
 
@@ -26,9 +29,10 @@ def spell(tokens: Tokens, send_id: int, artifact_hash: str | None) -> Spelt:
 
 
 def headers_for(
-    artifact: Artifact,
+    sender: Sender,
     spelt: Spelt,
     *,
+    rep: Mapping[str, Any] | None,
     recipient: str,
     date: datetime,
     is_marketing: bool,
@@ -36,10 +40,14 @@ def headers_for(
     public_url: str,
     domain: str,
 ) -> MessageHeaders:
-    """`domain` takes the replies. Only marketing can be unsubscribed from, and belongs to a `topic`."""
+    """`rep`: the lead's, with name and email. `domain` takes the replies.
+
+    Only marketing can be unsubscribed from, and belongs to a `topic`.
+    """
+    from_rep = rep if sender.is_rep and rep else None
     return MessageHeaders(
-        sender_name=artifact.sender_name,
-        sender_address=artifact.sender_address,
+        sender_name=from_rep["name"] if from_rep else sender.name,
+        sender_address=from_rep["email"] if from_rep else sender.address,
         recipient=recipient,
         date=date,
         message_id=f"{spelt.in_address}@{domain}",

@@ -13,9 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.compiler.build import build_tables
+from engine.compiler.build import build_tables, default_brand
 from engine.compiler.diagnostics import Diagnostic
-from engine.compiler.plan import WorkspacePlan
+from engine.compiler.plan import Sender, WorkspacePlan
+from engine.compiler.senders import sender_in
 from engine.compiler.steps import emails_of
 from engine.compiler.syntax import Files
 from engine.compiler.workspace import wanted_emails
@@ -90,6 +91,7 @@ class Workspace:
     settings: Settings
     tables: WorkspacePlan
     topics: Mapping[str, str]  # by email
+    senders: Mapping[str, Sender]  # by email, where its cadence names one
 
     def write(self, artifact: Artifact, sample: str) -> Written:
         """Raises WorkspaceError for the sample, RenderError or ValueError for a mail that the send would not write either."""
@@ -98,8 +100,9 @@ class Workspace:
         file = self.folder / library.EMAILS / artifact.email / f"{sample}.yaml"
         values = sample_values(artifact, file, self.tables, leading)
         headers = headers_for(
-            artifact,
+            self.senders.get(artifact.email, artifact.sender),
             spelt,
+            rep=values["rep"],
             recipient=values["lead"].get("email") or "somebody@example.com",
             date=SENT_AT,
             is_marketing=artifact.stream == "marketing",
@@ -114,7 +117,13 @@ class Workspace:
 def workspace_of(folder: Path, settings: Settings, files: Files) -> Workspace:
     """Also where the files have errors, as far as they can be read."""
     topics = {email: cadence.topic.value for cadence in files.cadences for email in emails_of(cadence.steps)}
-    return Workspace(folder=folder, settings=settings, tables=build_tables(files), topics=topics)
+    senders = {
+        email: sender
+        for cadence in files.cadences
+        for email in emails_of(cadence.steps)
+        if (sender := sender_in(cadence, email, cadence.brand.value if cadence.brand else default_brand(files), files))
+    }
+    return Workspace(folder=folder, settings=settings, tables=build_tables(files), topics=topics, senders=senders)
 
 
 def names_of(folder: Path, files: Files) -> list[Name]:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal
 
+from engine.compiler.plan import Sender
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
@@ -30,8 +32,7 @@ class Artifact:
     email: str
     brand: str
     stream: Literal["marketing", "transactional"]
-    sender_name: str
-    sender_address: str
+    sender: Sender
     subject: str
     preheader: str
     html: str
@@ -45,6 +46,7 @@ class Artifact:
     @classmethod
     def from_json(cls, text: str) -> "Artifact":
         plain = json.loads(text)
+        plain["sender"] = Sender(**plain["sender"])
         plain["links"] = tuple(Link(**link) for link in plain["links"])
         return cls(**plain)
 

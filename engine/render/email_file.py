@@ -12,17 +12,18 @@ from engine.compiler.source import Mapping, Node, Scalar, read_source
 from engine.render import problems as said
 from engine.render.problems import Problems, Unusable
 
-KEYS = ("subject", "preheader", "stream", "owner", "layout", "links")
+KEYS = ("subject", "preheader", "stream", "owner", "brand", "from", "layout", "links")
 REQUIRED = ("subject", "stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailFile:
-    """An email.yaml. `subject` and `preheader` may hold Jinja."""
+    """An email.yaml. `subject` and `preheader` may hold Jinja. `sender` is empty where it names none."""
 
     subject: said.Source
     preheader: said.Source
     stream: Literal["marketing", "transactional"]
+    sender: said.Source
     layout: str
     layout_place: said.Place
     links: dict[str, str]
@@ -40,6 +41,7 @@ def read_email_file(workspace: Path, file: str, problems: Problems) -> EmailFile
         subject=text_of(entries, "subject", file),
         preheader=text_of(entries, "preheader", file),
         stream="marketing" if stream.text == "marketing" else "transactional",
+        sender=text_of(entries, "from", file),
         layout=layout.text,
         layout_place=layout.place,
         links=links_of(entries.get("links"), problems),

@@ -13,6 +13,8 @@ from typing import Any
 from jinja2 import TemplateSyntaxError
 from markupsafe import Markup
 
+from engine.compiler.plan import Sender
+from engine.compiler.senders import names_of, sender_of
 from engine.render.artifact import Artifact
 from engine.render.email_file import EmailFile, read_email_file
 from engine.render.fold import Scope, Workshop, fold
@@ -49,8 +51,9 @@ def compile_emails(
 ) -> tuple[dict[tuple[str, str], Artifact], list[Problem]]:
     """The artifact of each wanted (email, brand), and everything that is wrong with those that have none.
 
-    `brands`: name → the content of templates/brands/<name>.yaml, with `sender: {name, address}`. `known`: what templates may
-    name, as root → names below it or None for any; roots left out keep their defaults (`engine.render.names.ROOTS`).
+    `brands`: name → the content of templates/brands/<name>.yaml, its `from` being one of its `identities`.
+    `known`: what templates may name, as root → names below it or None for any; roots left out keep their defaults
+    (`engine.render.names.ROOTS`).
     """
     artifacts: dict[tuple[str, str], Artifact] = {}
     problems = Problems()
@@ -125,8 +128,7 @@ class Compiling:
             email=email,
             brand=brand,
             stream=self.about.stream,
-            sender_name=str(self.look["sender"]["name"]),
-            sender_address=str(self.look["sender"]["address"]),
+            sender=self.sender(),
             subject=self.one_line(self.about.subject),
             preheader=self.one_line(self.about.preheader),
             html=html,
@@ -134,6 +136,15 @@ class Compiling:
             links=links.table(),
             is_mjml=is_mjml,
         )
+
+    def sender(self) -> Sender:
+        """Raises Unusable for an identity that the brand has not, which is then reported."""
+        named = self.about.sender
+        known = names_of(self.look)
+        if named.text and named.text not in known:
+            self.problems.unknown(named.place, "identity", named.text, known)
+            raise Unusable
+        return sender_of(self.look, named.text)
 
     def put_together(self) -> Document:
         """The layout with the body in its slot."""

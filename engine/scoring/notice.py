@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from engine.compiler.senders import sender_of
 from engine.database import Tx
 from engine.deliver.mime import MessageHeaders, address, write_message
 from engine.render.quoted import quote_piece
@@ -70,7 +71,7 @@ def write_notice(runtime: Runtime, live: Live, card: Card, which: str, at: datet
     }
     headers = MessageHeaders(
         sender_name=live.policy.name,
-        sender_address=live.policy.brands[live.policy.brand]["sender"]["address"],
+        sender_address=sender_of(live.policy.brands[live.policy.brand]).address,
         recipient=card.rep.email,
         date=at,
         message_id=f"handoff-{card.handoff_id}-{which}-{at:%Y%m%d%H%M%S}@{runtime.settings.reply_domain}",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from engine.compiler.plan import Sender
 from engine.render.artifact import Artifact, Link
 
 
@@ -58,8 +59,7 @@ def artifact(email: str, brand: str, said: dict[str, str], body: str) -> Artifac
         email=email,
         brand=brand,
         stream="transactional" if said.get("stream") == "transactional" else "marketing",
-        sender_name="",
-        sender_address="",
+        sender=Sender(name="", address=""),
         subject=said["subject"],
         preheader="",
         html=body,

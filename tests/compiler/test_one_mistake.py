@@ -27,7 +27,7 @@ SLIPS = [
     ("assignment.yaml", "reps:", "resp:"),
     ("assignment.yaml", "  dana:", "  Dana:"),
     ("assignment.yaml", "  - {to:", "  - {too:"),
-    ("templates/brands/fernhill.yaml", "sender:", "sendr:"),
+    ("templates/brands/fernhill.yaml", "identities:", "identitys:"),
     ("templates/emails/guide/email.yaml", "stream: marketing", "stream: transactional"),
     ("cadences/trial.yaml", "email: welcome\n    at", "email: welcom\n    at"),
     ("cadences/trial.yaml", "title: Trial", "titel: Trial"),
@@ -87,7 +87,7 @@ def files_that_name_each_other(tmp_path: Path) -> Path:
     ("file", "meant", "typed"),
     [
         ("leads.yaml", "employees:     {type: number}", "employees:     {type: numbr}"),
-        ("templates/brands/clearroom.yaml", "sender:", "sendr:"),
+        ("templates/brands/clearroom.yaml", "identities:", "identitys:"),
     ],
 )
 def test_one_slip_is_one_finding_whatever_the_templates_name(file: str, meant: str, typed: str, workspace: Path) -> None:

@@ -21,6 +21,7 @@ from engine.compiler.plan import (
     Policy,
     Rep,
     ScoringModel,
+    Sender,
     Timing,
     Topic,
     Window,
@@ -55,8 +56,7 @@ def an_artifact(**changes: object) -> Artifact:
         "email": "lesson",
         "brand": "clearroom",
         "stream": "marketing",
-        "sender_name": "Dana at Clearroom",
-        "sender_address": "dana@clearroom.example",
+        "sender": Sender(name="Dana at Clearroom", address="dana@clearroom.example"),
         "subject": "Air in your {{ lead.rooms or 2 }} rooms",
         "preheader": "",
         "html": '<p>Dear {{ lead.first_name or "reader" }},</p><a href="{{ track }}/c/{{ token }}/0">read</a>',
@@ -133,7 +133,13 @@ def a_policy(caps: Caps, between: Between = USUAL_BETWEEN) -> Policy:
         lead_schema=LeadSchema((Field(name="first_name"), Field(name="rooms", type=FieldType.NUMBER))),
         event_schema=EventSchema((EventKind(name="order_placed", data=data, counts_as="purchased"),)),
         segments={},
-        brands={"clearroom": {"name": "Clearroom", "sender": {"name": "Dana", "address": "dana@clearroom.example"}}},
+        brands={
+            "clearroom": {
+                "name": "Clearroom",
+                "from": "dana",
+                "identities": {"dana": {"name": "Dana", "address": "dana@clearroom.example"}},
+            }
+        },
         event_emails={"order_placed": "order-confirmation"},
         between=between,
     )

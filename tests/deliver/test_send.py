@@ -2,6 +2,7 @@
 
 import email
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from email.policy import SMTP
 from pathlib import Path
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from engine.claim import SEND, take_due
 from engine.clock import VirtualClock
-from engine.compiler.plan import Offer
+from engine.compiler.plan import Offer, Sender
 from engine.database import Database, Tx
 from engine.deliver.load import load_sends
 from engine.deliver.record import record_unsendable, settle_lost
@@ -27,6 +28,9 @@ from engine.tokens import SendToken, from_address
 from engine.versions import live_rules
 from engine.vocabulary import EventType, Reason, SendState, Stream
 from tests.deliver.given import (
+    ALWAYS,
+    a_cadence,
+    add_cadence,
     add_claimed,
     add_internal,
     add_mail,
@@ -77,6 +81,21 @@ def test_the_message_carries_its_token_everywhere(database: Database, tmp_path: 
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert message["Subject"] == "Air in your 3 rooms"
     assert "Dear Ada" in message.get_body(("plain",)).get_content()
+
+
+def test_a_mail_from_the_rep_is_from_the_owner_until_the_lead_has_one(database: Database, tmp_path: Path) -> None:
+    kept: list[Mail] = []
+    from_rep = Sender(name="Clearroom", address="hello@clearroom.example", is_rep=True)
+    with database.write() as tx:
+        add_workspace(tx)
+        steps = tuple(replace(step, sender=from_rep) for step in a_cadence(ALWAYS).steps)
+        claim = add_mail(tx, add_cadence(tx, replace(a_cadence(ALWAYS), name="personal", steps=steps)))
+
+    with runtime_over(database, Sink(on_message=lambda *mail: kept.append(mail)), tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    message = email.message_from_bytes(kept[0][2], policy=SMTP)
+    assert (message["From"], "r+" in message["Reply-To"]) == ("Dana Whitfield <dana@clearroom.example>", True)
 
 
 def table_id() -> int:

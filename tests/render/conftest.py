@@ -13,7 +13,11 @@ from engine.render.problems import Problem
 
 BRAND: dict[str, Any] = {
     "name": "Fern & Moss",
-    "sender": {"name": "Fern", "address": "hello@fern.example"},
+    "from": "team",
+    "identities": {
+        "team": {"name": "Fern", "address": "hello@fern.example"},
+        "ada": {"name": "Ada at Fern", "address": "ada@fern.example"},
+    },
     "postal_address": ["1 Lane", "Bristol"],
     "site": "https://fern.example",
     "colours": {"primary": "#0B6B5F"},

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from engine.compiler.plan import Sender
 from engine.errors import RenderError
 from engine.render.artifact import Artifact, Link
 from engine.render.context import values_for
@@ -23,8 +24,7 @@ ARTIFACT = Artifact(
     email="welcome",
     brand="fern",
     stream="marketing",
-    sender_name="Fern",
-    sender_address="hello@fern.example",
+    sender=Sender(name="Fern", address="hello@fern.example"),
     subject="For {{ lead.name }} of {{ lead.company or 'nowhere' }}",
     preheader="",
     html=(

@@ -34,7 +34,12 @@ EVENTS = EventSchema(
     )
 )
 SCOPE = Scope(leads=LEADS, events=EVENTS)
-BRAND = {"name": "Clearroom", "sender": {"name": "Clearroom", "address": "hello@clearroom.example"}, "zone": "Europe/London"}
+BRAND = {
+    "name": "Clearroom",
+    "identities": {"team": {"name": "Clearroom", "address": "hello@clearroom.example"}},
+    "from": "team",
+    "zone": "Europe/London",
+}
 DANA = Rep(key="dana", name="Dana Whitfield", email="dana@clearroom.example", phone="+44 20 7946 0311", zone="Europe/London")
 JONAS = Rep(key="jonas", name="Jonas Albers", email="jonas@clearroom.example", phone=None, zone="Europe/Berlin")
 PRIYA = Rep(key="priya", name="Priya Raman", email="priya@clearroom.example", phone=None, zone="Europe/London")

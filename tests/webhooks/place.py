@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from engine.claim import Claim
 from engine.clock import VirtualClock
+from engine.compiler.plan import Sender
 from engine.database import Database
 from engine.render.artifact import Artifact, Link, link_table_id
 from engine.runtime import Runtime
@@ -29,8 +30,8 @@ LINKS = (
 )
 HTML = '<p style="color:red">Hello {{ lead.first_name }}</p><a href="{{ track }}/c/{{ token }}/0">Prices</a>'
 ARTIFACT = Artifact(
-    email="enquiry-01-welcome", brand="clearroom", stream="marketing", sender_name="Clearroom",
-    sender_address="hello@clearroom.example", subject="", preheader="", html=HTML, text="", links=LINKS,
+    email="enquiry-01-welcome", brand="clearroom", stream="marketing", 
+    sender=Sender(name="Clearroom", address="hello@clearroom.example"), subject="", preheader="", html=HTML, text="", links=LINKS,
 )  # fmt: skip
 WEBHOOK_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"

@@ -43,7 +43,7 @@ def host_of(target: str) -> str:
 
 
 def to_nowhere(mail: Mail) -> Iterator[Finding]:
-    own = mail.artifact.sender_address.rpartition("@")[2]
+    own = mail.artifact.sender.address.rpartition("@")[2]
     for anchor, target in links_of(mail):
         if reason := why_nowhere(target, own):
             yield Finding(

@@ -73,8 +73,9 @@ def no_preheader(mail: Mail) -> Iterator[Finding]:
 
 
 def cannot_be_answered(mail: Mail) -> Iterator[Finding]:
-    address = mail.artifact.sender_address
-    if NO_REPLY.search(address.partition("@")[0]):
-        yield Finding("E074", f'nobody can answer "{address}"; write from an address that somebody reads', (address,), Home.BRAND)
+    for address in mail.senders:
+        if NO_REPLY.search(address.partition("@")[0]):
+            told = f'nobody can answer "{address}"; write from an address that somebody reads'
+            yield Finding("E074", told, (address,), Home.BRAND)
     if found := REFUSES_ANSWERS.search(mail.page.text):
         yield Finding("E074", f'this tells the reader not to answer: "{found[0].strip()}"', (found[0],))

@@ -48,6 +48,7 @@ class Mail:
     without_offer: Rendered | None = None
     postal_address: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()  # the addresses of all identities of the brand
 
     @property
     def page(self) -> Page:

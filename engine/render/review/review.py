@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.compiler.diagnostics import Findings
 from engine.compiler.plan import WorkspacePlan
+from engine.compiler.senders import sender_of
 from engine.errors import RenderError, WorkspaceError
 from engine.render.artifact import Artifact
 from engine.render.review.mail import TOKEN, TRACK, UNSUBSCRIBE, Finding, Home, Mail
@@ -54,6 +55,7 @@ def rendered(workspace: Path, plan: WorkspacePlan, artifact: Artifact, brand: Ma
         without_offer=written(artifact, {**values, "offer": None}) if has_slot else None,
         postal_address=texts_in(brand.get("postal_address")),
         colours=texts_in(brand.get("colours")),
+        senders=tuple(sender_of(brand, name).address for name in brand["identities"]),
     )
 
 
