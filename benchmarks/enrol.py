@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -93,7 +94,7 @@ def measure(name: str, url: str, size: int) -> None:
     took, worked = time.perf_counter() - began, time.process_time() - worked
     with database.read() as tx:
         assert done.enrolled == tx.run(sa.select(sa.func.count()).select_from(touches)).scalar_one() == size - size // 20
-    asked = [milliseconds(lambda segment=segment: ask(database, segment)) for segment in ("fields", "events")]
+    asked = [milliseconds(partial(ask, database, segment)) for segment in ("fields", "events")]
     swept = milliseconds(lambda: sweep(database))
     print(
         f"{name:10}{size:9,}{took:9.1f}{took / size * 1e6:9.0f}{worked:7.1f}{asked[0]:11,.0f}{asked[1]:11,.0f}{swept:10,.0f}",

@@ -146,7 +146,9 @@ def fill(database: Database, plan: WorkspacePlan, first: int, end: int) -> None:
 
 
 def add(tx: Tx, people: list[tuple[int, Course, Random]], versions: dict[str, int | None]) -> None:
-    lead_rows, enrolment_rows, touch_rows = [], [], []
+    lead_rows: list[dict[str, object]] = []
+    enrolment_rows: list[dict[str, object]] = []
+    touch_rows: list[dict[str, object]] = []
     for number, way, dice in people:
         lead_rows.append(lead_row(tx, number, dice))
         path = list(path_of(way))

@@ -21,9 +21,13 @@ from engine.claim import TOUCH, Claim, take_due
 from engine.clock import VirtualClock
 from engine.database import Database, Tx
 from engine.migrations import upgrade
+from engine.processes.assemble import Unwired
+from engine.runtime import Runtime
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schema import leads
+from engine.settings import read_settings
+from engine.tokens import Tokens
 from engine.vocabulary import TouchState
 from tests.schedule.plans import apply, at, cadence, chain, email
 
@@ -72,12 +76,26 @@ def enrol(tx: Tx, count: int) -> None:
 def play(database: Database, batch: int) -> tuple[list[float], list[float]]:
     """Every touch that is due is decided and, as if its mail had been accepted, ended."""
     decided, ended = [], []
+    runtime = at_work(database)
     for claims in full_batches(database, batch):
         touch_ids = [touch_id for touch_id, _epoch in claims]
         over = [EndedTouch(touch_id=touch_id, state=TouchState.DONE) for touch_id in touch_ids]
-        decided.append(measured(database, partial(advance, claims=claims, worker_id="bench")) / batch)
+        decided.append(measured(database, partial(advance, runtime=runtime, claims=claims)) / batch)
         ended.append(measured(database, partial(end_touches, ended=over)) / batch)
     return decided, ended
+
+
+def at_work(database: Database) -> Runtime:
+    """A worker that decides and sends nothing."""
+    return Runtime(
+        settings=read_settings(Path("/nowhere"), {}),
+        database=database,
+        tokens=Tokens(("nothing is signed with it",)),
+        wire=Unwired(),
+        worker_id="bench",
+        has_lease=lambda: True,
+        publish=lambda _noun, _claims: None,
+    )
 
 
 def full_batches(database: Database, batch: int) -> Iterator[list[Claim]]:
