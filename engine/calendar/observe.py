@@ -11,9 +11,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from engine.calendar.odds import HANDED_OVER, REACHED, Odds, Seen, assumed, learnt, learnt_leaving
-from engine.compiler.plan import CadencePlan, GoalStep, RaiseStep, SplitStep, Step, WaitStep
+from engine.compiler.plan import CadencePlan, GoalStep, RaiseStep, Step, WaitStep
 from engine.database import Tx
-from engine.schedule.next_step import NEXT, OTHERWISE
+from engine.schedule.next_step import NEXT, way_taken
 from engine.schema import enrolments, touches
 from engine.vocabulary import EnrolmentState, Reason, TouchState
 
@@ -54,21 +54,19 @@ def seen_at_steps(tx: Tx, plans: Collection[CadencePlan]) -> tuple[dict[tuple[st
     for row in tx.run(grouped):
         key = (row.cadence, row.step_id)
         if key in forks:
-            ways.setdefault(key, Counter())[way_taken(forks[key], row.reason, row.arm, row.ending)] += row.people
+            ways.setdefault(key, Counter())[way_seen(forks[key], row.reason, row.arm, row.ending)] += row.people
         elif row.step_id in emails:
             mails[row.cadence] += row.people
     return {key: Seen(ways=counted, days=delays(tx, *key, forks[key])) for key, counted in ways.items()}, mails
 
 
-def way_taken(step: Step, reason: str | None, arm: str | None, ending: str | None) -> str:
+def way_seen(step: Step, reason: str | None, arm: str | None, ending: str | None) -> str:
     match step:
-        case SplitStep():
-            return arm or NEXT
         case GoalStep():
             return REACHED if ending == Reason.GOAL else NEXT
         case RaiseStep():
             return HANDED_OVER if ending == Reason.HANDOFF else NEXT
-    return OTHERWISE if reason in (Reason.BRANCH, Reason.TIMEOUT) else NEXT
+    return way_taken(reason, arm)
 
 
 def delays(tx: Tx, cadence: str, step_id: str, step: Step) -> dict[int, int]:

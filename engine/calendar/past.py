@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from engine.compiler.plan import CadencePlan, Caps, Policy
 from engine.database import Tx
 from engine.deliver.caps import LONGEST_SPAN
-from engine.schedule.next_step import Took
+from engine.schedule.next_step import Took, way_taken
 from engine.schema import consents, enrolments, sends, suppressions, touches
 from engine.sql import rows_at_once
-from engine.vocabulary import CAP_HOLDING_SEND, LIVE_ENROLMENT, Consent, Reason, TouchState
+from engine.vocabulary import CAP_HOLDING_SEND, LIVE_ENROLMENT, Consent, TouchState
 
 TakenSteps = tuple[tuple[str, Took], ...]
 Shut = tuple[tuple[str, datetime | None], ...]  # cadences that do not take somebody in: for ever (None), or before an instant
@@ -45,12 +45,8 @@ def steps_had(tx: Tx, enrolment_ids: set[int]) -> dict[int, TakenSteps]:
             touches.c.enrolment_id.in_(some), touches.c.ended_at.is_not(None)
         )
         for row in tx.run(chosen):
-            found.setdefault(row.enrolment_id, []).append((row.step_id, took_of(row.reason, row.arm)))
+            found.setdefault(row.enrolment_id, []).append((row.step_id, way_taken(row.reason, row.arm)))
     return {enrolment_id: tuple(sorted(steps)) for enrolment_id, steps in found.items()}
-
-
-def took_of(reason: str | None, arm: str | None) -> Took:
-    return arm or ("otherwise" if reason in (Reason.BRANCH, Reason.TIMEOUT) else "next")
 
 
 def scopes_by_address(tx: Tx) -> dict[str, frozenset[str]]:

@@ -14,6 +14,7 @@ from engine.compiler.plan import BranchStep, CadencePlan, EmailStep, SplitStep, 
 from engine.schedule.draw import arm_named
 from engine.schedule.timing import Planned, allowed_at, local_date, planned, wanted_at
 from engine.spans import NO_DAYS_OFF, DaysOff
+from engine.vocabulary import Reason
 
 Took: TypeAlias = str  # NEXT, OTHERWISE, or the name of a split's arm
 NEXT: Took = "next"
@@ -36,6 +37,11 @@ class Course:
             return None
         followed = way_on(step, took)
         return None if followed is None else self.steps[followed]
+
+
+def way_taken(reason: str | None, arm: str | None) -> Took:
+    """How a step went, by what its touch says."""
+    return arm or (OTHERWISE if reason in (Reason.BRANCH, Reason.TIMEOUT) else NEXT)
 
 
 def way_on(step: Step, took: Took) -> str | None:

@@ -17,7 +17,7 @@ from engine.prepared import Prepared, PreparedInsert
 from engine.schedule.beyond import is_mail
 from engine.schedule.courses import days_off_of, zone_of
 from engine.schedule.late import WORTH_NOTING
-from engine.schedule.next_step import NEXT, OTHERWISE, Course, Ended, Next, Passage, Took, next_step
+from engine.schedule.next_step import Course, Ended, Next, Passage, Took, next_step, way_taken
 from engine.schema import enrolments, leads, touches
 from engine.sql import insert, rows_at_once
 from engine.vocabulary import LIVE_ENROLMENT, EnrolmentState, Reason, TouchState
@@ -229,17 +229,10 @@ def stuck(tx: Tx, standing: Sequence[Standing]) -> list[Standing]:
     steps: dict[int, dict[str, Took]] = {}
     is_open: set[int] = set()
     for row in tx.run(chosen):
-        steps.setdefault(row.enrolment_id, {})[row.step_id] = way_taken(row)
+        steps.setdefault(row.enrolment_id, {})[row.step_id] = way_taken(row.reason, row.arm)
         if row.ended_at is None:
             is_open.add(row.enrolment_id)
     return [replace(each, taken=steps[each.enrolment_id]) for each in standing if each.enrolment_id not in is_open]
-
-
-def way_taken(row: sa.Row[Any]) -> Took:
-    """How a step went, from its touch."""
-    if row.arm is not None:
-        return str(row.arm)
-    return OTHERWISE if row.reason in (Reason.BRANCH, Reason.TIMEOUT) else NEXT
 
 
 def last_mailed(tx: Tx, courses: Mapping[int, Course]) -> dict[int, datetime]:

@@ -12,11 +12,11 @@ from engine.compiler.diagnostics import Place
 from engine.compiler.plan import BranchStep, CadencePlan, Policy, SplitStep, WaitStep
 from engine.conditions import condition
 from engine.render.artifact import Artifact
-from engine.schedule.next_step import NEXT, OTHERWISE, Took
+from engine.schedule.next_step import NEXT, OTHERWISE, Took, way_taken
 from engine.simulate.solve import NOTHING, Needs, Wished, solve
 from engine.simulate.trial import CameOut, Ground, run_test
 from engine.story.steps import ToldStep
-from engine.vocabulary import EventType, Reason
+from engine.vocabulary import EventType
 
 MOST_WAYS = 20
 ONE_DAY = timedelta(days=1)
@@ -142,7 +142,7 @@ def went(out: CameOut, step_id: str) -> Took | None:
     step = step_of(out, step_id)
     if step is None:
         return None
-    return step.arm or (OTHERWISE if step.reason in (Reason.BRANCH, Reason.TIMEOUT) else NEXT)
+    return way_taken(step.reason, step.arm)
 
 
 def as_event(

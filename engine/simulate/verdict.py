@@ -12,11 +12,10 @@ from typing import Literal
 from engine.compiler.cadence_tests import CadenceTest, ExpectedSend
 from engine.compiler.diagnostics import Place
 from engine.compiler.plan import BranchStep, EmailStep, SplitStep, WaitStep
-from engine.schedule.next_step import NEXT, OTHERWISE, Course, way_on
+from engine.schedule.next_step import NEXT, OTHERWISE, Course, way_on, way_taken
 from engine.simulate.trial import CameOut, Sent
 from engine.story.steps import ToldStep
 from engine.story.words import in_words
-from engine.vocabulary import Reason
 
 Key = tuple[str, date, str]
 SENT = "sent"
@@ -142,7 +141,7 @@ def where_it_turned(name: str, out: CameOut) -> str | None:
         return None
     for step in reversed(out.passages[0].steps if out.passages else ()):
         ways = ways_from(out.course, step.step)
-        took = step.arm or (OTHERWISE if step.reason in (Reason.BRANCH, Reason.TIMEOUT) else NEXT)
+        took = way_taken(step.reason, step.arm)
         if not leads_to(out.course, ways.get(took), name) and any(leads_to(out.course, way, name) for way in ways.values()):
             return step.step
     return None

@@ -18,8 +18,8 @@ from engine.schedule.draw import draw
 from engine.schedule.endings import compiled_or_none, conditions_of
 from engine.schedule.enrol import stopped_addresses
 from engine.schedule.forecast import Outlook, Start, forecast
-from engine.schedule.next_step import NOTHING_TAKEN, Course, Took
-from engine.schedule.passages import done_in_earlier_passages, passage_of, way_taken
+from engine.schedule.next_step import NOTHING_TAKEN, Course, Took, way_taken
+from engine.schedule.passages import done_in_earlier_passages, passage_of
 from engine.schedule.timing import Planned
 from engine.versions import live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, Consent, EnrolmentState, TouchState
@@ -48,7 +48,7 @@ def ahead(tx: Tx, lead: Lead, rows: list[Row], way: Course, policy: Policy, loca
         planned=Planned(on=row.planned_on, due_at=due_at),
         created_at=row.created_at,
         mailed_at=max((each.ended_at for each in rows if each.sent_at is not None and each.ended_at), default=None),
-        taken={each.step_id: way_taken(each) for each in rows if each is not row} or NOTHING_TAKEN,
+        taken={each.step_id: way_taken(each.reason, each.arm) for each in rows if each is not row} or NOTHING_TAKEN,
         sent_before=earlier.get(row.enrolment_id, frozenset()),
         is_sending=row.state == TouchState.SENDING,
     )
