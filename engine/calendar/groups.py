@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from engine.calendar.past import TakenSteps, consents_said, done_before, mails_had, scopes_by_address, shut_to, steps_had
+from engine.calendar.past import TakenSteps, consents_said, mails_had, scopes_by_address, shut_to, steps_had
 from engine.calendar.walk import At, Place, Road, caught_up, entered_by
 from engine.compiler.plan import CadencePlan, WaitStep
 from engine.database import Tx
 from engine.schedule.courses import course
 from engine.schedule.next_step import Passage
-from engine.schedule.passages import PASSAGE_COLUMNS, last_mailed, passage_of
+from engine.schedule.passages import PASSAGE_COLUMNS, done_in_earlier_passages, last_mailed, passage_of
 from engine.schedule.timing import first_instant, local_date
 from engine.schema import enrolments, leads, touches
 from engine.spans import DaysOff
@@ -131,7 +131,7 @@ class Gathering:
         """What only few rows need is asked for those only."""
         plans = {row.version_id: self.road(row.version_id).course.plan for row in rows}
         again = {row.enrolment_id for row in rows if row.passage > 1 and not plans[row.version_id].repeat}
-        self.before = done_before(self.tx, again)
+        self.before = done_in_earlier_passages(self.tx, again)
         self.had = self.ahead(
             rows, steps_had(self.tx, {row.enrolment_id for row in rows if plans[row.version_id].on_change == "migrate"})
         )

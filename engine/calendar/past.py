@@ -15,26 +15,10 @@ from engine.deliver.caps import LONGEST_SPAN
 from engine.schedule.next_step import Took, way_taken
 from engine.schema import consents, enrolments, sends, suppressions, touches
 from engine.sql import rows_at_once
-from engine.vocabulary import CAP_HOLDING_SEND, LIVE_ENROLMENT, Consent, TouchState
+from engine.vocabulary import CAP_HOLDING_SEND, LIVE_ENROLMENT, Consent
 
 TakenSteps = tuple[tuple[str, Took], ...]
 Shut = tuple[tuple[str, datetime | None], ...]  # cadences that do not take somebody in: for ever (None), or before an instant
-
-
-def done_before(tx: Tx, enrolment_ids: set[int]) -> dict[int, frozenset[str]]:
-    """For each of these passages the steps that earlier ones of the same lead and cadence did."""
-    this, earlier = enrolments.alias("this"), enrolments.alias("earlier")
-    found: dict[int, set[str]] = {}
-    for some in rows_at_once(sorted(enrolment_ids)):
-        chosen = (
-            sa.select(this.c.id, touches.c.step_id)
-            .join(earlier, sa.and_(earlier.c.lead_id == this.c.lead_id, earlier.c.cadence == this.c.cadence))
-            .join(touches, touches.c.enrolment_id == earlier.c.id)
-            .where(this.c.id.in_(some), earlier.c.passage < this.c.passage, touches.c.state == TouchState.DONE)
-        )
-        for row in tx.run(chosen):
-            found.setdefault(row.id, set()).add(row.step_id)
-    return {enrolment_id: frozenset(steps) for enrolment_id, steps in found.items()}
 
 
 def steps_had(tx: Tx, enrolment_ids: set[int]) -> dict[int, TakenSteps]:
