@@ -12,9 +12,10 @@ from statistics import median
 import sqlalchemy as sa
 
 from engine.calendar.odds import Source
-from engine.compiler.plan import CadencePlan, EnterStep
+from engine.compiler.plan import CadencePlan
 from engine.database import Tx
-from engine.schema import enrolments, touches
+from engine.schedule.enter import BY_A_STEP
+from engine.schema import enrolments
 
 WEEKS, FEWEST_WEEKS = 12, 4
 WEEK = timedelta(weeks=1)
@@ -41,21 +42,12 @@ def rates(tx: Tx, plans: Collection[CadencePlan], stated: Mapping[str, float], *
 
 def by_week(tx: Tx, plans: Collection[CadencePlan]) -> dict[str, list[int]]:
     """The people of each of the last weeks, since the first one came."""
-    steps = {(step.cadence, step.id) for plan in plans for step in plan.steps if isinstance(step, EnterStep)}
-    earlier = enrolments.alias("earlier")
-    by_step = (
-        sa.select(sa.literal(1))
-        .select_from(earlier.join(touches, touches.c.enrolment_id == earlier.c.id))
-        .where(earlier.c.lead_id == enrolments.c.lead_id, touches.c.step_id.in_(sorted({step_id for _name, step_id in steps})))
-        .where(touches.c.ended_at == enrolments.c.created_at)
-    )
     at = enrolments.c.created_at
     in_week = [sa.and_(at > tx.now - (number + 1) * WEEK, at <= tx.now - number * WEEK) for number in range(WEEKS)]
     counts = [sa.func.sum(sa.case((within, 1), else_=0)) for within in in_week]
     chosen = (
         sa.select(enrolments.c.cadence, sa.func.min(at).label("first"), *counts)
-        .where(enrolments.c.cadence.in_([plan.name for plan in plans]))
-        .where(sa.or_(enrolments.c.cadence.not_in({name for name, _step in steps}), ~by_step.exists()))
+        .where(enrolments.c.cadence.in_([plan.name for plan in plans]), enrolments.c.came_by != BY_A_STEP)
         .group_by(enrolments.c.cadence)
     )
     found: dict[str, list[int]] = {}
