@@ -31,6 +31,8 @@ class Rival:
     """A mail that is to go out: a touch not yet begun, or a send not yet with a mail server."""
 
     touch_id: int
+    cadence: str
+    step_id: str
     address_key: str
     due_at: datetime
     rank: Rank
@@ -41,11 +43,21 @@ def ahead_of(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, int]:
     plans = plans_in_force(tx)
     if not batch or not may_differ(plans, policy.between):
         return {}
+    before = max(end_of_today(tx.now, send) for send in batch)
     rivals: dict[str, list[Rival]] = {}
-    for rival in open_mails(tx, batch, {plan.name: plan.priority for plan in plans}, policy):
+    for rival in open_mails(tx, sorted({send.address_key for send in batch}), plans, policy, before=before):
         rivals.setdefault(rival.address_key, []).append(rival)
-    found = {send.send_id: number_ahead(send, rivals.get(send.address_key, []), end_of_today(tx.now, send)) for send in batch}
+    found = {
+        send.send_id: len(those_ahead(send.touch_id, rivals.get(send.address_key, []), before=end_of_today(tx.now, send)))
+        for send in batch
+    }
     return {send_id: number for send_id, number in found.items() if number}
+
+
+def mails_ahead(tx: Tx, address_key: str, touch_id: int, policy: Policy, *, before: datetime) -> list[Rival]:
+    """The mails to this person that are due before then and go before that of this touch, the first one first."""
+    rivals = open_mails(tx, [address_key], plans_in_force(tx), policy, before=before)
+    return sorted(those_ahead(touch_id, rivals, before=before), key=lambda rival: rival.rank)
 
 
 def plans_in_force(tx: Tx) -> list[CadencePlan]:
@@ -63,11 +75,12 @@ def has_deadline(step: object) -> bool:
     return isinstance(step, EmailStep) and step.valid_for is not None
 
 
-def open_mails(tx: Tx, batch: Sequence[Loaded], priorities: dict[str, int], policy: Policy) -> list[Rival]:
-    rank = RANKS[policy.between.first]
-    before = max(end_of_today(tx.now, send) for send in batch)
+def open_mails(
+    tx: Tx, address_keys: Sequence[str], plans: Sequence[CadencePlan], policy: Policy, *, before: datetime
+) -> list[Rival]:
+    rank, priorities = RANKS[policy.between.first], {plan.name: plan.priority for plan in plans}
     found = []
-    for row in tx.run(OPEN_MAILS, {"address_keys": sorted({send.address_key for send in batch}), "before": before}):
+    for row in tx.run(OPEN_MAILS, {"address_keys": address_keys, "before": before}):
         way = course(tx, row.version_id)
         step = way.steps.get(row.step_id)
         if isinstance(step, EmailStep) and not (step.shadow or way.plan.shadow):
@@ -75,7 +88,12 @@ def open_mails(tx: Tx, batch: Sequence[Loaded], priorities: dict[str, int], poli
             deadline = NEVER if step.valid_for is None else step.valid_for.after(since, UTC)
             ranked = rank(priorities.get(row.cadence, 0), deadline, since, row.id)
             due_at = row.send_due_at or row.due_at
-            found.append(Rival(touch_id=row.id, address_key=row.address_key, due_at=due_at, rank=ranked))
+            found.append(
+                Rival(
+                    touch_id=row.id, cadence=row.cadence, step_id=row.step_id, address_key=row.address_key, due_at=due_at,
+                    rank=ranked,
+                )
+            )  # fmt: skip
     return found
 
 
@@ -90,9 +108,9 @@ def by_deadline(priority: int, deadline: datetime, since: datetime, touch_id: in
 RANKS: dict[str, Callable[[int, datetime, datetime, int], Rank]] = {"priority": by_priority, "deadline": by_deadline}
 
 
-def number_ahead(send: Loaded, rivals: Sequence[Rival], before: datetime) -> int:
-    own = next((rival.rank for rival in rivals if rival.touch_id == send.touch_id), None)
-    return 0 if own is None else sum(rival.rank < own and rival.due_at < before for rival in rivals)
+def those_ahead(touch_id: int | None, rivals: Sequence[Rival], *, before: datetime) -> list[Rival]:
+    own = next((rival.rank for rival in rivals if rival.touch_id == touch_id), None)
+    return [] if own is None else [rival for rival in rivals if rival.rank < own and rival.due_at < before]
 
 
 def end_of_today(now: datetime, send: Loaded) -> datetime:

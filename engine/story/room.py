@@ -6,21 +6,22 @@ Before: a send with the reason `cap` or `outranked`. After: `engine.story.steps`
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from engine.compiler.plan import Caps, Policy
 from engine.database import Tx
 from engine.deliver.caps import LONGEST_SPAN
-from engine.schema import enrolments, sends, touches
-from engine.vocabulary import CAP_HOLDING_SEND, OPEN_TOUCH, EnrolmentState, Reason, Stream
+from engine.deliver.rivals import Rival, mails_ahead
+from engine.schema import sends
+from engine.vocabulary import CAP_HOLDING_SEND, Reason, Stream
 
 Row = Any  # of `engine.story.steps.steps_of`
 MOST = 6
+A_MOMENT = timedelta(seconds=1)
 
 
-def who_took_it(tx: Tx, row: Row, policy: Policy, local: ZoneInfo) -> Iterator[str]:
+def who_took_it(tx: Tx, row: Row, policy: Policy) -> Iterator[str]:
     """The caps, what counted towards them, and for a mail that was outranked what else was to go that day."""
     if row.send_reason not in (Reason.CAP, Reason.OUTRANKED):
         return
@@ -29,13 +30,7 @@ def who_took_it(tx: Tx, row: Row, policy: Policy, local: ZoneInfo) -> Iterator[s
     if counted:
         yield "counted: " + ", ".join(f"{each.email} on {each.cap_on:%a %d %b %Y}" for each in counted)
     if row.send_reason == Reason.OUTRANKED:
-        yield from (
-            f"{each.step_id} of {each.cadence} goes before it" for each in rivals(tx, row) if each.step_id not in taken(counted)
-        )
-
-
-def taken(counted: list[Row]) -> set[str]:
-    return {each.email for each in counted}
+        yield from (f"{each.step_id} of {each.cadence} goes before it" for each in rivals(tx, row, policy))
 
 
 def in_words(caps: Caps) -> str:
@@ -56,19 +51,7 @@ def counting(tx: Tx, row: Row) -> Iterator[Row]:
     yield from tx.run(chosen.order_by(sends.c.cap_on.desc(), sends.c.id.desc()).limit(MOST))
 
 
-def rivals(tx: Tx, row: Row) -> Iterator[Row]:
-    """Open mails of the lead's other passages that are due before this one is tried again."""
-    before = row.send_due_at or tx.now
-    chosen = (
-        sa.select(touches.c.step_id, enrolments.c.cadence)
-        .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .join(sends, sends.c.touch_id == touches.c.id, isouter=True)
-        .where(
-            enrolments.c.lead_id == row.lead_id,
-            enrolments.c.id != row.enrolment_id,
-            enrolments.c.state == EnrolmentState.ACTIVE,
-            touches.c.state.in_(OPEN_TOUCH),
-            sa.func.coalesce(sends.c.due_at, touches.c.due_at) < before,
-        )
-    )
-    yield from tx.run(chosen.limit(MOST))
+def rivals(tx: Tx, row: Row, policy: Policy) -> list[Rival]:
+    """The mails that go before this one, by the time at which it is tried again."""
+    before = (row.send_due_at or tx.now) + A_MOMENT
+    return mails_ahead(tx, row.address_key, row.touch_id, policy, before=before)[:MOST]

@@ -61,7 +61,7 @@ def told_steps(tx: Tx, rows: Sequence[Row], way: Course, policy: Policy, local: 
     mailed_at = None
     for row in rows:
         step = told_step(row, way, policy, mailed_at, local)
-        more = (*who_took_it(tx, row, policy, local), *lateness(row))
+        more = (*who_took_it(tx, row, policy), *lateness(row))
         yield replace(step, because=(*step.because, *more))
         if row.sent_at is not None and row.send_state in (SendState.ACCEPTED, SendState.UNKNOWN):
             mailed_at = row.ended_at
@@ -70,7 +70,8 @@ def told_steps(tx: Tx, rows: Sequence[Row], way: Course, policy: Policy, local: 
 def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
     chosen = (
         sa.select(
-            touches.c.step_id, touches.c.state, touches.c.reason, touches.c.due_at, touches.c.planned_on, touches.c.ended_at,
+            touches.c.id.label("touch_id"), touches.c.step_id, touches.c.state, touches.c.reason, touches.c.due_at,
+            touches.c.planned_on, touches.c.ended_at,
             touches.c.created_at, sends.c.state.label("send_state"), sends.c.reason.label("send_reason"),
             sends.c.due_at.label("send_due_at"), sends.c.ended_at.label("sent_at"), sends.c.smtp_code, sends.c.smtp_reply,
             touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),

@@ -17,7 +17,7 @@ from engine.schedule.enrol import enrol_leads
 from engine.schema import enrolments, sends, touches
 from engine.story.words import WHY
 from tests.factories import add_lead, add_send, add_suppression
-from tests.schedule.plans import OFFICE_HOURS, at, cadence, chain, email, split, wait, workspace
+from tests.schedule.plans import OFFICE_HOURS, at, cadence, chain, email, split, task, wait, workspace
 from tests.scoring.models import apply_rules
 
 TWO = cadence(*chain(email("welcome", at("")), email("co2", at("4 days"))))
@@ -101,6 +101,21 @@ def test_a_mail_without_room_names_those_that_took_it(reason: str, sqlite_databa
     assert "the caps are 1 a day, 2 a week" in story
     assert "counted: letter on Mon 05 Jan 2026" in story
     assert ("offer of urgent goes before it" in story) == (reason == "outranked")
+
+
+def test_only_mails_that_go_first_are_told_to_go_before_another(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        task_first = cadence(*chain(task("call", at("")), email("visit", at("1 day"))), name="called", priority=9)
+        last = cadence(email("news", at("")), name="less", priority=-1)
+        lead_id = inside(tx, TWO, OTHER, task_first, last, caps=Caps(per_day=1, per_week=None, per_month=None))
+        touch_id = tx.run(sa.select(touches.c.id).where(touches.c.step_id == "welcome")).scalar_one()
+        tx.run(sa.update(touches).where(touches.c.id == touch_id).values(state="sending"))
+        add_send(tx, lead_id=lead_id, touch_id=touch_id, reason="outranked", due_at=tx.now + timedelta(days=1))
+
+        story = told(tx, lead_id)
+
+    assert story.count("goes before it") == 1
+    assert "offer of urgent goes before it" in story
 
 
 def test_a_mail_that_went_out_after_it_had_waited_says_for_what(sqlite_database: Database) -> None:
