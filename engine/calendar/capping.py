@@ -7,7 +7,7 @@ had as many before as are to be expected of those who have not left: who answers
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -15,11 +15,10 @@ from math import floor, inf
 from typing import NamedTuple
 
 from engine.compiler.plan import CadencePlan, Caps, EmailStep, Policy
-from engine.deliver.caps import LONGEST_SPAN
+from engine.deliver.caps import LONGEST_SPAN, limits_of
 from engine.spans import DaysOff
 
 LEAST = 1e-6  # of one mail to one person
-WEEK = 7
 
 
 class Mail(NamedTuple):
@@ -87,13 +86,6 @@ def moved_by_caps(policy: Policy, ways: Sequence[Way], counted: Mapping[int, flo
         return ()
     mails = ranked(policy, ways)
     return Queue(policy=policy, ways=ways, counted=counted).run(mails, last) if may_bind(policy.caps, mails, counted) else ()
-
-
-def limits_of(caps: Caps) -> Iterator[tuple[int, int, str]]:
-    """(how many, in how many days, what the cap is called)."""
-    for limit, span, name in ((caps.per_day, 1, "day"), (caps.per_week, WEEK, "week"), (caps.per_month, LONGEST_SPAN, "month")):
-        if limit is not None:
-            yield limit, span, name
 
 
 def ranked(policy: Policy, ways: Sequence[Way]) -> list[Mail]:

@@ -4,7 +4,7 @@ Pure. Days are the lead's own local dates; a week is the 7 days, and a month the
 that a cap cannot be doubled around a boundary. `engine.deliver.gate` counts and asks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from engine.compiler.plan import Caps
@@ -14,8 +14,14 @@ LONGEST_SPAN = 30
 
 def has_room(counted: Sequence[date], caps: Caps, day: date) -> bool:
     """Whether one more mail on `day` keeps every cap; `counted` are the days of those that count already."""
-    limits = ((1, caps.per_day), (7, caps.per_week), (LONGEST_SPAN, caps.per_month))
-    return all(limit is None or within(counted, day, span) < limit for span, limit in limits)
+    return all(within(counted, day, span) < limit for limit, span, _name in limits_of(caps))
+
+
+def limits_of(caps: Caps) -> Iterator[tuple[int, int, str]]:
+    """(how many, in how many days, what those are called) of each cap that there is."""
+    for limit, span, name in ((caps.per_day, 1, "day"), (caps.per_week, 7, "week"), (caps.per_month, LONGEST_SPAN, "month")):
+        if limit is not None:
+            yield limit, span, name
 
 
 def within(counted: Sequence[date], day: date, span: int) -> int:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import Caps, Policy
 from engine.database import Tx
-from engine.deliver.caps import LONGEST_SPAN
+from engine.deliver.caps import LONGEST_SPAN, limits_of
 from engine.deliver.rivals import Rival, mails_ahead
 from engine.schema import sends
 from engine.vocabulary import CAP_HOLDING_SEND, Reason, Stream
@@ -34,8 +34,7 @@ def who_took_it(tx: Tx, row: Row, policy: Policy) -> Iterator[str]:
 
 
 def in_words(caps: Caps) -> str:
-    spans = (("day", caps.per_day), ("week", caps.per_week), ("month", caps.per_month))
-    return ", ".join(f"{limit} a {span}" for span, limit in spans if limit is not None) or "none"
+    return ", ".join(f"{limit} a {name}" for limit, _days, name in limits_of(caps)) or "none"
 
 
 def counting(tx: Tx, row: Row) -> Iterator[Row]:
