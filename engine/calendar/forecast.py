@@ -20,7 +20,8 @@ from engine.calendar.expected import OTHER_DOMAINS, Forecast
 from engine.calendar.groups import Inside, people_inside
 from engine.calendar.observe import observed
 from engine.calendar.odds import Odds
-from engine.calendar.walk import Road, Walked, begin, walk
+from engine.calendar.road import Road
+from engine.calendar.walk import Walked, begin, walk
 from engine.compiler.plan import CadencePlan
 from engine.database import Tx
 from engine.errors import UsageError

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from engine.calendar.past import TakenSteps, consents_said, mails_had, scopes_by_address, shut_to, steps_had
-from engine.calendar.walk import At, Place, Road, caught_up, entered_by
+from engine.calendar.road import Road, entered_by
+from engine.calendar.walk import At, Place, caught_up
 from engine.compiler.plan import CadencePlan, WaitStep
 from engine.database import Tx
 from engine.schedule.courses import course

@@ -15,10 +15,11 @@ from engine.calendar.collisions import collisions
 from engine.calendar.expected import Forecast
 from engine.calendar.odds import LeavingOdds, Odds, Seen, Source, assumed, learnt
 from engine.calendar.page import page_of
+from engine.calendar.road import Road
 from engine.calendar.stated import newcomers, read_odds, with_words
 from engine.calendar.terminal import WIDTH, lines_of
 from engine.calendar.told import as_plain, csv_of
-from engine.calendar.walk import Road, begin
+from engine.calendar.walk import begin
 from engine.compiler.plan import Caps
 from engine.compiler.workspace import Compiled
 from engine.errors import UsageError

@@ -9,7 +9,8 @@ import pytest
 
 from engine.calendar.groups import anchor_of, on_the_wall
 from engine.calendar.odds import LeavingOdds, Odds, Source
-from engine.calendar.walk import At, Place, Road, Walked, begin, walk
+from engine.calendar.road import Road
+from engine.calendar.walk import At, Place, Walked, begin, walk
 from engine.schedule.next_step import Passage, course_of, next_step
 from engine.spans import Span
 from tests.graph.shapes import every_kind, random_cadence
