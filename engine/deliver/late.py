@@ -18,10 +18,11 @@ from engine.deliver.record import row_for, settle
 from engine.deliver.replies import Fate
 from engine.prepared import Prepared
 from engine.schedule.late import Verdict, days_late, judge, on_time
+from engine.schedule.leave import release_sends
 from engine.schedule.lock import lock_passages
 from engine.schedule.progress import move_all_that_follows
 from engine.schedule.timing import into_window
-from engine.schema import sends
+from engine.schema import enrolments, sends, touches
 from engine.vocabulary import EnrolmentState, Reason, SendState
 
 A_MOMENT = timedelta(minutes=1)  # since it was made, or since the time it waited for
@@ -67,7 +68,16 @@ def record_judged(tx: Tx, some: Sequence[Judged]) -> set[int]:
     """Write the verdicts, by compare-and-set on what we hold; returns the ids of those that do not go now."""
     shift(tx, [each for each in some if each.days])
     settle(tx, [row_for(each.send, each.fate, each.until) for each in some if each.fate is not None], SendState.CLAIMED)
+    release_resumed(tx, [each.send for each in some if each.fate == STANDS_STILL])
     return {each.send.send_id for each in some if each.fate is not None}
+
+
+def release_resumed(tx: Tx, standing: Sequence[Loaded]) -> None:
+    """Of these some may go on since we looked. Whoever resumed their passages saw no mail to release."""
+    if standing:
+        theirs = touches.c.id.in_([send.touch_id for send in standing])
+        going = sa.select(enrolments.c.id).join(touches).where(theirs, enrolments.c.state == EnrolmentState.ACTIVE)
+        release_sends(tx, tx.run(going).scalars().all())
 
 
 def shift(tx: Tx, late: Sequence[Judged]) -> None:
