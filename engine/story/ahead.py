@@ -22,7 +22,7 @@ from engine.schedule.next_step import NOTHING_TAKEN, Course, Took, way_taken
 from engine.schedule.passages import done_in_earlier_passages, passage_of
 from engine.schedule.timing import Planned
 from engine.versions import live_rules
-from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, Consent, EnrolmentState, TouchState
+from engine.vocabulary import OPEN_TOUCH, Consent, EnrolmentState, TouchState
 
 Row = Any  # of `engine.story.steps.steps_of`
 
@@ -39,7 +39,7 @@ class Expected:
 def ahead(tx: Tx, lead: Lead, rows: list[Row], way: Course, policy: Policy, local: ZoneInfo) -> tuple[Expected, ...]:
     """The mails after the step that is open now; none for a passage that stands still or is over."""
     row = next((each for each in rows if each.state in OPEN_TOUCH), None)
-    if row is None or row.enrolment_state not in LIVE_ENROLMENT or row.enrolment_state == EnrolmentState.SUSPENDED:
+    if row is None or row.enrolment_state != EnrolmentState.ACTIVE:
         return ()
     due_at = row.send_due_at or row.due_at or tx.now
     earlier = {} if way.plan.repeat else done_in_earlier_passages(tx, [row.enrolment_id])
@@ -47,7 +47,7 @@ def ahead(tx: Tx, lead: Lead, rows: list[Row], way: Course, policy: Policy, loca
         step_id=row.step_id,
         planned=Planned(on=row.planned_on, due_at=due_at),
         created_at=row.created_at,
-        mailed_at=max((each.ended_at for each in rows if each.sent_at is not None and each.ended_at), default=None),
+        mailed_at=max((each.ended_at for each in rows if each.state == TouchState.DONE and each.send_state), default=None),
         taken={each.step_id: way_taken(each.reason, each.arm) for each in rows if each is not row} or NOTHING_TAKEN,
         sent_before=earlier.get(row.enrolment_id, frozenset()),
         is_sending=row.state == TouchState.SENDING,

@@ -14,8 +14,11 @@ from engine.database import Database, Tx
 from engine.leads import load_leads
 from engine.schedule.edited import work_out
 from engine.schedule.enrol import enrol_leads
+from engine.schedule.progress import EndedTouch, end_touches
 from engine.schema import enrolments, sends, touches
+from engine.spans import Span
 from engine.story.words import WHY
+from engine.vocabulary import TouchState
 from tests.factories import add_lead, add_send, add_suppression
 from tests.schedule.plans import OFFICE_HOURS, at, cadence, chain, email, split, task, wait, workspace
 from tests.scoring.models import apply_rules
@@ -196,6 +199,19 @@ def test_what_comes_after_the_next_step_is_told_if_nothing_happens(sqlite_databa
         ("end", "Mon 16 Feb 2026 09:00"),
     ]
     assert "then, if nothing happens Mon 26 Jan 2026 09:00 expected co2" in story
+
+
+def test_a_mail_that_never_left_keeps_no_gap_to_what_is_told_as_coming(sqlite_database: Database) -> None:
+    steps = chain(email("welcome", at("")), task("call", at("1 day")), email("co2", at("2 days")))
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, cadence(*steps, gap=Span(days=10)))
+        touch_id = tx.run(sa.update(touches).values(state="sending").returning(touches.c.id)).scalar_one()
+        add_send(tx, lead_id=lead_id, touch_id=touch_id, state="refused", reason="permanent", ended_at=tx.now)
+        end_touches(tx, [EndedTouch(touch_id=touch_id, state=TouchState.SKIPPED, reason="permanent")])
+
+        [passage] = story_of(tx, load_leads(tx, [lead_id])[lead_id]).passages
+
+    assert [(mail.step, mail.on) for mail in passage.ahead] == [("co2", "Wed 07 Jan 2026 09:00")]
 
 
 def test_what_was_sent_in_an_earlier_passage_or_may_not_be_sent_is_not_told_as_coming(sqlite_database: Database) -> None:
