@@ -99,7 +99,7 @@ def changed(person: NewLead, given: Mapping[str, object]) -> NewLead:
         email=text("email", person.email),
         zone=text("zone", person.zone),
         fields={**person.fields, **{name: value for name, value in given.items() if name not in OWN}},
-        do_not_call=person.do_not_call or given.get("do_not_call") is True,
+        do_not_call=given.get("do_not_call", person.do_not_call) is True,
         consent=person.consent,
         consent_source=person.consent_source,
     )

@@ -18,6 +18,7 @@ from engine.schedule.apply import apply_plan
 from engine.schedule.enrol import enrol_leads
 from engine.schema import enrolments, sends, touches
 from engine.settings import read_settings, write_env_file
+from engine.simulate.cast import changed
 from engine.simulate.livecopy import copied_world
 from engine.simulate.odds import read_odds
 from engine.simulate.script import OnlyTheScript
@@ -101,6 +102,22 @@ def test_a_timeline_fits_the_screen(tmp_path: Path) -> None:
     timeline, _others = shown.split("\n\n", 1)
     assert "read done (timeout)" in timeline
     assert max(map(len, timeline.splitlines())) <= 80
+
+
+def test_a_field_says_otherwise_of_a_real_lead() -> None:
+    lead = NewLead(
+        key="ada",
+        email="ada@firm.example",
+        zone="UTC",
+        fields={"employees": 5},
+        do_not_call=True,
+        consent={},
+        consent_source="test",
+    )
+
+    person = changed(lead, {"employees": 80, "do_not_call": False})
+
+    assert (person.key, person.fields, person.do_not_call) == ("ada", {"employees": 80}, False)
 
 
 def test_stated_odds_decide_what_people_do(tmp_path: Path) -> None:
