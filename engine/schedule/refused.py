@@ -5,17 +5,21 @@ Before: `engine.schedule.enrol` kept why a lead did not come in, and the lead is
 """
 
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
+from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.schedule.courses import course
-from engine.schedule.enrol import Candidate, candidates, objection
+from engine.schedule.enrol import Candidate, candidates, objection, too_soon
 from engine.schedule.next_step import Course
 from engine.schema import enrolments, memberships, refusals
 from engine.sql import rows_at_once
 from engine.versions import current_version, live_rules
 from engine.vocabulary import Consent, NotEnrolled
+
+Row = sa.Row[Any]
 
 
 def no_longer_refused(tx: Tx, cadence: str, segment: str, *, among: Collection[int] | None = None) -> list[int]:
@@ -28,15 +32,16 @@ def no_longer_refused(tx: Tx, cadence: str, segment: str, *, among: Collection[i
     for some in rows_at_once(sorted(noted)):
         for lead_id, lead in candidates(tx, way, some).items():
             reason = objection(lead, way, policy, tx.now)
-            if reason != noted[lead_id] and (reason is not None or passed(noted[lead_id], lead, way)):
+            was = noted[lead_id]
+            if reason != was.reason and (reason is not None or passed(was, lead, way, policy)):
                 found.append(lead_id)
     return found
 
 
-def refused_at_edge(tx: Tx, cadence: str, segment: str, among: Collection[int] | None) -> dict[int, str]:
-    """Why each was refused that has been in the segment ever since, and has not come into the cadence in another way."""
+def refused_at_edge(tx: Tx, cadence: str, segment: str, among: Collection[int] | None) -> dict[int, Row]:
+    """Why and when each was refused that has been in the segment ever since, and has not come into the cadence in another way."""
     chosen = (
-        sa.select(refusals.c.lead_id, refusals.c.reason)
+        sa.select(refusals.c.lead_id, refusals.c.reason, refusals.c.at)
         .join(memberships, memberships.c.lead_id == refusals.c.lead_id)
         .where(
             refusals.c.cadence == cadence,
@@ -49,15 +54,15 @@ def refused_at_edge(tx: Tx, cadence: str, segment: str, among: Collection[int] |
     )
     if among is not None:
         chosen = chosen.where(refusals.c.lead_id.in_(among))
-    return {row.lead_id: row.reason for row in tx.run(chosen)}
+    return {row.lead_id: row for row in tx.run(chosen)}
 
 
-def passed(noted: str, lead: Candidate, way: Course) -> bool:
+def passed(was: Row, lead: Candidate, way: Course, policy: Policy) -> bool:
     """Whether the lead's own doing or time has removed the reason, and not an edit."""
-    if noted == NotEnrolled.CONSENT_UNKNOWN:
+    if was.reason == NotEnrolled.CONSENT_UNKNOWN:
         return lead.consent == Consent.GRANTED
-    if noted == NotEnrolled.HAD_BEFORE:
-        return bool(way.plan.reentry)
+    if was.reason == NotEnrolled.HAD_BEFORE:
+        return too_soon(lead, way, policy, was.at) is not None  # by the rules of today it would have been refused then, too
     return True
 
 

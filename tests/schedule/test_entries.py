@@ -294,6 +294,23 @@ def test_an_edit_lets_in_nobody_who_was_refused(database: Database, clock: Virtu
     assert inside(database) == [had_before]
 
 
+def test_a_new_span_of_reentry_lets_in_nobody_whom_it_would_have_let_in_before(database: Database, clock: VirtualClock):
+    with database.write() as tx:
+        apply(tx, entering(by_segment("big")), **RULES)
+        long_ago = add_lead(tx)
+        enrol_leads(tx, "welcome", [long_ago])
+    end_all(database)
+    clock.move_to(clock.now() + timedelta(days=30))
+    with database.write() as tx:
+        set_employees(tx, long_ago, 80)
+
+        apply(tx, entering(by_segment("big"), reentry=Span(days=5)), **RULES)
+
+    assert [reason for _lead_id, reason, _by in refused(database)] == ["had_before"]
+    assert sweep(database) == 0
+    assert inside(database) == [long_ago]
+
+
 def test_two_processes_that_see_the_same_edge_enrol_once(database: Database):
     with database.write() as tx:
         apply(tx, entering(by_segment("big"), reentry=Span()), **RULES)
