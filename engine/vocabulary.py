@@ -186,7 +186,7 @@ class Reason(StrEnum):
     # a touch was skipped
     SENT_BEFORE = "sent_before"  # this lead got this step in an earlier passage
     BRANCH = "branch"  # the other way was taken
-    LATE = "late"  # past what the step bears
+    LATE = "late"  # past what the step or the email bears
     CONSENT = "consent"  # not granted for the topic
     SUPPRESSED = "suppressed"  # the address must not be written to
     NO_ADDRESS = "no_address"  # the lead has none that can be written to

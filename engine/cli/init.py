@@ -17,7 +17,7 @@ IGNORED = ".env\n.handraiser/\nhandraiser.db*\n*.rejects.csv\n"
 @click.argument("folder", type=click.Path(path_type=Path))
 @json_option
 def init_command(folder: Path, as_json: bool) -> None:
-    """Make a workspace in FOLDER: three nurtures, three transactional mails, and everything they need.
+    """Make a workspace in FOLDER: three nurtures, seven transactional mails, and everything they need.
 
     \b
     Example:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -17,8 +17,10 @@ from engine.processes.reach import broker_answers
 from engine.schedule.catch_up import CatchUp, current
 from engine.schedule.hold import Hold, marketing_hold
 from engine.schema import enrolments, handoffs, leads, posts, sends, suppressions, tasks, touches, workers
-from engine.vocabulary import HandoffState, TaskState
+from engine.vocabulary import HandoffState, Reason, SendState, Stream, TaskState
 
+LATELY = timedelta(days=7)
+WENT_OUT = (SendState.ACCEPTED, SendState.UNKNOWN)
 DUE = {"touch": "step", "send": "mail", "reaction": "reaction", "post": "post"}
 
 
@@ -26,6 +28,7 @@ DUE = {"touch": "step", "send": "mail", "reaction": "reaction", "post": "post"}
 class Status:
     """Counts, as of now. `set_aside`: rows by noun that were tried three times and wait for somebody to look.
 
+    `came_late`, `not_sent`: transactional mail of the last week that was too late, and went out all the same or not.
     `broker_answers`: None where there is none between processes.
     """
 
@@ -39,6 +42,8 @@ class Status:
     handoffs: Mapping[str, int]
     handoffs_late: int
     tasks_late: int
+    came_late: int
+    not_sent: int
     set_aside: Mapping[str, int]
     processes: tuple[str, ...]
     broker_answers: bool | None
@@ -76,6 +81,8 @@ def status_of(tx: Tx, broker_answers: bool | None) -> Status:
         handoffs=by_state(tx, handoffs),
         handoffs_late=count(tx, handoffs, handoffs.c.state == HandoffState.RAISED, handoffs.c.answer_by < tx.now),
         tasks_late=count(tx, tasks, tasks.c.state == TaskState.OPEN, tasks.c.due_at < tx.now),
+        came_late=count(tx, sends, *awaited_lately(tx), sends.c.waited_for == Reason.LATE, sends.c.state.in_(WENT_OUT)),
+        not_sent=count(tx, sends, *awaited_lately(tx), sends.c.reason == Reason.LATE),
         set_aside={noun.name: number for noun in NOUNS.values() if (number := count_set_aside(tx, noun))},
         processes=tuple(f"{row.kind} ({row.host.partition(' ')[0]}, {row.pid})" for row in tx.run(alive)),
         broker_answers=broker_answers,
@@ -87,6 +94,10 @@ def status_of(tx: Tx, broker_answers: bool | None) -> Status:
 def count(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
     found: int = tx.run(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one()
     return found
+
+
+def awaited_lately(tx: Tx) -> tuple[sa.ColumnElement[bool], ...]:
+    return sends.c.stream == Stream.TRANSACTIONAL, sends.c.ended_at > tx.now - LATELY
 
 
 def by_state(tx: Tx, table: sa.Table) -> dict[str, int]:
@@ -122,6 +133,9 @@ def lines_of(found: Status) -> Iterator[str]:
         yield f"LOOK: {found.handoffs_late:,} raised hands were not answered in time: `handraiser handoffs`"
     if found.tasks_late:
         yield f"LOOK: {found.tasks_late:,} tasks of reps are overdue"
+    if found.came_late or found.not_sent:
+        fate = f"{found.came_late:,} went out all the same, {found.not_sent:,} did not"
+        yield f"LOOK: mail that somebody waited for was later than its `valid_for:` allows, in the last week: {fate}"
     if found.set_aside:
         yield f"LOOK: tried three times and set aside: {listed(found.set_aside)}"
 

@@ -3,25 +3,38 @@
 Before: `engine.compiler.check` found no error. After: `engine.compiler.plan` is all that the rest of the engine sees.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from engine.compiler import plan, syntax
 from engine.compiler.attachments import Attachables
 from engine.compiler.build_steps import Made, build_steps, text_of
 from engine.compiler.senders import sender_in
 from engine.compiler.steps import emails_of
-from engine.vocabulary import Reason
+from engine.render.artifact import Artifact
+from engine.vocabulary import Late, Reason
+
+Artifacts: TypeAlias = Mapping[tuple[str, str], Artifact]  # by email and brand
 
 
-def build_plan(files: syntax.Files, hashes: Mapping[tuple[str, str], str], attachables: Attachables) -> plan.WorkspacePlan:
-    """The plan of a workspace without errors; `hashes` name the artifacts by (email, brand)."""
-    brand = default_brand(files)
+def build_plan(files: syntax.Files, artifacts: Artifacts, attachables: Attachables) -> plan.WorkspacePlan:
+    """The plan of a workspace without errors."""
+    brand, hashes = default_brand(files), {key: artifact.hash for key, artifact in artifacts.items()}
+    tables = build_tables(files)
     return replace(
-        build_tables(files),
+        tables,
+        policy=replace(tables.policy, promptness=dict(build_promptness(files, artifacts))),
         cadences=tuple(build_cadence(cadence, files, brand, hashes, attachables) for cadence in files.cadences),
         emails={email: digest for (email, own), digest in sorted(hashes.items()) if own == brand_of(email, brand, files)},
     )
+
+
+def build_promptness(files: syntax.Files, artifacts: Artifacts) -> Iterator[tuple[str, plan.Promptness]]:
+    for (name, _), artifact in artifacts.items():
+        own = files.emails[name]
+        if artifact.stream == "transactional" and own.valid_for:
+            yield name, plan.Promptness(valid_for=own.valid_for.value, late=own.late.value if own.late else Late.SKIP)
 
 
 def build_tables(files: syntax.Files) -> plan.WorkspacePlan:

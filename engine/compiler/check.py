@@ -4,13 +4,16 @@ Before: `engine.compiler.workspace` has read the files. After: when nothing was 
 plan. All faults are found in one go.
 """
 
+from collections.abc import Sequence
+
 from engine.compiler.check_cadences import check_cadence
 from engine.compiler.checks import Checks
 from engine.compiler.circles import check_circles
 from engine.compiler.conditions import check_placeholders
+from engine.compiler.considered import report_needless
 from engine.compiler.diagnostics import Place, quote
 from engine.compiler.steps import all_steps, emails_of
-from engine.compiler.syntax import Assignment, EmailStep, Offer, PointRule, Scoring, WebhookStep
+from engine.compiler.syntax import Assignment, Email, EmailStep, Offer, PointRule, Scoring, WebhookStep
 from engine.expressions.scope import EVENT_NAMES
 from engine.vocabulary import EventType, Stream
 
@@ -27,13 +30,15 @@ def check_files(checks: Checks) -> None:
         check_offer(offer, checks)
     for email in files.events.emails.values():
         checks.email(email, Stream.TRANSACTIONAL)
+    for name, own in files.emails.items():
+        check_email_file(own, checks.streams.get(name), checks)
     for cadence in files.cadences:
         check_cadence(cadence, checks)
     check_circles(checks)
     check_deadlines(checks)
     check_unused_emails(checks)
     check_unused_webhooks(checks)
-    check_unconfirmed_purchases(checks)
+    check_unconfirmed_events(checks)
 
 
 def check_brand_of_workspace(checks: Checks) -> None:
@@ -76,6 +81,19 @@ def check_offer(offer: Offer, checks: Checks) -> None:
         checks.email(email, Stream.TRANSACTIONAL)
 
 
+def check_email_file(email: Email, stream: str | None, checks: Checks) -> None:
+    """Check what an email.yaml names, and how long the mail is of use."""
+    checks.brand(email.brand)
+    if checks.files.assignment.reps:
+        checks.rep(email.owner)
+    if email.late and not email.valid_for:
+        message = f"`late: {email.late.value}` says nothing without `valid_for:`, the time for which the mail is of use"
+        checks.findings.add("E053", email.late.place, message)
+    elif email.valid_for and stream == Stream.MARKETING:
+        message = "does nothing in a marketing email: write it at the step of the cadence that sends the email"
+        checks.findings.add("W013", email.valid_for.place, f"`valid_for` {message}")
+
+
 def check_deadlines(checks: Checks) -> None:
     """Report a workspace in which deadlines decide and no mail has one, and no mistake may be the reason."""
     steps = (step for cadence in checks.files.cadences for step in all_steps(cadence.steps))
@@ -93,13 +111,36 @@ def check_unused_webhooks(checks: Checks) -> None:
             checks.findings.add("W014", url.place, f"no step posts to {quote(name)}")
 
 
-def check_unconfirmed_purchases(checks: Checks) -> None:
-    """Events by which somebody has bought something, and hears nothing."""
+def check_unconfirmed_events(checks: Checks) -> None:
+    """Events after which nobody hears anything: each purchase, and all others in one finding, for most may be meant so."""
+    if checks.findings.has_errors:
+        return
+    events, told = checks.files.events, silent_events(checks)
+    for name, considered in events.considered.items():
+        report_needless(considered, [told.pop(name)] if told.get(name) in considered else (), checks.findings)
+    for name in (name for name, code in told.items() if code == "W040"):
+        message = f"{quote(name)} says that somebody bought, and sends no email; name one with `email:`"
+        checks.findings.add("W040", events.places[name], message)
+    if others := [name for name, code in told.items() if code == "W041"]:
+        message = (
+            f"nobody hears of {all_told(others)}: name what answers with `email:`, or say with `considered:` why nothing does"
+        )
+        checks.findings.add("W041", events.places[others[0]], message)
+
+
+def silent_events(checks: Checks) -> dict[str, str]:
+    """The workspace's own types of events that send no email, by code. Beginning a cadence answers all but purchases."""
     events = checks.files.events
-    for kind in events.schema.kinds:
-        if kind.counts_as == EventType.PURCHASED and kind.name not in events.emails and not checks.findings.has_errors:
-            told = f"{quote(kind.name)} says that somebody bought, and sends no email; name one with `email:`"
-            checks.findings.add("W040", events.places[kind.name], told)
+    entering = {entry.event.value for cadence in checks.files.cadences for entry in cadence.entries if entry.event}
+    silent = [kind for kind in events.schema.kinds if kind.name not in events.emails]
+    bought = {kind.name: "W040" for kind in silent if kind.counts_as == EventType.PURCHASED}
+    return bought | {kind.name: "W041" for kind in silent if kind.name not in {*bought, *entering}}
+
+
+def all_told(names: Sequence[str], most: int = 5) -> str:
+    """The first of them by name."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
 
 
 def check_unused_emails(checks: Checks) -> None:

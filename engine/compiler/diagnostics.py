@@ -120,6 +120,7 @@ TABLE: dict[str, Row] = {
     "W012": Row("a time that has passed for some", "Choose a later time, or a shorter `timeout:` above."),
     "W013": Row("a deadline without effect", "Give emails `valid_for:`, or let `late:` be shift or skip."),
     "W014": Row("a webhook that nothing posts to", "Use it in a step, or remove it from workspace.yaml."),
+    "W015": Row("a reason for a warning that is not there", "Take the code out of `considered:`."),
     # what makes a mail weaker
     "W030": Row("a mail that Gmail cuts off", "Shorten it, or split it in two: Gmail shows 102 KB of HTML."),
     "W031": Row("an email that its sample does not fill", "Give its sample.yaml the values that it prints."),
@@ -132,12 +133,15 @@ TABLE: dict[str, Row] = {
     "W038": Row("a transactional mail without a place for an offer", "Put `{{ block(\"offer\") }}` under the message."),
     "W039": Row("an email that nobody owns", "Name a rep with `owner:` in its email.yaml."),
     "W040": Row("a purchase that nobody confirms", "Write a transactional email, and name it with `email:` in events.yaml."),
+    "W041": Row("events that nobody hears of", "Write a transactional email, and name it with `email:` in events.yaml."),
     "W042": Row("a cold subject", "Say what happened, in the words you would use to a person."),
     "W043": Row("a mail that looks like nobody's", "Use the brand's colours or its logo."),
     "W044": Row("a text part that is another message", "Say the same in text.txt, with the same links, or remove it."),
     "W045": Row("something that Gmail or Outlook does not show", "Do it in the way that the message names."),
     "W046": Row("what spam filters look for", "Say it in the way that the message names."),
     "W047": Row("text that is lost in dark mode", "Give the text a background, or another colour in dark mode."),
+    "W048": Row("a transactional mail that may come at any time", "Say with `valid_for:` how long it is of use."),
+    "W049": Row("a transactional mail that nobody improves", "Plan `variants:`, or say in `to_try:` what to try next."),
     # what is right, yet has a price
     "W060": Row("an email that MJML reads anew for each person", "Write it as the message says; left as it is, it is only slow."),
 }  # fmt: skip

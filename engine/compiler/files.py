@@ -42,7 +42,7 @@ def read_files(folder: Path, findings: Findings) -> Files | None:
         assignment=read_assignment(sound["assignment.yaml"], findings),
         offers=read_offers(sound["offers.yaml"], findings),
         brands={brand.name: brand for brand in read_brands(folder, findings)},
-        emails=dict(read_emails(folder)),
+        emails=dict(read_emails(folder, findings)),
         cadences=tuple(read_cadences(folder, workspace.window, findings)),
         unsure=frozenset(file for file in TABLES if findings.has_any_of(MISSPELT, file)),
     )

@@ -118,5 +118,6 @@ PATTERNS: dict[Value, tuple[str, ...]] = {
     Value.COUNTRY: (r"[A-Za-z]{2}(-[A-Za-z0-9]{1,4})?", "GB", "GB-SCT", "DE-BY"),
     Value.ADDRESS: (r"[^@ ]+@[^@ ]+", "dana@example.com"),
     Value.LINK: (r"https?://[^ ]+", "https://example.com/"),
+    Value.CODE: (r"W[0-9]{3}", "W038"),
     Value.FILE: (r"[^/\\.][^/\\]*", "guide.pdf"),
 }

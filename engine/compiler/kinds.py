@@ -228,6 +228,7 @@ WHOLE = whole_kind(-1_000_000)
 COUNT = whole_kind(1)
 PRIORITY = whole_kind(-100, 100)
 LATE = Kind("E014", lambda text: Late(choice_kind(tuple(Late)).parse(text)))
+LATE_ALONE = Kind("E014", lambda text: Late(choice_kind((Late.SEND, Late.SKIP)).parse(text)))  # with nothing behind it to shift
 REENTRY = Kind("E015", parse_reentry)
 ACTION = choice_kind(("call", "other"))
 OBSERVE = choice_kind(("observe", "ignore"))

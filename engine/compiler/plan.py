@@ -318,6 +318,14 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promptness:
+    """How long after its event a transactional mail is of use, and what becomes of it then: `send` or `skip`."""
+
+    valid_for: Span
+    late: Late
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What is live for everyone, whatever version they are on."""
 
@@ -335,6 +343,7 @@ class Policy:
     between: Between = Between()
     holidays: Holidays = Holidays()
     webhooks: dict[str, Webhook] = field(default_factory=dict)
+    promptness: dict[str, Promptness] = field(default_factory=dict)  # of transactional emails; without one, any lateness is borne
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ class Value(StrEnum):
     ADDRESS = "address"
     LINK = "link"
     FILE = "file"
+    CODE = "code"  # of a warning
     ANY = "any"  # whatever the marketer's own fields say
 
 

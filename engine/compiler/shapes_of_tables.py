@@ -8,7 +8,7 @@ from engine.compiler.shapes import Key as K
 from engine.compiler.shapes import ListOf, MapOf, OneOf, Record, Value, choice, needed
 from engine.compiler.shapes_of_windows import QUIET, WINDOW
 from engine.expressions.fields import FieldType
-from engine.vocabulary import EventType
+from engine.vocabulary import EventType, Late
 
 TOPIC = Record(title=needed(Value.TEXT, "What the reader sees when opting out."))
 CONSENT = Record(unknown=K(choice(("nurture", "hold")), "What happens to leads who were never asked. Default: hold."))
@@ -52,12 +52,14 @@ DATA_FIELD = Record(
     personal=K(Value.YES_NO, "yes: kept apart, and gone when the person is erased."),
 )
 LEADS = Record(fields=K(MapOf(Value.FIELD_NAME, FIELD), "What you know about a person beside key, email, zone and do_not_call."))
+CONSIDERED = K(MapOf(Value.CODE, Value.TEXT), "Warnings that you let stand, by their code, each with its reason.")
 EVENT = Record(
     title=needed(Value.TEXT, "The event in a few words."),
     counts_as=K(choice((EventType.PURCHASED.value,)), "purchased: it also answers purchased()."),
     email=K(Value.NAME, "The transactional email that goes out at once."),
     data=K(MapOf(Value.FIELD_NAME, DATA_FIELD), "What comes with it."),
     sample=K(MapOf(Value.FIELD_NAME, Value.ANY), "Such data, for previews."),
+    considered=CONSIDERED,
 )
 EVENTS = Record(events=K(MapOf(Value.FIELD_NAME, EVENT), "What a shop or site may post."))
 SEGMENT = Record({"title": needed(Value.TEXT, "The segment in a few words."), "if": needed(Value.CONDITION, "Who is in it.")})
@@ -148,5 +150,9 @@ EMAIL_FILE = Record(
         "from": K(Value.NAME, "An identity of its brand, or `rep`: the lead's rep. Default: the cadence's, else the brand's."),
         "layout": K(Value.NAME, "A file of templates/layouts/."),
         "links": K(MapOf(Value.NAME, Value.LINK), "Links that the body may name."),
+        "valid_for": K(Value.SPAN, "Transactional: how long after the event it is of use."),
+        "late": K(choice((Late.SEND, Late.SKIP)), "What becomes of it after that. Default: skip."),
+        "to_try": K(Value.TEXT, "What you will try next to make it better."),
+        "considered": CONSIDERED,
     }
 )

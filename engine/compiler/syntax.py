@@ -217,11 +217,15 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """events.yaml. `emails`: the transactional email of an event type. `places`: where each type is declared."""
+    """events.yaml. `emails`: the transactional email of an event type. `places`: where each type is declared.
+
+    `considered`: the codes of warnings about a type that its author lets stand.
+    """
 
     schema: EventSchema = field(default_factory=EventSchema)
     emails: Mapping[str, Text] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
+    considered: Mapping[str, Mapping[str, Place]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,12 +291,20 @@ class Brand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Email:
-    """What the other files must know of an email.yaml. None: it does not say."""
+    """What the other files must know of an email.yaml. None: it does not say.
+
+    `late` None: the usual, which is to skip. `is_worked_on`: it has variants, or a word on what to try. `considered`: the codes
+    of warnings that its author lets stand.
+    """
 
     place: Place
     owner: Text | None
     brand: Text | None
     sender: Text | None
+    valid_for: Written[Span] | None = None
+    late: Written[Late] | None = None
+    is_worked_on: bool = False
+    considered: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,26 +71,7 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
         artifacts |= compiled
         for problem in problems:
             findings.add(problem.code, Place(problem.file, problem.line, problem.column), problem.message)
-    check_heads(names, files, findings)
     return Emails(names=names, artifacts=artifacts, are_complete=wanted == artifacts.keys() and bool(brands))
-
-
-def check_heads(names: Sequence[str], files: Files, findings: Findings) -> None:
-    """Whom and what each email names: its brand there must be, and somebody must answer for it, and be a rep."""
-    reps = {} if "assignment.yaml" in files.unsure else files.assignment.reps
-    for email in (files.emails[name] for name in names if name in files.emails):
-        if email.brand and email.brand.value not in files.brands:
-            findings.unknown("E019", email.brand.place, "brand", email.brand.value, files.brands)
-        if email.owner and reps and email.owner.value not in reps:
-            findings.unknown("E021", email.owner.place, "rep", email.owner.value, reps)
-        if email.owner is None and reps:
-            report_nobodys(email.place.file, findings)
-
-
-def report_nobodys(file: str, findings: Findings) -> None:
-    """An email without an owner: worth a word when there is nothing worse."""
-    if not findings.has_errors:
-        findings.add("W039", Place(file), "nobody owns this email; name with `owner:` who keeps it right")
 
 
 def email_file(name: str) -> str:
@@ -133,7 +114,7 @@ def sound_plan(files: Files, emails: Emails, attachables: Attachables, findings:
     """None: there are errors."""
     if findings.has_errors:
         return None
-    return build_plan(files, {key: artifact.hash for key, artifact in emails.artifacts.items()}, attachables)
+    return build_plan(files, emails.artifacts, attachables)
 
 
 def finish(

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from engine.claim import Claim
-from engine.compiler.plan import EmailStep, Window
+from engine.compiler.plan import EmailStep, Promptness, Window
 from engine.conditions import zone_of
 from engine.database import Tx
 from engine.deliver.files import parts_of
@@ -31,6 +31,7 @@ class Asked:
     """The event that asked for a transactional mail. `body`: the personal part of its data, as JSON."""
 
     type: str
+    at: datetime
     data: Mapping[str, object]
     body: bytes | None
 
@@ -65,6 +66,7 @@ class Loaded:
     due_at: datetime | None
     read_at: datetime
     asked: Asked | None
+    promptness: Promptness | None  # of a transactional email; None: it bears any lateness
     stored: bytes | None
 
     def local_date(self, instant: datetime) -> date:
@@ -110,11 +112,11 @@ def asking_events(tx: Tx, event_ids: Sequence[int]) -> dict[int, Asked]:
     if not event_ids:
         return {}
     chosen = (
-        sa.select(events.c.id, events.c.type, events.c.data, bodies.c.content)
+        sa.select(events.c.id, events.c.type, events.c.occurred_at, events.c.data, bodies.c.content)
         .join_from(events, bodies, bodies.c.event_id == events.c.id, isouter=True)
         .where(events.c.id.in_(event_ids))
     )
-    return {row.id: Asked(type=row.type, data=row.data, body=row.content) for row in tx.run(chosen)}
+    return {row.id: Asked(type=row.type, at=row.occurred_at, data=row.data, body=row.content) for row in tx.run(chosen)}
 
 
 def as_loaded(
@@ -154,6 +156,7 @@ def as_loaded(
         due_at=row.due_at,
         read_at=tx.now,
         asked=asked.get(row.event_id),
+        promptness=live.policy.promptness.get(row.email) if row.stream == Stream.TRANSACTIONAL else None,
         stored=stored.get(row.id),
     )
 

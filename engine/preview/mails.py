@@ -5,7 +5,7 @@ Before: `engine.preview.remember` has compiled the emails, and `engine.compiler`
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -25,14 +25,13 @@ from engine.deliver.mime import write_message
 from engine.errors import RenderError, WorkspaceError
 from engine.render import library
 from engine.render.artifact import Artifact
-from engine.render.sample import Leading, sample_values
+from engine.render.sample import Leading, sample_values, samples_of
 from engine.render.wire import render_wire
 from engine.settings import Settings
 from engine.tokens import Tokens
 
 TOKENS = Tokens(("a preview's links are as long as real ones, and open nothing",))
 SENT_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)  # of no meaning, and the same every time
-SAMPLE = re.compile(r"sample(-[a-z0-9][a-z0-9_-]*)?\.yaml")
 NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 DARK_STYLES = re.compile(r"prefers-color-scheme\s*:\s*dark", re.IGNORECASE)
@@ -131,14 +130,6 @@ def names_of(folder: Path, files: Files) -> list[Name]:
     emails = library.email_names(folder)
     wanted = sorted({(email, brand) for email, brand in wanted_emails(files, emails) if email in emails})
     return [Name(email, brand, sample) for email, brand in wanted for sample in samples_of(folder, email)]
-
-
-def samples_of(folder: Path, email: str) -> Iterator[str]:
-    """`sample` is always there: without a file, it is a lead of whom nothing is known."""
-    yield "sample"
-    for file in sorted((folder / library.EMAILS / email).glob("sample-*.yaml")):
-        if SAMPLE.fullmatch(file.name):
-            yield file.stem
 
 
 def make_mail(name: Name, artifact: Artifact | None, diagnostics: Sequence[Diagnostic], workspace: Workspace) -> Mail:

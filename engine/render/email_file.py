@@ -12,7 +12,8 @@ from engine.compiler.source import Mapping, Node, Scalar, read_source
 from engine.render import problems as said
 from engine.render.problems import Problems, Unusable
 
-KEYS = ("subject", "preheader", "stream", "owner", "brand", "from", "layout", "links")
+MAPPINGS = {"links": "names to addresses", "considered": "codes to reasons"}
+KEYS = ("subject", "preheader", "stream", "owner", "brand", "from", "layout", "valid_for", "late", "to_try", *MAPPINGS)
 REQUIRED = ("subject", "stream")
 
 
@@ -67,8 +68,8 @@ def report_keys(node: Mapping, file: str, problems: Problems) -> None:
     for key, value in node.entries:
         if key.text not in KEYS:
             problems.unknown(told(key.place), "key", key.text, KEYS)
-        elif (key.text == "links") != isinstance(value, Mapping):
-            wanted = "a mapping of names to addresses" if key.text == "links" else "a text"
+        elif (key.text in MAPPINGS) != isinstance(value, Mapping):
+            wanted = f"a mapping of {MAPPINGS[key.text]}" if key.text in MAPPINGS else "a text"
             problems.add(told(value.place), f"{key.text} must be {wanted}")
     for name in REQUIRED:
         if name not in [key.text for key, _ in node.entries]:

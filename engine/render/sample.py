@@ -4,6 +4,7 @@ Before: the marketer has written a sample, and the workspace has been compiled. 
 with them, for `handraiser render` and `preview` and for tests. Links are to a host that cannot exist, unless told otherwise.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from engine.render.artifact import Artifact
 from engine.render.context import values_for
 
 KEYS = ("lead", "event", "rep", "offer")
+USUAL_SAMPLE = "sample"
+ANOTHER = re.compile(r"sample-[a-z0-9][a-z0-9_-]*\.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,14 @@ class Leading:
 
 
 NOWHERE = Leading(track="https://track.invalid", token="sample", seal=lambda address: quote(address, safe=""))
+
+
+def samples_of(workspace: Path, email: str) -> list[str]:
+    """The names of an email's samples, the usual one first. That is always there: without a file, it is a lead of whom nothing
+    is known.
+    """
+    files = (workspace / "templates/emails" / email).glob("sample-*.yaml")
+    return [USUAL_SAMPLE, *sorted(file.stem for file in files if ANOTHER.fullmatch(file.name))]
 
 
 def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan, leading: Leading = NOWHERE) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from engine.schema import enrolments, leads, posts, sends, touches
 from engine.story.ahead import Expected
 from engine.story.room import who_took_it
 from engine.story.words import POST_WHY, in_words
-from engine.vocabulary import OPEN_TOUCH, SendState, TouchState
+from engine.vocabulary import OPEN_TOUCH, Reason, SendState, TouchState
 
 Row = sa.Row[Any]
 
@@ -124,7 +124,9 @@ def why_its_date(row: Row, way: Course, policy: Policy, mailed_at: datetime | No
 
 def waited(reason: str | None) -> Iterator[str]:
     """Why a mail went out later than it was written. What is still to come is said of those that wait now."""
-    if reason is not None:
+    if reason == Reason.LATE:
+        yield in_words(reason)
+    elif reason is not None:
         yield f"it had to wait: {in_words(reason).partition(';')[0]}"
 
 

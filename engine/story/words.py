@@ -8,7 +8,7 @@ from engine.vocabulary import NotEnrolled, Reason
 WHY: dict[str, str] = {
     Reason.SENT_BEFORE: "this lead got it in an earlier passage, and the cadence does not say `repeat: yes`",
     Reason.BRANCH: "the lead went the other way at a branch",
-    Reason.LATE: "it was later than the step allows",
+    Reason.LATE: "it was later than its `valid_for:` allows",
     Reason.CONSENT: "the lead has not agreed to mail on this topic",
     Reason.SUPPRESSED: "the address must not be written to",
     Reason.NO_ADDRESS: "the lead has no address that can be written to",

@@ -19,6 +19,7 @@ from engine.compiler.plan import (
     EmailStep,
     Offer,
     Policy,
+    Promptness,
     Rep,
     ScoringModel,
     Sender,
@@ -77,13 +78,19 @@ ORDER = an_artifact(
 
 
 def add_workspace(
-    tx: Tx, *, caps: Caps = NO_CAPS, offers: Sequence[Offer] = (), window: Window = ALWAYS, between: Between = USUAL_BETWEEN
+    tx: Tx,
+    *,
+    caps: Caps = NO_CAPS,
+    offers: Sequence[Offer] = (),
+    window: Window = ALWAYS,
+    between: Between = USUAL_BETWEEN,
+    promptness: Promptness | None = None,
 ) -> int:
     """Live rules, two artifacts and one cadence of three lessons; returns the cadence version's id."""
     for artifact in (an_artifact(), ORDER):
         keep_artifact(tx, artifact)
     tx.run(sa.insert(emails).values(name="order-confirmation", artifact_hash=ORDER.hash))
-    set_rules(tx, caps=caps, offers=offers, between=between)
+    set_rules(tx, caps=caps, offers=offers, between=between, promptness=promptness)
     version_id = add_cadence(tx, a_cadence(window))
     add_worker(tx, id=WORKER, lease_until=tx.now + timedelta(minutes=1))
     return version_id
@@ -107,12 +114,19 @@ def keep_artifact(tx: Tx, artifact: Artifact) -> str:
     return artifact.hash
 
 
-def set_rules(tx: Tx, *, caps: Caps = NO_CAPS, offers: Sequence[Offer] = (), between: Between = USUAL_BETWEEN) -> None:
-    """Make these the live rules."""
+def set_rules(
+    tx: Tx,
+    *,
+    caps: Caps = NO_CAPS,
+    offers: Sequence[Offer] = (),
+    between: Between = USUAL_BETWEEN,
+    promptness: Promptness | None = None,
+) -> None:
+    """Make these the live rules. `promptness`: of the order's mail."""
     scoring = ScoringModel(threshold=60, respond_within=parse_span("4 hours"), points=(), profile=())
     dana = Rep(key="dana", name="Dana Whitfield", email="dana@clearroom.example", phone=None, zone=None)
     kinds = {
-        "policy": to_json(a_policy(caps, between)),
+        "policy": to_json(a_policy(caps, between, promptness)),
         "scoring": to_json(scoring),
         "assignment": to_json(Assignment(reps={"dana": dana}, rules=())),
         "offers": f"[{','.join(to_json(offer) for offer in offers)}]",
@@ -121,7 +135,7 @@ def set_rules(tx: Tx, *, caps: Caps = NO_CAPS, offers: Sequence[Offer] = (), bet
     tx.run(sa.insert(rules), rows)
 
 
-def a_policy(caps: Caps, between: Between = USUAL_BETWEEN) -> Policy:
+def a_policy(caps: Caps, between: Between = USUAL_BETWEEN, promptness: Promptness | None = None) -> Policy:
     data = (Field(name="number"), Field(name="ship_to", personal=True))
     return Policy(
         name="Clearroom",
@@ -142,6 +156,7 @@ def a_policy(caps: Caps, between: Between = USUAL_BETWEEN) -> Policy:
         },
         event_emails={"order_placed": "order-confirmation"},
         between=between,
+        promptness={"order-confirmation": promptness} if promptness else {},
     )
 
 

@@ -1,4 +1,5 @@
-"""What every mail owes its reader: that it arrives whole, can be left and answered, and says who wrote it and what it is about.
+"""What every mail owes its reader: that it arrives whole and in time, can be left and answered, and says who wrote it and what it
+is about; and that somebody keeps it right.
 
 Before: `engine.render.review.mail`. After: `engine.render.review.rules` has these in its table.
 """
@@ -79,3 +80,21 @@ def cannot_be_answered(mail: Mail) -> Iterator[Finding]:
             yield Finding("E074", told, (address,), Home.BRAND)
     if found := REFUSES_ANSWERS.search(mail.page.text):
         yield Finding("E074", f'this tells the reader not to answer: "{found[0].strip()}"', (found[0],))
+
+
+def nobody_owns(mail: Mail) -> Iterator[Finding]:
+    if mail.is_nobodys:
+        yield Finding("W039", "nobody owns this email; name with `owner:` who keeps it right", home=Home.EMAIL)
+
+
+def may_come_late(mail: Mail) -> Iterator[Finding]:
+    """A confirmation that could come after a day of outage as if nothing were."""
+    if not mail.is_marketing and not mail.has_end:
+        told = "after an outage of ours this would come however late; say with `valid_for: 2 hours` how long it is of use"
+        yield Finding("W048", told, home=Home.EMAIL)
+
+
+def never_improved(mail: Mail) -> Iterator[Finding]:
+    if not mail.is_marketing and not mail.is_worked_on:
+        told = "nothing is planned to make this better; write `variants:`, or say with `to_try:` what to try next"
+        yield Finding("W049", told, home=Home.EMAIL)

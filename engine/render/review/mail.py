@@ -41,9 +41,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """One email as its sample gets it. `without_offer`: the same where no offer fits; None: it has no place for one."""
+    """One email as a sample gets it. `without_offer`: the same where no offer fits; None: it has no place for one.
+
+    `is_nobodys`: there are reps, and none owns it; `has_end`: it is said how long it is of use; `is_worked_on`: it has variants
+    or a word on what to try.
+    """
 
     artifact: Artifact
+    is_nobodys: bool
+    has_end: bool
+    is_worked_on: bool
     rendered: Rendered
     without_offer: Rendered | None = None
     postal_address: tuple[str, ...] = ()

@@ -32,24 +32,24 @@ class Files:
                 self.texts[file] = ""
         return self.texts[file]
 
-    def place(self, finding: Finding, artifact: Artifact) -> Place:
+    def place(self, finding: Finding, artifact: Artifact, sample: str) -> Place:
         """The first place of what the finding points at; the top of its home where that is nowhere to be found."""
-        home = self.home(finding.home, artifact)
-        order = [home, *(file for file in self.searched(artifact) if file != home)]
+        home = self.home(finding.home, artifact, sample)
+        order = [home, *(file for file in self.searched(artifact, sample) if file != home)]
         for words in finding.near:
             for file in order if words else ():
                 if found := pattern_for(words).search(self.text(file)):
                     return place_at(file, self.text(file), found.start())
         return Place(home)
 
-    def searched(self, artifact: Artifact) -> Iterator[str]:
+    def searched(self, artifact: Artifact, sample: str) -> Iterator[str]:
         folder = f"templates/emails/{artifact.email}"
         yield from (f"{folder}/body.mjml", f"{folder}/email.yaml", self.layout(artifact))
         blocks = sorted((self.workspace / "templates/blocks").glob("*.mjml"))
         yield from (f"templates/blocks/{path.name}" for path in blocks)
-        yield from (f"templates/brands/{artifact.brand}.yaml", "offers.yaml", f"{folder}/sample.yaml", "events.yaml")
+        yield from (f"templates/brands/{artifact.brand}.yaml", "offers.yaml", f"{folder}/{sample}.yaml", "events.yaml")
 
-    def home(self, home: Home, artifact: Artifact) -> str:
+    def home(self, home: Home, artifact: Artifact, sample: str) -> str:
         folder = f"templates/emails/{artifact.email}"
         match home:
             case Home.EMAIL:
@@ -59,7 +59,7 @@ class Files:
             case Home.BRAND:
                 return f"templates/brands/{artifact.brand}.yaml"
             case Home.SAMPLE:
-                return f"{folder}/sample.yaml"
+                return f"{folder}/{sample}.yaml"
             case Home.TEXT if self.text(f"{folder}/text.txt"):
                 return f"{folder}/text.txt"
         return f"{folder}/body.mjml"

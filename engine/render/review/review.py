@@ -1,24 +1,29 @@
-"""Looks at every email as its reader would, rendered with its sample: `handraiser check` tells what would go wrong in an inbox.
+"""Looks at every email as its reader would, with each of its samples: `handraiser check` tells what would go wrong in an inbox.
 
 Before: `engine.compiler.workspace` has a plan and the artifacts it names. After: the findings stand among the compiler's own; an
 error among them keeps the workspace from being applied.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from itertools import groupby, product
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from engine.compiler.diagnostics import Findings
+from engine.compiler.considered import report_needless
+from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.plan import WorkspacePlan
+from engine.compiler.read_emails import read_emails
 from engine.compiler.senders import sender_of
+from engine.compiler.syntax import Email
 from engine.errors import RenderError, WorkspaceError
 from engine.render.artifact import Artifact
 from engine.render.review.mail import TOKEN, TRACK, UNSUBSCRIBE, Finding, Home, Mail
 from engine.render.review.places import Files
 from engine.render.review.rules import faults_of
-from engine.render.sample import sample_values
+from engine.render.sample import USUAL_SAMPLE, sample_values, samples_of
 from engine.render.skeleton import Skeleton
 from engine.render.wire import Rendered, render
 
@@ -30,27 +35,56 @@ OFFER_SLOT = re.compile(r"\{[{%][^{}]*\boffer\b")
 def review_emails(
     workspace: Path, plan: WorkspacePlan, artifacts: Mapping[tuple[str, str], Artifact], findings: Findings
 ) -> None:
-    """Add what is wrong with each email in each brand. Raises nothing for a user's mistake."""
-    files = Files(workspace)
-    for (_, brand), artifact in sorted(artifacts.items()):
-        for found in faults(workspace, plan, artifact, plan.policy.brands[brand]):
-            findings.add(found.code, files.place(found, artifact), found.message)
+    """Add what is wrong with each email in each brand, as each of its samples gets it. Raises nothing for a user's mistake."""
+    files, abouts = Files(workspace), dict(read_emails(workspace, Findings()))
+    for email, some in groupby(sorted(artifacts), key=itemgetter(0)):
+        about = abouts[email]
+        told: set[tuple[str, Place]] = set()
+        for key, sample in product(some, samples_of(workspace, email)):
+            told |= review_one(Looked(workspace, plan, artifacts[key], about, sample), files, told, findings)
+        if "W031" not in (codes := {code for code, _ in told}):  # else nobody knows what the others would show
+            report_needless(about.considered, codes, findings)
 
 
-def faults(workspace: Path, plan: WorkspacePlan, artifact: Artifact, brand: Mapping[str, Any]) -> tuple[Finding, ...]:
+class Looked(NamedTuple):
+    """An email in one brand, as one sample gets it."""
+
+    workspace: Path
+    plan: WorkspacePlan
+    artifact: Artifact
+    about: Email
+    sample: str
+
+
+def review_one(looked: Looked, files: Files, told: Collection[tuple[str, Place]], findings: Findings) -> set[tuple[str, Place]]:
+    """Add what is wrong and not told yet: what one sample shows at a place need not be said again for others."""
+    found = [(each, files.place(each, looked.artifact, looked.sample)) for each in faults(looked)]
+    shown = "" if looked.sample == USUAL_SAMPLE else f" (seen with {looked.sample}.yaml)"
+    for each, place in found:
+        if (each.code, place) not in told and each.code not in looked.about.considered:
+            findings.add(each.code, place, each.message + shown)
+    return {(each.code, place) for each, place in found}
+
+
+def faults(looked: Looked) -> tuple[Finding, ...]:
     try:
-        return faults_of(rendered(workspace, plan, artifact, brand))
+        return faults_of(rendered(looked))
     except (RenderError, WorkspaceError) as error:
-        told = f"with its sample, this email cannot be written, so it was not looked at: {error}"
+        told = f"with this sample, the email cannot be written, so it was not looked at: {error}"
         return (Finding("W031", " ".join(told.split()), home=Home.SAMPLE),)
 
 
-def rendered(workspace: Path, plan: WorkspacePlan, artifact: Artifact, brand: Mapping[str, Any]) -> Mail:
+def rendered(looked: Looked) -> Mail:
     """The email as its sample gets it. Raises RenderError or WorkspaceError."""
-    values = sample_values(artifact, workspace / f"templates/emails/{artifact.email}/sample.yaml", plan)
+    workspace, plan, artifact, about, sample = looked
+    brand = plan.policy.brands[artifact.brand]
+    values = sample_values(artifact, workspace / f"templates/emails/{artifact.email}/{sample}.yaml", plan)
     has_slot = artifact.stream == "transactional" and OFFER_SLOT.search(artifact.html)
     return Mail(
         artifact=artifact,
+        is_nobodys=about.owner is None and bool(plan.assignment.reps),
+        has_end=about.valid_for is not None,
+        is_worked_on=about.is_worked_on,
         rendered=written(artifact, values),
         without_offer=written(artifact, {**values, "offer": None}) if has_slot else None,
         postal_address=texts_in(brand.get("postal_address")),

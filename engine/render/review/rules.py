@@ -35,6 +35,9 @@ RULES: tuple[Callable[[Mail], Iterator[Finding]], ...] = (
     words.spam_words,
     legible.weak_contrast_in_the_dark,
     legible.lost_in_the_dark,
+    duties.nobody_owns,
+    duties.may_come_late,
+    duties.never_improved,
 )
 
 
