@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from engine.cli.opening import open_workspace
-from engine.cli.options import json_option, print_json, workspace_option
+from engine.cli.options import counted, json_option, print_json, workspace_option
 from engine.cli.simulated import as_plain, in_order, plain_timeline, totals_in_words
 from engine.compiler.diagnostics import instead
 from engine.compiler.workspace import Compiled, compile_workspace
@@ -174,10 +174,8 @@ def show(done: Sequence[Part], *, as_json: bool) -> None:
     told, timelines = tally_of(list(done)), in_order_of_parts(done)
     rejected = done[0].imported.rejected if done[0].imported else 0
     trouble = [line for part in done for line in part.trouble]
-    people = f"{told.leads:,} {'lead' if told.leads == 1 else 'leads'}"
-    click.echo(
-        people + (f"; {rejected:,} {'row' if rejected == 1 else 'rows'} could not be used" if rejected else ""), err=as_json
-    )
+    unused = f"; {counted(rejected, 'row')} could not be used" if rejected else ""
+    click.echo(counted(told.leads, "lead") + unused, err=as_json)
     if as_json:
         print_json({**as_plain(told), "timelines": [plain_timeline(each) for each in timelines], "could_not_happen": trouble})
         return

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from engine.claim import NOUNS, QUARANTINE_AFTER, Noun, in_state
 from engine.cli.catch_up import in_words, in_words_of_hold
 from engine.cli.opening import open_workspace
-from engine.cli.options import json_option, print_json, workspace_option
+from engine.cli.options import counted, json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.processes.reach import broker_answers
 from engine.schedule.catch_up import CatchUp, current
@@ -142,7 +142,3 @@ def lines_of(found: Status) -> Iterator[str]:
 
 def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items()) or "none"
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number:,} {what if number == 1 else what + 's'}"
