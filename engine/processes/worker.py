@@ -18,6 +18,7 @@ from dramatiq.worker import Worker
 from engine import crash
 from engine.claim import Claim, put_back, set_aside
 from engine.database import Database
+from engine.log import Trouble
 from engine.processes.broker import declare_actors, publisher
 from engine.processes.dispatcher import dispatch_at_once
 from engine.processes.inprocess import InProcessBroker
@@ -26,6 +27,7 @@ from engine.processes.verbs import VERBS, Verb
 from engine.runtime import Runtime
 
 log = logging.getLogger(__name__)
+away = Trouble(log, "the database is away; rows of a failed job wait for it")
 
 DRAIN_MILLISECONDS = 25_000
 OUTWARD_THREADS = 4  # they mostly wait
@@ -112,7 +114,8 @@ def insist_on_setting_aside(database: Database, lane: Lane, claims: Sequence[Cla
         try:
             with database.write() as tx:
                 set_aside(tx, lane.noun, claims)
+            away.over()
             return
-        except sa.exc.DBAPIError:
-            log.exception("the database is away; rows of a failed job wait for it")
+        except sa.exc.DBAPIError as error:
+            away.tell(error)
             threading.Event().wait(1)
