@@ -41,12 +41,16 @@ def rendered(email: str, starter: Compiled) -> Rendered:
     return render(artifact_of(email, starter), values_of(email, starter))
 
 
-@pytest.mark.parametrize("email", ["enquiry-02-co2", "order-confirmation", "shipping-notice"])
+@pytest.mark.parametrize("email", EMAILS)
 def test_an_email_of_the_starter_looks_as_it_did(email, starter):
     mail = rendered(email, starter)
 
     assert_golden(GOLDEN / f"{email}.html", mail.html)
     assert_golden(GOLDEN / f"{email}.txt", f"Subject: {mail.subject}\n\n{mail.text}")
+
+
+def test_every_golden_file_belongs_to_an_email():
+    assert {file.stem for file in GOLDEN.iterdir()} == set(EMAILS)
 
 
 @pytest.mark.parametrize("email", EMAILS)
