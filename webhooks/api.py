@@ -24,6 +24,7 @@ from engine.errors import DatabaseError
 from engine.events import NewEvent, record_events
 from engine.leads import NewLead, find_lead, save_leads
 from engine.log import Trouble
+from engine.render.fence import NotRendering
 from engine.runtime import Runtime
 from engine.schema import events, sends
 from engine.versions import live_rules
@@ -73,7 +74,7 @@ def pages(receiver: Receiver) -> Blueprint:
             return jsonify(error="the body is not JSON"), 400
         try:
             taken = take_event(receiver.runtime, facts, post_id=request.headers.get("webhook-id", ""))
-        except DatabaseError as error:
+        except (DatabaseError, NotRendering) as error:
             return jsonify(error=str(error)), 503
         except SQLAlchemyError as error:
             log.error("a post could not be stored: %s", type(error).__name__)

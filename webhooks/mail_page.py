@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.deliver.again import print_again
 from engine.errors import DatabaseError, RenderError
+from engine.render.fence import NotRendering
 from webhooks.receiver import Receiver
 from webhooks.unsubscribe import opened
 
@@ -27,7 +28,7 @@ def pages(receiver: Receiver) -> Blueprint:
         try:
             with receiver.runtime.database.read() as tx:
                 mail = print_again(tx, receiver.runtime, send.send_id)
-        except (SQLAlchemyError, DatabaseError):
+        except (SQLAlchemyError, DatabaseError, NotRendering):
             abort(503)
         except RenderError:
             abort(404)

@@ -14,8 +14,8 @@ from engine.compiler.workspace import Compiled, compile_workspace
 from engine.errors import UsageError, WorkspaceError
 from engine.render import library
 from engine.render.artifact import Artifact
+from engine.render.fence import render
 from engine.render.sample import sample_values
-from engine.render.wire import render
 
 
 @click.command("render")

@@ -12,6 +12,7 @@ from typing import Any
 from engine.compiler import plan, syntax
 from engine.compiler.attachments import Attachables
 from engine.compiler.reading import plain
+from engine.compiler.sender import Sender
 from engine.compiler.source import Node, Scalar
 from engine.compiler.steps import ways_of
 from engine.expressions.fields import LeadSchema
@@ -26,7 +27,7 @@ class Made:
     artifacts: Mapping[str, str]  # email → its hash in the cadence's brand
     attachables: Attachables
     leads: LeadSchema
-    senders: Mapping[str, plan.Sender | None]  # email → whom the cadence names
+    senders: Mapping[str, Sender | None]  # email → whom the cadence names
 
 
 def build_steps(steps: Sequence[syntax.Step], after: str | None, made: Made) -> list[plan.Step]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, TypeAdapter
 
+from engine.compiler.sender import Sender
 from engine.expressions.fields import EventSchema, LeadSchema
 from engine.spans import Span
 from engine.vocabulary import Late
@@ -53,15 +54,6 @@ class Attachment:
     media_type: str
     size: int  # bytes
     digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """Who a mail is from. `is_rep`: the lead's rep; this name and address while it has none."""
-
-    name: str
-    address: str
-    is_rep: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 
 from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings, Place
-from engine.compiler.plan import Sender
 from engine.compiler.reading import Section, plain, scalar_of, value_of
+from engine.compiler.sender import Sender
 from engine.compiler.senders import REP
 from engine.compiler.shapes_of_tables import BRAND, FONTS, IDENTITY
 from engine.compiler.source import Node

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.compiler.plan import Sender
+from engine.compiler.sender import Sender
 from engine.compiler.syntax import Cadence, Files
 
 REP = "rep"  # in the place of an identity: the lead's rep

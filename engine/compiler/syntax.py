@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from engine.compiler.diagnostics import Place
-from engine.compiler.plan import Between, Caps, Holidays, Rep, Sender, Timing, Window
+from engine.compiler.plan import Between, Caps, Holidays, Rep, Timing, Window
+from engine.compiler.sender import Sender
 from engine.compiler.source import Node, Scalar
 from engine.expressions.fields import EventSchema, LeadSchema
 from engine.spans import Span

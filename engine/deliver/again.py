@@ -6,7 +6,8 @@ Before: `webhooks.mail_page` opened the token. Printed anew from the same artifa
 from engine.database import Tx
 from engine.deliver.flights import spell_token, values_of
 from engine.deliver.load import load_sent
-from engine.render.wire import Rendered, render
+from engine.render.fence import render
+from engine.render.wire import Rendered
 from engine.runtime import Runtime
 from engine.versions import artifact, live_rules
 

@@ -23,7 +23,8 @@ from engine.expressions.values import parse_data
 from engine.leads import Lead
 from engine.render.artifact import Artifact
 from engine.render.context import values_for
-from engine.render.wire import render_wire
+from engine.render.fence import render_many
+from engine.render.wire import WireParts
 from engine.runtime import Runtime
 from engine.versions import Live
 from engine.vocabulary import Reason, Stream
@@ -39,37 +40,72 @@ class Ready:
     flight: Flight
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A send whose values are known, waiting for its words."""
+
+    send: Loaded
+    recipient: str
+    spelt: Spelt
+    artifact: Artifact
+    values: dict[str, Any]
+
+
 def write_flights(
     runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: Mapping[str, Artifact]
 ) -> tuple[list[Ready], list[tuple[Loaded, Reason]]]:
-    """Those that are ready, and those that cannot be sent, with the reason."""
-    ready: list[Ready] = []
-    unsendable: list[tuple[Loaded, Reason]] = []
-    for send in sends:
-        written = write_flight(runtime, live, send, artifacts)
-        if isinstance(written, Flight):
-            ready.append(Ready(send=send, flight=written))
-        else:
-            unsendable.append((send, written))
-    return ready, unsendable
+    """Those that are ready, and those that cannot be sent, with the reason. Raises NotRendering: then nothing can be said."""
+    begun = [begin_flight(runtime, live, send, artifacts) for send in sends]
+    words = iter(render_many([(draft.artifact, draft.values) for draft in begun if isinstance(draft, Draft)]))
+    written = [end_flight(runtime, draft, next(words)) if isinstance(draft, Draft) else draft for draft in begun]
+    pairs = list(zip(sends, written, strict=True))
+    return (
+        [Ready(send=send, flight=flight) for send, flight in pairs if isinstance(flight, Flight)],
+        [(send, reason) for send, reason in pairs if isinstance(reason, Reason)],
+    )
 
 
-def write_flight(runtime: Runtime, live: Live, send: Loaded, artifacts: Mapping[str, Artifact]) -> Flight | Reason:
+def begin_flight(runtime: Runtime, live: Live, send: Loaded, artifacts: Mapping[str, Artifact]) -> Draft | Flight | Reason:
+    """A flight where its message is stored already."""
     recipient = recipient_of(send, live)
     if isinstance(recipient, Reason):
         return recipient
     spelt = spell_token(runtime, send)
+    if send.stored:
+        return flight(runtime, send, recipient, spelt, send.stored)
     try:
-        message = send.stored or write(runtime, live, send, artifacts[send.artifact_hash or ""], spelt)
+        artifact = artifacts[send.artifact_hash or ""]
+        values = values_of(runtime, live, send, artifact, spelt)
     except (RenderError, ValueError, KeyError) as error:
-        log.error("a mail could not be written", extra={"facts": {"send": send.send_id, "email": send.email, "why": str(error)}})
-        return Reason.TEMPLATE_ERROR
+        return unwritten(send, error)
+    return Draft(send=send, recipient=recipient, spelt=spelt, artifact=artifact, values=values)
+
+
+def end_flight(runtime: Runtime, draft: Draft, words: WireParts | RenderError) -> Flight | Reason:
+    send = draft.send
+    if isinstance(words, RenderError):
+        return unwritten(send, words)
+    if send.attached is None:
+        return unwritten(send, RenderError("a file that goes with it is not in the database; `handraiser apply` puts it there"))
+    try:
+        message = write_message(headers_of(runtime, send, draft.artifact, draft.spelt, draft.values["rep"]), words, send.attached)
+    except ValueError as error:
+        return unwritten(send, error)
+    return flight(runtime, send, draft.recipient, draft.spelt, message)
+
+
+def flight(runtime: Runtime, send: Loaded, recipient: str, spelt: Spelt, message: bytes) -> Flight:
     return Flight(
         send_id=send.send_id,
         envelope_from=f"b+{spelt.in_address}@{runtime.settings.reply_domain}",
         recipient=recipient,
         message=message,
     )
+
+
+def unwritten(send: Loaded, error: Exception) -> Reason:
+    log.error("a mail could not be written", extra={"facts": {"send": send.send_id, "email": send.email, "why": str(error)}})
+    return Reason.TEMPLATE_ERROR
 
 
 def recipient_of(send: Loaded, live: Live) -> str | Reason:
@@ -91,14 +127,6 @@ def recipient_of(send: Loaded, live: Live) -> str | Reason:
 
 def spell_token(runtime: Runtime, send: Loaded) -> Spelt:
     return spell(runtime.tokens, send.send_id, send.artifact_hash)
-
-
-def write(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> bytes:
-    """Raises RenderError for a value that the template cannot bear, ValueError for one that no header can."""
-    if send.attached is None:
-        raise RenderError("a file that goes with it is not in the database; `handraiser apply` puts it there")
-    values = values_of(runtime, live, send, artifact, spelt)
-    return write_message(headers_of(runtime, send, artifact, spelt, values["rep"]), render_wire(artifact, values), send.attached)
 
 
 def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> dict[str, Any]:

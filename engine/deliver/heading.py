@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from engine.compiler.plan import Sender
+from engine.compiler.sender import Sender
 from engine.deliver.mime import MessageHeaders
 from engine.render.artifact import link_table_id
 from engine.tokens import SendToken, Tokens, in_address, in_url

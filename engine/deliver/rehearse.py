@@ -8,7 +8,7 @@ from engine.database import Tx
 from engine.deliver.flights import spell_token, values_of
 from engine.deliver.load import load_sends
 from engine.errors import RenderError
-from engine.render.wire import render
+from engine.render.fence import render
 from engine.runtime import Runtime
 from engine.versions import artifact, live_rules
 

@@ -25,6 +25,7 @@ from engine.deliver.load import Loaded, load_sends
 from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
 from engine.deliver.wire import NoAnswer, Outcome
 from engine.render.artifact import Artifact
+from engine.render.fence import PAUSE, NotRendering
 from engine.runtime import Runtime
 from engine.schema import bodies
 from engine.sql import insert
@@ -45,12 +46,18 @@ def deliver(runtime: Runtime, claims: list[Claim]) -> None:
 
 
 def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
-    """Deliver sends that this worker already holds. When that fails, those not yet marked are opened again for another try."""
+    """Deliver sends that this worker already holds. When that fails, those not yet marked are opened again for another try.
+
+    Where nothing can be rendered at all no row is at fault: they stay due, and this thread waits a moment.
+    """
     if not held:
         return
     crash.point("send-begun")
     try:
         deliver_held(runtime, held)
+    except NotRendering:
+        persist(runtime, lambda tx: put_back(tx, SEND, held))
+        sleep(PAUSE)
     except Exception:
         persist(runtime, lambda tx: set_aside(tx, SEND, held))
         raise

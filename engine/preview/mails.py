@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from engine.compiler.build import build_tables, default_brand
 from engine.compiler.diagnostics import Diagnostic
-from engine.compiler.plan import Sender, WorkspacePlan
+from engine.compiler.plan import WorkspacePlan
+from engine.compiler.sender import Sender
 from engine.compiler.senders import sender_in
 from engine.compiler.steps import emails_of
 from engine.compiler.syntax import Files
@@ -25,8 +26,8 @@ from engine.deliver.mime import write_message
 from engine.errors import RenderError, WorkspaceError
 from engine.render import library
 from engine.render.artifact import Artifact
+from engine.render.fence import NotRendering, render_wire
 from engine.render.sample import Leading, sample_values, samples_of
-from engine.render.wire import render_wire
 from engine.settings import Settings
 from engine.tokens import Tokens
 
@@ -137,7 +138,7 @@ def make_mail(name: Name, artifact: Artifact | None, diagnostics: Sequence[Diagn
     if artifact is not None:
         try:
             written = workspace.write(artifact, name.sample)
-        except (WorkspaceError, RenderError, ValueError) as error:
+        except (WorkspaceError, RenderError, NotRendering, ValueError) as error:
             why = str(error)
     elif not diagnostics:
         why = "this mail cannot be compiled until the errors elsewhere in the workspace are put right"

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal
 
-from engine.compiler.plan import Sender
+from engine.compiler.sender import Sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,10 @@ class Artifact:
     text: str
     links: tuple[Link, ...]
     is_mjml: bool = False
+
+    def __hash__(self) -> int:
+        """Of one text, whose hash Python keeps: artifacts are looked up for every mail."""
+        return hash(self.html)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)

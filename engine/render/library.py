@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import TemplateSyntaxError
 from markupsafe import Markup
 
-from engine.compiler.plan import Sender
+from engine.compiler.sender import Sender
 from engine.compiler.senders import names_of, sender_of
 from engine.render.artifact import Artifact
 from engine.render.email_file import EmailFile, read_email_file

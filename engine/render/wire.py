@@ -102,7 +102,7 @@ def fill(templates: Templates, values: dict[str, Any], artifact: Artifact) -> li
             filled.insert(1, html_afresh(templates.html, values, escaped))
         else:
             filled.insert(1, "".join(templates.html.root_render_func(context)))
-    except (RenderError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except Exception as error:  # a filter may raise anything over a value that it was not made for
         # Python's own messages may hold a person's data, ours and Jinja's do not.
         told = str(error) if isinstance(error, RenderError | TemplateError) else f"a value does not fit ({type(error).__name__})"
         raise RenderError(f'the email "{artifact.email}" cannot be written for this person: {told}') from error

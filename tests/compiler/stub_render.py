@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from engine.compiler.plan import Sender
+from engine.compiler.sender import Sender
 from engine.render.artifact import Artifact, Link
 
 

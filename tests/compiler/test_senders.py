@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.compiler.plan import EmailStep, Sender
+from engine.compiler.plan import EmailStep
+from engine.compiler.sender import Sender
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.deliver.heading import Spelt, headers_for
 from engine.render import library

@@ -22,7 +22,6 @@ from engine.compiler.plan import (
     Promptness,
     Rep,
     ScoringModel,
-    Sender,
     Timing,
     Topic,
     Window,
@@ -30,6 +29,7 @@ from engine.compiler.plan import (
     structure_hash_of,
     to_json,
 )
+from engine.compiler.sender import Sender
 from engine.database import Database, Tx
 from engine.deliver.channel import Timeouts
 from engine.deliver.send import deliver_begun

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from engine.claim import SEND, take_due
 from engine.clock import VirtualClock
-from engine.compiler.plan import Offer, Sender
+from engine.compiler.plan import Offer
+from engine.compiler.sender import Sender
 from engine.database import Database, Tx
 from engine.deliver.load import load_sends
 from engine.deliver.record import record_unsendable, settle_lost

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.compiler.plan import Sender
+from engine.compiler.sender import Sender
 from engine.errors import RenderError
 from engine.render.artifact import Artifact, Link
 from engine.render.context import values_for

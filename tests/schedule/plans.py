@@ -19,7 +19,6 @@ from engine.compiler.plan import (
     RaiseStep,
     Rep,
     ScoringModel,
-    Sender,
     SetStep,
     SplitStep,
     Step,
@@ -31,6 +30,7 @@ from engine.compiler.plan import (
     Window,
     WorkspacePlan,
 )
+from engine.compiler.sender import Sender
 from engine.database import Tx
 from engine.expressions.fields import EventSchema, Field, FieldType, LeadSchema
 from engine.render.artifact import Artifact

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from engine.claim import Claim
 from engine.clock import VirtualClock
-from engine.compiler.plan import Sender
+from engine.compiler.sender import Sender
 from engine.database import Database
 from engine.render.artifact import Artifact, Link, link_table_id
 from engine.runtime import Runtime

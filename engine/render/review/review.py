@@ -20,12 +20,13 @@ from engine.compiler.senders import sender_of
 from engine.compiler.syntax import Email
 from engine.errors import RenderError, WorkspaceError
 from engine.render.artifact import Artifact
+from engine.render.fence import render
 from engine.render.review.mail import TOKEN, TRACK, UNSUBSCRIBE, Finding, Home, Mail
 from engine.render.review.places import Files
 from engine.render.review.rules import faults_of
 from engine.render.sample import USUAL_SAMPLE, sample_values, samples_of
 from engine.render.skeleton import Skeleton
-from engine.render.wire import Rendered, render
+from engine.render.wire import Rendered
 
 # An artifact has these many times over, and they are the same in all that is looked at: put in before, they cost nothing.
 SETTLED = {"{{ track }}": TRACK, "{{ token }}": TOKEN, "{{ unsubscribe_url }}": UNSUBSCRIBE}

@@ -1,0 +1,275 @@
+"""Renders behind a fence: in children that are ended when a mail loops or grows, at the cost of that mail alone.
+
+Before: whoever has an artifact and a person's values: the send, the preview, `check`, the page of a mail. After: the same parts
+as `engine.render.wire` makes in this process. The first mail starts a child; another is started only when one has to be
+waited for, so nobody waits long behind a mail that loops.
+"""
+
+import atexit
+import logging
+import os
+import re
+import struct
+import threading
+import time
+from binascii import a2b_qp
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pickle import PicklingError
+from typing import Any
+
+from engine.errors import HandraiserError, RenderError
+from engine.render.artifact import Artifact
+from engine.render.child import USUAL, Brand, CannotStart, Child, Ended, Limits
+from engine.render.frames import Answered, Asked, pack, read_answers, write_asked
+from engine.render.quoted import quote_piece
+from engine.render.sandbox import checked_url
+from engine.render.wire import Rendered, WireParts, one_line
+
+MOST_CHILDREN = 8
+PATIENCE = 0.05  # seconds of waiting for a child before another is started
+PAUSE = 5.0  # seconds after a child did not come up before the next is tried
+MOST_FORMS = 128  # artifacts in a brand that a child holds ready
+MOST_MAILS = 64  # in a batch
+LARGEST_BATCH = 16 * 1024 * 1024
+LARGEST_VALUES = 8 * 1024 * 1024
+TRIES = 2  # at a mail over which a child ended by itself: perhaps the machine had no memory left for anybody
+MOST_ENDS = 5  # of children in a row over no mail at all
+
+NEWLINE = ord("\n")
+
+log = logging.getLogger(__name__)
+Written = WireParts | RenderError
+
+
+class NotRendering(HandraiserError, RuntimeError):
+    """No child comes up, so that nothing can be rendered: nobody's mail is at fault, and it can be tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A mail to be rendered. `packed`: its values but for the brand, and for `seal`, which stays here."""
+
+    artifact: Artifact
+    brand: Brand
+    packed: bytes
+    seal: Callable[[str], str]
+
+
+class Fence:
+    """The children of this process."""
+
+    def __init__(self, limits: Limits = USUAL) -> None:
+        self.limits = limits
+        self._changed = threading.Condition()
+        self.idle: list[Child] = []
+        self._running = 0
+        self._not_before = 0.0
+        self._why: str | None = None
+
+    def render_many(self, mails: Sequence[tuple[Artifact, Mapping[str, Any]]]) -> list[Written]:
+        """What `wire.render_wire` makes of each, or why there is nothing. Raises NotRendering."""
+        drafts = [draft(artifact, values) for artifact, values in mails]
+        written: dict[int, Written] = {at: one for at, one in enumerate(drafts) if isinstance(one, RenderError)}
+        waiting = {at: one for at, one in enumerate(drafts) if isinstance(one, Draft)}
+        ends: Counter[int] = Counter()
+        while waiting:
+            batch = next_batch(waiting)
+            try:
+                answers = self._ask({at: waiting[at] for at in batch})
+            except Ended as ended:
+                blamed = batch[ended.number - 1] if ended.number else -1
+                ends[blamed] += 1
+                if ends[-1] > MOST_ENDS:
+                    raise NotRendering("the process that renders ends again and again") from ended
+                if blamed < 0 or not (ended.overtime or ends[blamed] >= TRIES):
+                    continue
+                answers = {blamed: self._stopped(waiting[blamed].artifact, ended)}
+            written |= answers
+            for at in answers:
+                del waiting[at]
+        return [written[at] for at in range(len(mails))]
+
+    def render_wire(self, artifact: Artifact, values: Mapping[str, Any]) -> WireParts:
+        """One mail as it is sent. Raises RenderError, or NotRendering."""
+        written = self.render_many([(artifact, values)])[0]
+        if isinstance(written, RenderError):
+            raise written
+        return written
+
+    def render(self, artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
+        """One mail as text. Raises RenderError, or NotRendering."""
+        parts = self.render_wire(artifact, values)
+        return Rendered(subject=parts.subject, html=decoded(parts.html_qp), text=decoded(parts.text_qp))
+
+    def _ask(self, drafts: Mapping[int, Draft]) -> dict[int, Written]:
+        """Raises Ended."""
+        with self._child() as child:
+            frame = child.ask(write_asked(request(child, drafts.values())), len(drafts))
+            try:
+                answers = list(zip(drafts.items(), read_answers(frame), strict=True))
+            except (ValueError, TypeError, struct.error) as error:
+                raise Ended(0, 0) from error
+            return {at: finished(child.nonce, one, answer) for (at, one), answer in answers}
+
+    def _stopped(self, artifact: Artifact, ended: Ended) -> RenderError:
+        took = f"took more than {self.limits.cpu_seconds:g} seconds" if ended.overtime else "ended the process that renders"
+        return RenderError(f'the email "{artifact.email}" cannot be written for this person: it {took}')
+
+    @contextmanager
+    def _child(self) -> Iterator[Child]:
+        """A child for the caller alone. After an error it is ended and not used again."""
+        child = self._take()
+        try:
+            yield child
+        except BaseException:
+            child.end()
+            self._give_back(None)
+            raise
+        self._give_back(child)
+
+    def _take(self) -> Child:
+        with self._changed:
+            if not self.idle and self._running:
+                self._changed.wait_for(lambda: self.idle, PATIENCE if self._running < MOST_CHILDREN else None)
+            if self.idle:
+                return self.idle.pop()
+            if self._why and time.monotonic() < self._not_before:
+                raise NotRendering(self._why)
+            self._running += 1
+        return self._start()
+
+    def _start(self) -> Child:
+        try:
+            child = Child(self.limits)
+        except CannotStart as error:
+            self._failed(str(error))
+            raise NotRendering(f"no mail can be rendered, because the process for it does not start: {error}") from error
+        if self._why:
+            log.warning("mail is rendered again")
+        self._why = None
+        return child
+
+    def _failed(self, why: str) -> None:
+        """Said once, not at every try."""
+        with self._changed:
+            self._running -= 1
+            self._changed.notify()
+            if self._why is None:
+                log.error("no mail goes out: the process that renders it does not start", extra={"facts": {"why": why}})
+            self._why, self._not_before = why, time.monotonic() + PAUSE
+
+    def _give_back(self, child: Child | None) -> None:
+        with self._changed:
+            if child is None:
+                self._running -= 1
+            else:
+                self.idle.append(child)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End the children that nobody uses. A mail after that starts another."""
+        with self._changed:
+            ended, self.idle = self.idle, []
+            self._running -= len(ended)
+        for child in ended:
+            child.end()
+
+    def leave(self) -> None:
+        """In a forked process: the children are the parent's."""
+        for child in self.idle:
+            child.leave()
+        self.__init__(self.limits)  # type: ignore[misc]
+
+
+def draft(artifact: Artifact, values: Mapping[str, Any]) -> Draft | RenderError:
+    plain = {name: value for name, value in values.items() if name not in ("brand", "seal")}
+    try:
+        packed = pack(plain)
+        if len(packed) > LARGEST_VALUES:
+            raise PicklingError(f"its values are larger than {LARGEST_VALUES // 1024 // 1024} MB")
+    except (PicklingError, RecursionError) as error:
+        return RenderError(f'the email "{artifact.email}" cannot be written for this person: {error}')
+    return Draft(artifact=artifact, brand=values["brand"], packed=packed, seal=values["seal"])
+
+
+def next_batch(waiting: Mapping[int, Draft]) -> list[int]:
+    """As many as go together, in order."""
+    batch: list[int] = []
+    size = 0
+    for at, one in waiting.items():
+        size += len(one.packed)
+        if batch and (size > LARGEST_BATCH or len(batch) == MOST_MAILS):
+            break
+        batch.append(at)
+    return batch
+
+
+def request(child: Child, drafts: Collection[Draft]) -> Asked:
+    """The batch as this child can read it: artifacts and brands that it has not met go along, once."""
+    wanted = {(one.artifact, id(one.brand)): one for one in drafts}
+    forget = len(child.forms) + len(wanted) > MOST_FORMS
+    if forget:
+        child.forms.clear()
+    new = {}
+    for form, one in wanted.items():
+        if form not in child.forms:
+            number = len(child.forms)
+            child.forms[form] = number, one.brand
+            new[number] = one.artifact.to_json(), pack(one.brand)
+    mails = [(child.forms[one.artifact, id(one.brand)][0], one.packed) for one in drafts]
+    return Asked(forget=forget, forms=new, mails=mails)
+
+
+def finished(nonce: str, one: Draft, answer: Answered | str) -> Written:
+    """The child's answer, taken for what it is: text that a template wrote."""
+    if isinstance(answer, str):
+        return RenderError(answer)
+    try:
+        sealed = [one.seal(checked_url(address)) for address in answer.addresses]
+    except RenderError as error:
+        return error
+    pattern = (broken_stand_in if one.artifact.is_mjml else stand_in)(nonce)
+    return WireParts(
+        subject=one_line(answer.subject),
+        text_qp=put_in(sealed, stand_in(nonce), answer.text_qp),
+        html_qp=put_in(sealed, pattern, answer.html_qp),
+    )
+
+
+@lru_cache(MOST_CHILDREN)
+def stand_in(nonce: str) -> re.Pattern[bytes]:
+    """How `engine.render.behind` writes it where values are pieces by themselves."""
+    return re.compile(rb"sealed-%b-(\d+)-=\r\n" % nonce.encode())
+
+
+@lru_cache(MOST_CHILDREN)
+def broken_stand_in(nonce: str) -> re.Pattern[bytes]:
+    """The same in what was encoded as a whole: a soft line end may stand anywhere in it."""
+    soft = rb"(?:=\r\n)?"
+    letters = soft.join(re.escape(letter).encode() for letter in f"sealed-{nonce}-")
+    return re.compile(rb"%b((?:%b\d)+)%b-%b" % (letters, soft, soft, soft))
+
+
+def put_in(sealed: Sequence[str], pattern: re.Pattern[bytes], body: bytes) -> bytes:
+    """The body with the sealed addresses where their stand-ins are, each a piece by itself."""
+
+    def piece(found: re.Match[bytes]) -> bytes:
+        at_line_start = found.start() == 0 or body[found.start() - 1] == NEWLINE
+        number = int(found[1].replace(b"=\r\n", b""))
+        return (b"" if at_line_start else b"=\r\n") + quote_piece(sealed[number]).encode("ascii")
+
+    return pattern.sub(piece, body) if sealed else body
+
+
+def decoded(body: bytes) -> str:
+    return a2b_qp(body).decode("utf-8").replace("\r\n", "\n")
+
+
+FENCE = Fence()
+render, render_wire, render_many = FENCE.render, FENCE.render_wire, FENCE.render_many
+atexit.register(FENCE.close)
+os.register_at_fork(after_in_child=FENCE.leave)
