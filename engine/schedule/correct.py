@@ -17,6 +17,8 @@ from engine.schedule.counterparts import counterparts
 from engine.schedule.endings import compiled_or_none, conditions_of
 from engine.versions import artifact, cadence_plan
 
+OF_THE_MAIL = frozenset({"artifact", "attach"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
@@ -60,7 +62,8 @@ def correct(tx: Tx, version_id: int, people: int, new: CadencePlan | None, copie
     kept = {mail.email: why for mail in mails_of(old) if (why := why_kept(tx, old, mail, copies))}
     twins = {} if new is None else twins_of(old, new)
     corrected = old if new is None else replace(old, **copy_of(new, COPY))
-    steps = tuple(step if is_kept(step, kept) else corrected_step(step, twins, old.brand, copies) for step in old.steps)
+    digests = {mail.email: copies.digests.get((mail.email, old.brand), mail.artifact) for mail in mails_of(old)}
+    steps = tuple(corrected_step(step, twins.get(step.id), digests, kept) for step in old.steps)
     return Correction(
         version_id=version_id,
         people=people,
@@ -107,14 +110,12 @@ def email_of(step: Step) -> str | None:
     return step.email if isinstance(step, EmailStep) else None
 
 
-def is_kept(step: Step, kept: Collection[str]) -> bool:
-    return isinstance(step, EmailStep) and step.email in kept
-
-
-def corrected_step(step: Step, twins: Mapping[str, Step], brand: str, copies: Copies) -> Step:
-    corrected = replace(step, **copy_of(twins[step.id], COPY_OF_STEPS)) if step.id in twins else step
-    if isinstance(corrected, EmailStep) and isinstance(step, EmailStep):
-        return replace(corrected, artifact=copies.digests.get((step.email, brand), step.artifact))
+def corrected_step(step: Step, twin: Step | None, digests: Mapping[str, str], kept: Collection[str]) -> Step:
+    """Of a mail that keeps its copy, all but that: who pretends to send it means everybody."""
+    keeps = email_of(step) in kept
+    corrected = replace(step, **copy_of(twin, COPY_OF_STEPS - OF_THE_MAIL if keeps else COPY_OF_STEPS)) if twin else step
+    if isinstance(corrected, EmailStep) and not keeps:
+        return replace(corrected, artifact=digests[corrected.email])
     return corrected
 
 

@@ -100,6 +100,16 @@ def test_copy_that_the_older_version_cannot_use_is_kept_from_it_and_the_plan_say
         assert (change.corrected, theirs(tx)) == (0, old)
 
 
+def test_shadow_reaches_also_those_who_keep_the_old_copy_of_a_mail(sqlite_database: Database):
+    with sqlite_database.write() as tx:
+        put(tx, cadence(*chain(LINKED_MAIL, UNTIL_CLICKED)), LINKED)
+        enrolled(tx)
+
+        put(tx, cadence(replace(mail(CORRECTED, "9 days"), shadow=True)), CORRECTED)
+
+        assert theirs(tx) == cadence(*chain(replace(LINKED_MAIL, shadow=True), UNTIL_CLICKED))
+
+
 def mail(made: Artifact, when: str = "1 day"):
     return replace(email(made.email, at(when)), artifact=made.hash)
 
