@@ -1,5 +1,5 @@
 """`GET /health`: whether this process can take in what the world says. Asks no database: it serves clicks without one. The broker
-is asked, for a second at most: what is taken in waits for it.
+is asked, and waited for two seconds at most: what is taken in waits for it.
 
 For load balancers and people. 503 only when the journal cannot keep anything, so that another process gets the traffic.
 """

@@ -16,7 +16,7 @@ def is_in_process(url: str) -> bool:
 
 
 def broker_answers(url: str) -> bool | None:
-    """Asked once, for a second at most. None: jobs stay in the process, and nothing can be away."""
+    """Asked once, with a second to connect and a second to answer. None: jobs stay in the process, and nothing can be away."""
     if is_in_process(url):
         return None
     redis = import_module("redis")  # costs a sixth of a second, which whoever has none need not wait
