@@ -17,8 +17,9 @@ from engine.compiler.plan import hash_of
 from engine.compiler.render_port import Known, TemplateProblem
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.installed import starter_folder
+from engine.languages import USUAL
 from engine.render import library
-from engine.render.artifact import Artifact
+from engine.render.artifact import Edition
 
 SIZES = (50, 100, 200)
 RUNS = 5
@@ -33,7 +34,7 @@ class Ready:
     """A renderer that compiles each email once and then has it."""
 
     def __init__(self) -> None:
-        self.artifacts: dict[tuple[str, str], Artifact] = {}
+        self.editions: dict[tuple[str, str], Edition] = {}
 
     def email_names(self, workspace: Path) -> Sequence[str]:
         return library.email_names(workspace)
@@ -44,11 +45,12 @@ class Ready:
         brands: Mapping[str, Mapping[str, object]],
         wanted: Collection[tuple[str, str]],
         known: Known | None = None,
-    ) -> tuple[dict[tuple[str, str], Artifact], Sequence[TemplateProblem]]:
-        missing = [each for each in wanted if each not in self.artifacts]
-        made, problems = library.compile_emails(workspace, brands, missing, known)
-        self.artifacts |= made
-        return {each: self.artifacts[each] for each in wanted if each in self.artifacts}, problems
+        language: str = USUAL,
+    ) -> tuple[dict[tuple[str, str], Edition], Sequence[TemplateProblem]]:
+        missing = [each for each in wanted if each not in self.editions]
+        made, problems = library.compile_emails(workspace, brands, missing, known, language)
+        self.editions |= made
+        return {each: self.editions[each] for each in wanted if each in self.editions}, problems
 
     review_emails = staticmethod(library.review_emails)
 

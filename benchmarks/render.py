@@ -47,15 +47,15 @@ def main(emails: list[str]) -> None:
     brands = {path.stem: plain(path) for path in (WORKSPACE / "templates/brands").glob("*.yaml")}
     brand = next(iter(brands))
     began = time.perf_counter()
-    artifacts, problems = compile_emails(WORKSPACE, brands, [(email, brand) for email in emails])
+    editions, problems = compile_emails(WORKSPACE, brands, [(email, brand) for email in emails])
     compile_ms = (time.perf_counter() - began) * 1000 / max(len(emails), 1)
     if problems:
         sys.exit("\n".join(f"{problem.file}:{problem.line}: {problem.message}" for problem in problems))
     print(f"{conditions()}; microseconds a recipient,")
     print(f"median of {ROUNDS} rounds of {MAILS} mails (EmailMessage: {SLOW_MAILS}); compiled once in {compile_ms:.0f} ms\n")
     print(f"{'email':24}{'message':>10}{'plain':>9}{'wire form':>11}{'headers':>9}{'in all':>9}{'EmailMessage':>14}{'times':>7}")
-    for (email, _), artifact in artifacts.items():
-        print(row(email, artifact, [person(email, brands[brand], number) for number in range(MAILS)]))
+    for (email, _), edition in editions.items():
+        print(row(email, edition.plain, [person(email, brands[brand], number) for number in range(MAILS)]))
 
 
 def row(email: str, artifact: Artifact, people: list[dict[str, Any]]) -> str:

@@ -85,7 +85,7 @@ def prepare(folder: Path, mails: int) -> Workspace:
         apply_plan(tx, compiled.plan, compiled.artifacts)
         cadence = next(cadence for cadence in compiled.plan.cadences if cadence.name == CADENCE)
         first = next(step for step in cadence.steps if isinstance(step, EmailStep))
-        fill(tx, workspace.tokens, first, compiled.artifacts[first.artifact], mails)
+        fill(tx, workspace.tokens, first, compiled.artifacts[first.copy.plain], mails)
     return workspace
 
 

@@ -28,6 +28,7 @@ from engine.compiler.plan import (
     WaitStep,
     WebhookStep,
 )
+from engine.conditions import language_of
 from engine.database import Tx
 from engine.deliver.compose import TouchMail, send_rows_for_touches
 from engine.deliver.send import deliver_begun
@@ -37,7 +38,7 @@ from engine.posts.ask import NewPost, write_posts
 from engine.prepared import Prepared
 from engine.runtime import Runtime
 from engine.schedule.courses import course
-from engine.schedule.draw import arm_named, draw
+from engine.schedule.draw import arm_named, draw, pick
 from engine.schedule.endings import WayOut, compiled_or_none, holds
 from engine.schedule.enter import Enters, enter_cadences
 from engine.schedule.late import Verdict, days_late, judge, on_time
@@ -166,13 +167,15 @@ def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
     if opening > reached.now:  # we come late, after an outage or a backlog, and the window has closed
         return Waits(touch_id=touch.id, until=opening, reason=Reason.WINDOW)
     days = days_late(on_time(touch.due_at, late_by, reached.now), reached.now, passage.zone) if verdict == Verdict.SHIFT else 0
-    plan = reached.course.plan
+    plan, own = reached.course.plan, language_of(lead, live.policy)
+    version = pick(step.copy, email=step.email, lead_key=lead.key, language=own, had=reached.arm)
     return TouchMail(
         touch_id=touch.id,
         lead=lead,
         topic=plan.topic,
         email=step.email,
-        artifact_hash=step.artifact,
+        version=version,
+        arm=version.arm if step.copy.arms else None,
         is_shadow=plan.shadow or step.shadow,
         moves_by=days,
     )

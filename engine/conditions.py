@@ -21,6 +21,7 @@ from engine.expressions.sql import holds_in_sql
 from engine.expressions.sql_values import Columns, Moment
 from engine.expressions.sql_words import POSTGRES, SQLITE
 from engine.expressions.tree import Happened, Node, deep_leaves
+from engine.languages import FIELD
 from engine.leads import Lead, consents_of
 from engine.prepared import Prepared
 from engine.schema import consents, events, leads, scores
@@ -98,6 +99,12 @@ def lead_values(lead: Lead) -> dict[str, object]:
 def zone_of(lead: Lead, policy: Policy) -> ZoneInfo:
     """Where the lead's days begin: its own zone, or the workspace's, also where this machine does not know the lead's."""
     return known_zone(lead.zone or policy.zone) or zone(policy.zone)
+
+
+def language_of(lead: Lead, policy: Policy) -> str | None:
+    """What the lead's field `language` says, in whatever spelling; None: nothing, or leads.yaml has no such field."""
+    found = lead.fields.get(FIELD)
+    return found if isinstance(found, str) and policy.lead_schema.field(FIELD) is not None else None
 
 
 @lru_cache(maxsize=1024)

@@ -10,12 +10,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from engine.compiler.plan import RaiseStep, SplitStep, Step, TaskStep
+from engine.compiler.plan import EmailStep, RaiseStep, SplitStep, Step, TaskStep
 from engine.conditions import gather_facts
 from engine.database import Tx
 from engine.expressions.condition import Condition
 from engine.expressions.facts import Facts
 from engine.leads import Lead, consents_of, load_leads
+from engine.schedule.arms_had import arms_had
 from engine.schedule.courses import course
 from engine.schedule.endings import WayOut, compiled_or_none, conditions_of, pending_events, way_out
 from engine.schedule.next_step import Course, Passage
@@ -30,7 +31,7 @@ from engine.vocabulary import Consent
 class Reached:
     """A due touch with all that its step may want to know. `facts` None: nobody asks for them.
 
-    `arm`: the one that the lead drew at this split in an earlier passage.
+    `arm`: the one that the lead drew at this split in an earlier passage, or in which it got this email before.
     """
 
     touch: TouchRow
@@ -54,7 +55,7 @@ def look(tx: Tx, rows: Sequence[TouchRow], live: Live) -> list[Reached]:
     consents = {topic: consents_of(tx, people, topic) for topic in {way.plan.topic for way in courses.values()}}
     facts = gather(tx, rows, courses, people, live)
     reps = assign_reps(tx, rows, courses, people, facts, live)
-    arms = earlier_arms(tx, rows, courses)
+    arms = earlier_arms(tx, rows, courses) | arms_of_mails(tx, rows, courses)
     found = []
     for row in rows:
         way = courses[row.version_id]
@@ -133,6 +134,14 @@ def earlier_arms(tx: Tx, rows: Sequence[TouchRow], courses: Mapping[int, Course]
     """By touch, which arm the lead drew when it came to this split in an earlier passage, last."""
     again = [row.id for row in rows if row.passage > 1 and isinstance(courses[row.version_id].steps.get(row.step_id), SplitStep)]
     return {row.id: row.arm for row in tx.run(DRAWN_BEFORE, {"ids": again})} if again else {}
+
+
+def arms_of_mails(tx: Tx, rows: Sequence[TouchRow], courses: Mapping[int, Course]) -> dict[int, str]:
+    """By touch, the arm in which the lead got this email before; asked for emails alone that have arms."""
+    steps = ((row, courses[row.version_id].steps.get(row.step_id)) for row in rows)
+    asked = [(row, step.email) for row, step in steps if isinstance(step, EmailStep) and step.copy.arms]
+    had = arms_had(tx, {row.lead_id for row, _ in asked}) if asked else {}
+    return {row.id: arm for row, email in asked if (arm := had.get((row.lead_id, email)))}
 
 
 _this, _earlier, _passage, _before = touches.alias(), touches.alias(), enrolments.alias(), enrolments.alias()

@@ -207,10 +207,10 @@ cadences = Table(
 )
 
 emails = Table(
-    "emails",  # which artifact a transactional email uses now
+    "emails",  # which copy a transactional email uses now
     metadata,
     Column("name", Name, primary_key=True),
-    Column("artifact_hash", Hash, ForeignKey("artifacts.hash"), nullable=False),
+    Column("copy", Text, nullable=False),  # a Copy, see engine.compiler.copies
 )
 
 leads = Table(
@@ -315,6 +315,8 @@ sends = Table(
     Column("handoff_id", Id, ForeignKey("handoffs.id")),
     Column("email", Name, nullable=False),
     Column("artifact_hash", Hash),  # NULL for internal mail, which is not compiled
+    Column("language", String(8)),  # of that artifact
+    Column("arm", Name),  # which one was drawn; NULL: the email had no variants
     Column("offer", Name),
     Column("is_shadow", Boolean, nullable=False, default=False),  # was asked for in shadow, and so never leaves
     *claim_columns("ready"),

@@ -5,10 +5,12 @@ again only when a newer row is there.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
+from engine.compiler.copies import Copy
 from engine.compiler.plan import Assignment, CadencePlan, Offer, Policy, ScoringModel, from_json
 from engine.database import Tx
 from engine.errors import DatabaseError
@@ -95,7 +97,12 @@ def artifact(tx: Tx, artifact_hash: str) -> Artifact:
 _artifacts: dict[str, Artifact] = {}
 
 
-def transactional_artifact(tx: Tx, email: str) -> str | None:
-    """The hash of the artifact that this transactional email uses now."""
-    found: str | None = tx.run(sa.select(emails.c.artifact_hash).where(emails.c.name == email)).scalar()
-    return found
+def transactional_copy(tx: Tx, email: str) -> Copy | None:
+    """The copy that this transactional email uses now."""
+    found: str | None = tx.run(sa.select(emails.c.copy).where(emails.c.name == email)).scalar()
+    return None if found is None else copy_in(found)
+
+
+@lru_cache(maxsize=256)
+def copy_in(text: str) -> Copy:
+    return from_json(Copy, text)

@@ -8,7 +8,9 @@ from itertools import count
 
 import sqlalchemy as sa
 
+from engine.compiler.copies import PLAIN, Copy, Version
 from engine.database import Tx
+from engine.languages import USUAL
 from engine.schema import (
     artifacts,
     cadence_versions,
@@ -29,6 +31,11 @@ from engine.vocabulary import Consent, EnrolmentState, Origin, Scope, SendState,
 SECRET = "a secret key that only the tests know: 0123456789"
 TOKENS = Tokens((SECRET,))
 serial = count(1)
+
+
+def plain_copy(digest: str) -> Copy:
+    """The copy of an email in one language and without variants."""
+    return Copy(language=USUAL, versions=(Version(language=USUAL, arm=PLAIN, artifact=digest),))
 
 
 def add_lead(tx: Tx, *, email: str | None = "", fields: dict[str, object] | None = None, **values: object) -> int:

@@ -138,8 +138,7 @@ def upgrade() -> None:
     op.create_table(
         "emails",
         sa.Column("name", sa.String(length=120), nullable=False),
-        sa.Column("artifact_hash", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(["artifact_hash"], ["artifacts.hash"], name=op.f("fk_emails_artifact_hash_artifacts")),
+        sa.Column("copy", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_emails")),
     )
     op.create_table(
@@ -408,6 +407,8 @@ def upgrade() -> None:
         sa.Column("handoff_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("email", sa.String(length=120), nullable=False),
         sa.Column("artifact_hash", sa.String(length=64), nullable=True),
+        sa.Column("language", sa.String(length=8), nullable=True),
+        sa.Column("arm", sa.String(length=120), nullable=True),
         sa.Column("offer", sa.String(length=120), nullable=True),
         sa.Column("is_shadow", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),

@@ -64,7 +64,7 @@ def find_artifact(email: str, brand: str | None, compiled: Compiled, plan: Works
     if email not in plan.emails:
         close = closest(email, plan.emails)
         raise UsageError(f'there is no email "{email}"' + (f'; did you mean "{close}"?' if close else ""))
-    wanted = brand or compiled.artifacts[plan.emails[email]].brand
+    wanted = brand or compiled.artifacts[plan.emails[email].plain].brand
     for artifact in compiled.artifacts.values():
         if (artifact.email, artifact.brand) == (email, wanted):
             return artifact

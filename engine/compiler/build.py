@@ -10,30 +10,31 @@ from typing import TypeAlias
 from engine.compiler import plan, syntax
 from engine.compiler.attachments import Attachables
 from engine.compiler.build_steps import Made, build_steps, text_of
+from engine.compiler.copies import Copy
 from engine.compiler.senders import sender_in
 from engine.compiler.steps import emails_of
-from engine.render.artifact import Artifact
+from engine.render.artifact import Edition
 from engine.vocabulary import Late, Reason
 
-Artifacts: TypeAlias = Mapping[tuple[str, str], Artifact]  # by email and brand
+Editions: TypeAlias = Mapping[tuple[str, str], Edition]  # by email and brand
 
 
-def build_plan(files: syntax.Files, artifacts: Artifacts, attachables: Attachables) -> plan.WorkspacePlan:
+def build_plan(files: syntax.Files, editions: Editions, attachables: Attachables) -> plan.WorkspacePlan:
     """The plan of a workspace without errors."""
-    brand, hashes = default_brand(files), {key: artifact.hash for key, artifact in artifacts.items()}
+    brand, copies = default_brand(files), {key: edition.copy for key, edition in editions.items()}
     tables = build_tables(files)
     return replace(
         tables,
-        policy=replace(tables.policy, promptness=dict(build_promptness(files, artifacts))),
-        cadences=tuple(build_cadence(cadence, files, brand, hashes, attachables) for cadence in files.cadences),
-        emails={email: digest for (email, own), digest in sorted(hashes.items()) if own == brand_of(email, brand, files)},
+        policy=replace(tables.policy, promptness=dict(build_promptness(files, editions))),
+        cadences=tuple(build_cadence(cadence, files, brand, copies, attachables) for cadence in files.cadences),
+        emails={email: copy for (email, own), copy in sorted(copies.items()) if own == brand_of(email, brand, files)},
     )
 
 
-def build_promptness(files: syntax.Files, artifacts: Artifacts) -> Iterator[tuple[str, plan.Promptness]]:
-    for (name, _), artifact in artifacts.items():
+def build_promptness(files: syntax.Files, editions: Editions) -> Iterator[tuple[str, plan.Promptness]]:
+    for (name, _), edition in editions.items():
         own = files.emails[name]
-        if artifact.stream == "transactional" and own.valid_for:
+        if edition.plain.stream == "transactional" and own.valid_for:
             yield name, plan.Promptness(valid_for=own.valid_for.value, late=own.late.value if own.late else Late.SKIP)
 
 
@@ -76,6 +77,7 @@ def build_policy(files: syntax.Files, brand: str) -> plan.Policy:
         event_emails={event: email.value for event, email in files.events.emails.items()},
         between=workspace.between.value,
         holidays=workspace.holidays,
+        language=workspace.language,
         webhooks={name: plan.Webhook(url=url.value) for name, url in workspace.webhooks.items()},
     )
 
@@ -124,12 +126,12 @@ def build_offer(offer: syntax.Offer) -> plan.Offer:
 
 
 def build_cadence(
-    cadence: syntax.Cadence, files: syntax.Files, brand: str, hashes: Mapping[tuple[str, str], str], attachables: Attachables
+    cadence: syntax.Cadence, files: syntax.Files, brand: str, copies: Mapping[tuple[str, str], Copy], attachables: Attachables
 ) -> plan.CadencePlan:
     own_brand = cadence.brand.value if cadence.brand else brand
-    digests = {email: digest for (email, of), digest in hashes.items() if of == brand_of(email, own_brand, files)}
+    own_copies = {email: copy for (email, of), copy in copies.items() if of == brand_of(email, own_brand, files)}
     senders = {email: sender_in(cadence, email, own_brand, files) for email in emails_of(cadence.steps)}
-    made = Made(digests, attachables, files.leads, senders)
+    made = Made(own_copies, attachables, files.leads, senders)
     return plan.CadencePlan(
         name=cadence.name,
         title=cadence.title,

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.compiler import plan, syntax
 from engine.compiler.attachments import Attachables
+from engine.compiler.copies import Copy
 from engine.compiler.reading import plain
 from engine.compiler.sender import Sender
 from engine.compiler.source import Node, Scalar
@@ -24,7 +25,7 @@ from engine.vocabulary import Late
 class Made:
     """What was made of the other files, for the steps that name it."""
 
-    artifacts: Mapping[str, str]  # email → its hash in the cadence's brand
+    copies: Mapping[str, Copy]  # by email, in the cadence's brand
     attachables: Attachables
     leads: LeadSchema
     senders: Mapping[str, Sender | None]  # email → whom the cadence names
@@ -71,7 +72,7 @@ def build_email(step: syntax.EmailStep, onward: str | None, made: Made) -> plan.
         id=step.id.value,
         timing=step.timing.value,
         email=step.email.value,
-        artifact=made.artifacts[step.email.value],
+        copy=made.copies[step.email.value],
         next=onward,
         attach=tuple(made.attachables[name.value].attachment for name in step.attach),
         valid_for=step.valid_for.value if step.valid_for else None,

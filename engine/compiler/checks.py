@@ -3,7 +3,7 @@
 Before: the files as written, and the emails that compiled. After: `engine.compiler.check` and `check_cadences` ask it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from engine.compiler.senders import REP
 from engine.compiler.steps import all_steps
 from engine.compiler.syntax import EnterStep, Files, Text, Written
 from engine.expressions.scope import Scope
-from engine.render.artifact import Artifact
+from engine.render.artifact import Artifact, Edition
 from engine.vocabulary import Stream
 
 # Which table knows the names whose absence has that code.
@@ -28,20 +28,24 @@ FOLDERS = {"E019": "templates/brands", "E039": "cadences"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emails:
-    """The emails there are: their names, and the artifacts of those that compile, by (name, brand)."""
+    """The emails there are: their names, and the editions of those that compile, by (name, brand)."""
 
     names: Collection[str]
-    artifacts: Mapping[tuple[str, str], Artifact]
+    editions: Mapping[tuple[str, str], Edition]
     are_complete: bool  # every wanted one compiled, so that the links are known too
 
     def streams(self) -> dict[str, str]:
-        return {name: artifact.stream for (name, _), artifact in self.artifacts.items()}
+        return {name: edition.plain.stream for (name, _), edition in self.editions.items()}
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """In each brand, language and arm."""
+        return (artifact for edition in self.editions.values() for artifact in edition.artifacts.values())
 
     def links(self) -> frozenset[str] | None:
         """The names of all links; None: not all are known."""
         if not self.are_complete:
             return None
-        return frozenset(link.name for artifact in self.artifacts.values() for link in artifact.links)
+        return frozenset(link.name for artifact in self.artifacts() for link in artifact.links)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,8 @@ TABLE: dict[str, Row] = {
     "E073": Row("a link to nowhere", "Write the address of the page that the words promise."),
     "E074": Row("a mail that nobody can answer", "Write from an address that is read, and let people answer."),
     "E075": Row("an offer in the way of the message", "Put it under the message and keep it under 30 % of the mail."),
+    # languages and variants
+    "E080": Row("not a language", "Write its two or three letters: en, de, fr."),
     # suspicious, yet it can run
     "W001": Row("a step that nobody reaches", "Move the step before the goal, or give the goal a condition."),
     "W002": Row("an email that nothing sends", "Use it in a cadence, or remove its folder."),

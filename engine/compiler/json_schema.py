@@ -116,6 +116,7 @@ PATTERNS: dict[Value, tuple[str, ...]] = {
     Value.MOMENT: (rf"({POINT}|{DATE})( *, *{CLOCK})?", "day 4", "2026-03-31"),
     Value.ZONE: (r"[A-Za-z0-9_+/-]+", "Europe/London", "America/New_York"),
     Value.COUNTRY: (r"[A-Za-z]{2}(-[A-Za-z0-9]{1,4})?", "GB", "GB-SCT", "DE-BY"),
+    Value.LANGUAGE: (r"[a-z]{2,3}", "en", "de"),
     Value.ADDRESS: (r"[^@ ]+@[^@ ]+", "dana@example.com"),
     Value.LINK: (r"https?://[^ ]+", "https://example.com/"),
     Value.CODE: (r"W[0-9]{3}", "W038"),

@@ -19,6 +19,7 @@ from engine.compiler.diagnostics import quote
 from engine.compiler.plan import Timing
 from engine.compiler.shapes_of_windows import WEEKDAYS
 from engine.expressions.values import parse_day
+from engine.languages import LANGUAGE
 from engine.spans import Span, parse_span
 from engine.vocabulary import Late
 
@@ -146,6 +147,12 @@ def parse_yes_no(text: str) -> bool:
     return text.lower() in ("yes", "true")
 
 
+def parse_language(text: str) -> str:
+    if not LANGUAGE.fullmatch(text):
+        raise Unusable(f"{quote(text)} is not a language; write its two or three letters: en, de, fr")
+    return text
+
+
 def number_kind(at_least: float | None = None) -> Kind[float]:
     """Numbers, not below a bound."""
 
@@ -210,6 +217,7 @@ def parse_unknown_consent(text: str) -> Literal["nurture", "hold"]:
     return "nurture" if choice_kind(("nurture", "hold")).parse(text) == "nurture" else "hold"
 
 
+LANGUAGE_CODE = Kind("E080", parse_language)
 TEXT = Kind("E011", parse_text, longest=50_000)
 NAME = Kind("E017", parse_name)
 CLOCK = Kind("E015", parse_clock)

@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, TypeAdapter
 
+from engine.compiler.copies import Copy
 from engine.compiler.sender import Sender
 from engine.expressions.fields import EventSchema, LeadSchema
+from engine.languages import USUAL
 from engine.spans import Span
 from engine.vocabulary import Late
 
@@ -67,7 +69,7 @@ class EmailStep:
     id: str
     timing: Timing
     email: str
-    artifact: str  # hash
+    copy: Copy
     next: str | None
     attach: tuple[Attachment, ...] = ()
     valid_for: Span | None = None
@@ -336,6 +338,7 @@ class Policy:
     holidays: Holidays = Holidays()
     webhooks: dict[str, Webhook] = field(default_factory=dict)
     promptness: dict[str, Promptness] = field(default_factory=dict)  # of transactional emails; without one, any lateness is borne
+    language: str = USUAL  # in which the plain files are written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,14 +401,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspacePlan:
-    """A whole workspace, compiled. `emails`: every email's artifact hash, by name (in its default brand)."""
+    """A whole workspace, compiled. `emails`: the copy of every email, by name (in the default brand)."""
 
     policy: Policy
     scoring: ScoringModel
     assignment: Assignment
     offers: tuple[Offer, ...]
     cadences: tuple[CadencePlan, ...]
-    emails: dict[str, str]
+    emails: dict[str, Copy]
 
 
 Planned = TypeVar("Planned")
@@ -439,7 +442,7 @@ def hash_of(value: object) -> str:
 COPY = frozenset({"title", "owner", "priority", "shadow"})
 NOT_STRUCTURE = COPY | {"on_change", "entries", "reentry"}
 COPY_OF_STEPS = frozenset(
-    {"artifact", "attach", "valid_for", "late", "shadow", "sender", "title", "note", "action", "owner", "because"}
+    {"copy", "attach", "valid_for", "late", "shadow", "sender", "title", "note", "action", "owner", "because"}
 )
 
 

@@ -28,6 +28,7 @@ from engine.compiler.shapes_of_windows import WINDOW
 from engine.compiler.source import Node, Scalar
 from engine.compiler.syntax import Text, Workspace, Written
 from engine.expressions.fields import BUILT_IN_FIELDS, Field, LeadSchema
+from engine.languages import USUAL
 
 USUAL_BETWEEN = Written(Between(), Place("workspace.yaml"))
 USUAL_CAPS = Caps(per_day=1, per_week=3, per_month=10)
@@ -61,6 +62,7 @@ def read_workspace(node: Node, findings: Findings) -> Workspace:
         holiday_fields=holiday_fields,
         between=read_between(section),
         webhooks=dict(read_webhooks(section)),
+        language=section.given("language", kinds.LANGUAGE_CODE, USUAL).value,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Protocol, TypeAlias
 
 from engine.compiler.diagnostics import Findings
 from engine.compiler.plan import WorkspacePlan
-from engine.render.artifact import Artifact
+from engine.languages import USUAL
+from engine.render.artifact import Edition
 
 # What templates may name: root → the names below it, None for any.
 Known: TypeAlias = Mapping[str, Collection[str] | None]
@@ -43,10 +44,11 @@ class Renderer(Protocol):
         brands: Mapping[str, Mapping[str, object]],
         wanted: Collection[tuple[str, str]],
         known: Known | None = None,
-    ) -> tuple[dict[tuple[str, str], Artifact], Sequence[TemplateProblem]]:
-        """The artifact of each wanted (email, brand) that compiles, and every problem of those that do not."""
+        language: str = USUAL,
+    ) -> tuple[dict[tuple[str, str], Edition], Sequence[TemplateProblem]]:
+        """The edition of each wanted (email, brand) that compiles, and every problem of those that do not."""
 
     def review_emails(
-        self, workspace: Path, plan: WorkspacePlan, artifacts: Mapping[tuple[str, str], Artifact], findings: Findings
+        self, workspace: Path, plan: WorkspacePlan, editions: Mapping[tuple[str, str], Edition], findings: Findings
     ) -> None:
         """Add what is wrong with the emails as they will look in an inbox."""

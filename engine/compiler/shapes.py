@@ -33,6 +33,7 @@ class Value(StrEnum):
     REENTRY = "re-entry"
     ZONE = "zone"
     COUNTRY = "country"
+    LANGUAGE = "language"
     ADDRESS = "address"
     LINK = "link"
     FILE = "file"

@@ -32,6 +32,7 @@ WORKSPACE = Record(
     name=needed(Value.TEXT, "Your company."),
     zone=K(Value.ZONE, "The time zone of leads whose own is not known. Default: UTC."),
     brand=K(Value.NAME, "A file of templates/brands/."),
+    language=K(Value.LANGUAGE, "In which the plain files are written. Default: en."),
     topics=needed(MapOf(Value.NAME, TOPIC), "What a reader can opt out of."),
     consent=K(CONSENT, "What the law and you want of consent."),
     caps=K(CAPS, "The most marketing mail to one person over all cadences. Default: 1, 3 and 10."),

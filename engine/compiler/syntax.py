@@ -14,6 +14,7 @@ from engine.compiler.plan import Between, Caps, Holidays, Rep, Timing, Window
 from engine.compiler.sender import Sender
 from engine.compiler.source import Node, Scalar
 from engine.expressions.fields import EventSchema, LeadSchema
+from engine.languages import USUAL
 from engine.spans import Span
 from engine.vocabulary import Late
 
@@ -214,6 +215,7 @@ class Workspace:
     holiday_fields: tuple[Text, ...]  # where `holidays` was told to look for a lead's country and region
     between: Written[Between]
     webhooks: Mapping[str, Text] = field(default_factory=dict)  # name → URL
+    language: str = USUAL  # in which the plain files are written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from engine.compiler.read_tests import read_script, read_tests
 from engine.compiler.render_port import Known, Renderer
 from engine.compiler.steps import emails_of
 from engine.compiler.syntax import Files
-from engine.render.artifact import Artifact
+from engine.render.artifact import Artifact, Edition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = N
     check_files(checks)
     tests, events = read_tests(checks), read_script(script, checks) if script else ()
     if plan := sound_plan(files, emails, attachables, findings):
-        render.review_emails(folder, plan, emails.artifacts, findings)
+        render.review_emails(folder, plan, emails.editions, findings)
     return replace(finish(plan, emails, attachables, tests, findings), script=events, files=files)
 
 
@@ -65,13 +65,13 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
     names = [name for name in render.email_names(folder) if is_usable(name, email_file(name), findings)]
     brands = {name: each.values for name, each in files.brands.items() if not findings.has_errors_in(each.place.file)}
     wanted = {(email, brand) for email, brand in wanted_emails(files, names) if brand in brands and email in names}
-    artifacts: dict[tuple[str, str], Artifact] = {}
+    editions: dict[tuple[str, str], Edition] = {}
     for known, group in by_known_names(files, wanted):
-        compiled, problems = render.compile_emails(folder, brands, group, known)
-        artifacts |= compiled
+        compiled, problems = render.compile_emails(folder, brands, group, known, files.workspace.language)
+        editions |= compiled
         for problem in problems:
             findings.add(problem.code, Place(problem.file, problem.line, problem.column), problem.message)
-    return Emails(names=names, artifacts=artifacts, are_complete=wanted == artifacts.keys() and bool(brands))
+    return Emails(names=names, editions=editions, are_complete=wanted == editions.keys() and bool(brands))
 
 
 def email_file(name: str) -> str:
@@ -114,7 +114,7 @@ def sound_plan(files: Files, emails: Emails, attachables: Attachables, findings:
     """None: there are errors."""
     if findings.has_errors:
         return None
-    return build_plan(files, emails.artifacts, attachables)
+    return build_plan(files, emails.editions, attachables)
 
 
 def finish(
@@ -125,7 +125,7 @@ def finish(
         return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
     return Compiled(
         plan=plan,
-        artifacts={artifact.hash: artifact for artifact in emails.artifacts.values()},
+        artifacts={artifact.hash: artifact for artifact in emails.artifacts()},
         diagnostics=findings.in_order(),
         attachments={each.attachment.digest: each.data for each in attachables.values()},
         tests=tests,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.claim import Claim
+from engine.compiler.copies import Version
 from engine.database import Tx
 from engine.leads import Lead
 from engine.prepared import PreparedInsert
@@ -24,7 +25,8 @@ class TouchMail:
     lead: Lead
     topic: str
     email: str
-    artifact_hash: str
+    version: Version
+    arm: str | None  # which one was drawn; None: the email has no variants
     is_shadow: bool
     moves_by: int = 0
 
@@ -41,7 +43,8 @@ def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str)
 def send_row(tx: Tx, mail: TouchMail, worker_id: str) -> tuple[object, ...]:
     """The values of `NEW_SENDS`."""
     of_lead = (mail.topic, mail.lead.id, mail.lead.address_key)
-    of_mail = (mail.touch_id, mail.email, mail.artifact_hash, mail.is_shadow)
+    version = mail.version
+    of_mail = (mail.touch_id, mail.email, version.artifact, version.language, mail.arm, mail.is_shadow)
     claimed = (SendState.CLAIMED.value, tx.now, 1, 1, worker_id)
     return (f"touch:{mail.touch_id}", Stream.MARKETING.value, *of_lead, *of_mail, *claimed, 0, 0, tx.now)
 
@@ -49,7 +52,8 @@ def send_row(tx: Tx, mail: TouchMail, worker_id: str) -> tuple[object, ...]:
 NEW_SENDS = PreparedInsert(
     sends,
     (
-        "source", "stream", "topic", "lead_id", "address_key", "touch_id", "email", "artifact_hash", "is_shadow",
+        "source", "stream", "topic", "lead_id", "address_key", "touch_id", "email", "artifact_hash", "language",
+        "arm", "is_shadow",
         "state", "due_at", "epoch", "claims", "worker_id", "attempts", "unknowns", "created_at",
     ),
     unless=("source",),

@@ -10,12 +10,16 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from engine.compiler.copies import Copy, Version
+from engine.conditions import language_of
 from engine.database import Tx
 from engine.deliver.offers import pick_offer
-from engine.leads import load_leads
+from engine.leads import Lead, load_leads
+from engine.schedule.arms_had import arms_had
+from engine.schedule.draw import pick
 from engine.schema import bodies, sends
 from engine.sql import insert
-from engine.versions import live_rules, transactional_artifact
+from engine.versions import Live, live_rules, transactional_copy
 from engine.vocabulary import SendState, Stream
 
 KEEP_DATA = timedelta(days=90)
@@ -29,10 +33,11 @@ def request_email(tx: Tx, event_id: int, event_type: str, lead_id: int, data: Ma
     """
     live = live_rules(tx)
     email = live.policy.event_emails.get(event_type)
-    artifact_hash = transactional_artifact(tx, email) if email else None
+    copy = transactional_copy(tx, email) if email else None
     lead = load_leads(tx, [lead_id]).get(lead_id)
-    if email is None or artifact_hash is None or lead is None or lead.email is None:
+    if email is None or copy is None or lead is None or lead.email is None:
         return None
+    version = version_for(tx, live, copy, email=email, lead=lead)
     offer = pick_offer(tx, live, lead, email)
     row = {
         "source": f"event:{event_id}",
@@ -41,7 +46,9 @@ def request_email(tx: Tx, event_id: int, event_type: str, lead_id: int, data: Ma
         "address_key": lead.address_key,
         "event_id": event_id,
         "email": email,
-        "artifact_hash": artifact_hash,
+        "artifact_hash": version.artifact,
+        "language": version.language,
+        "arm": version.arm if copy.arms else None,
         "offer": offer.key if offer else None,
         "state": SendState.READY,
         "due_at": tx.now,
@@ -51,6 +58,12 @@ def request_email(tx: Tx, event_id: int, event_type: str, lead_id: int, data: Ma
     keep_data(tx, event_id, data)
     send_id: int = tx.run(sa.select(sends.c.id).where(sends.c.source == row["source"])).scalar_one()
     return send_id
+
+
+def version_for(tx: Tx, live: Live, copy: Copy, *, email: str, lead: Lead) -> Version:
+    """In the lead's language, and in the arm in which it got that email before."""
+    had = arms_had(tx, [lead.id]).get((lead.id, email)) if copy.arms else None
+    return pick(copy, email=email, lead_key=lead.key, language=language_of(lead, live.policy), had=had)
 
 
 def keep_data(tx: Tx, event_id: int, data: Mapping[str, object]) -> None:

@@ -89,8 +89,8 @@ def heading_of(step: Step) -> str:
 def saying_of(step: Step, subjects: Mapping[str, str]) -> str:
     """What the step says or asks. `subjects`: of the emails, by artifact."""
     match step:
-        case EmailStep(artifact=artifact, email=email):
-            return plain_words(subjects.get(artifact, email))
+        case EmailStep(copy=copy, email=email):
+            return plain_words(subjects.get(copy.plain, email))
         case TaskStep(title=title):
             return plain_words(title)
         case WaitStep(condition=condition, timeout=timeout):

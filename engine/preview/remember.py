@@ -10,8 +10,9 @@ from pathlib import Path
 
 from engine.compiler.diagnostics import Findings
 from engine.compiler.plan import WorkspacePlan
+from engine.languages import USUAL
 from engine.render import library
-from engine.render.artifact import Artifact
+from engine.render.artifact import Edition
 from engine.render.problems import Problem
 
 Email = tuple[str, str]  # its name, and the brand
@@ -25,7 +26,7 @@ class Kept:
 
     made_of: object
     known: library.Known | None
-    artifact: Artifact | None
+    edition: Edition | None
     problems: tuple[Problem, ...]
 
 
@@ -48,31 +49,35 @@ class Remembered:
         brands: Mapping[str, Mapping[str, object]],
         wanted: Collection[Email],
         known: library.Known | None = None,
-    ) -> tuple[dict[Email, Artifact], list[Problem]]:
+        language: str = USUAL,
+    ) -> tuple[dict[Email, Edition], list[Problem]]:
         """As `library.compile_emails`; before all others the one that is looked at, although it may not be asked for yet."""
         for email in [email for email in self.kept if email[0] == self.first]:
-            self.compile(workspace, brands, email, known if email in wanted else self.kept[email].known)
+            self.compile(workspace, brands, email, known if email in wanted else self.kept[email].known, language)
         for email in sorted(wanted):
-            self.compile(workspace, brands, email, known)
+            self.compile(workspace, brands, email, known, language)
         found = {email: self.kept[email] for email in wanted}
         problems = {problem for kept in found.values() for problem in kept.problems}
-        return {email: kept.artifact for email, kept in found.items() if kept.artifact}, sorted(problems)
+        return {email: kept.edition for email, kept in found.items() if kept.edition}, sorted(problems)
 
-    def review_emails(
-        self, workspace: Path, plan: WorkspacePlan, artifacts: Mapping[Email, Artifact], findings: Findings
-    ) -> None:
-        library.review_emails(workspace, plan, artifacts, findings)
+    def review_emails(self, workspace: Path, plan: WorkspacePlan, editions: Mapping[Email, Edition], findings: Findings) -> None:
+        library.review_emails(workspace, plan, editions, findings)
 
     def compile(
-        self, workspace: Path, brands: Mapping[str, Mapping[str, object]], email: Email, known: library.Known | None
+        self,
+        workspace: Path,
+        brands: Mapping[str, Mapping[str, object]],
+        email: Email,
+        known: library.Known | None,
+        language: str,
     ) -> None:
         """Unless it is made of what it was made of before."""
         stamps = self.stamps_below(f"{library.EMAILS}/{email[0]}/", *SHARED)
-        made_of = (stamps, repr(brands.get(email[1])), repr(known))
+        made_of = (stamps, repr(brands.get(email[1])), repr(known), language)
         if email in self.kept and self.kept[email].made_of == made_of:
             return
-        artifacts, problems = library.compile_emails(workspace, brands, [email], known)
-        kept = Kept(made_of=made_of, known=known, artifact=artifacts.get(email), problems=tuple(problems))
+        editions, problems = library.compile_emails(workspace, brands, [email], known, language)
+        kept = Kept(made_of=made_of, known=known, edition=editions.get(email), problems=tuple(problems))
         self.kept[email] = kept
         self.compiled += 1
         self.on_compiled(email, kept)

@@ -73,7 +73,8 @@ class Watch:
         kept = self.remembered.kept.get((name.email, name.brand))
         if self._workspace is None:
             return None
-        artifact = kept.artifact if kept and name.brand in self._workspace.tables.policy.brands else None
+        edition = kept.edition if kept and name.brand in self._workspace.tables.policy.brands else None
+        artifact = edition.plain if edition else None
         told = tuple(those_of(name, kept, diagnostics))
         sample = self.remembered.stamps.get(f"{library.EMAILS}/{name.email}/{name.sample}.yaml")
         made_of = (artifact, sample, self._workspace, told)

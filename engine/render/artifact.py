@@ -5,11 +5,14 @@ bytes; `webhooks` reads its link table to answer a click. Content-addressed: the
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal
 
+from engine.compiler.copies import PLAIN, Copy, CopyArm, Version
 from engine.compiler.sender import Sender
+from engine.languages import USUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,8 @@ class Artifact:
     text: str
     links: tuple[Link, ...]
     is_mjml: bool = False
+    language: str = USUAL
+    arm: str = PLAIN
 
     def __hash__(self) -> int:
         """Of one text, whose hash Python keeps: artifacts are looked up for every mail."""
@@ -57,6 +62,29 @@ class Artifact:
     @property
     def hash(self) -> str:
         return sha256(self.to_json().encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """An email in one brand, in each language and arm. `language`: of the plain files. `shares`: by arm; empty: no variants."""
+
+    language: str
+    shares: Mapping[str, int]
+    artifacts: Mapping[tuple[str, str], Artifact]  # (language, arm)
+
+    @property
+    def plain(self) -> Artifact:
+        return self.artifacts[self.language, PLAIN]
+
+    @property
+    def copy(self) -> Copy:
+        """As a plan names it."""
+        found = sorted(self.artifacts.items())
+        return Copy(
+            language=self.language,
+            versions=tuple(Version(language=language, arm=arm, artifact=made.hash) for (language, arm), made in found),
+            arms=tuple(CopyArm(name=name, share=share) for name, share in self.shares.items()),
+        )
 
 
 def link_table_id(artifact_hash: str) -> int:

@@ -13,9 +13,11 @@ from typing import Any
 from jinja2 import TemplateSyntaxError
 from markupsafe import Markup
 
+from engine.compiler.copies import PLAIN
 from engine.compiler.sender import Sender
 from engine.compiler.senders import names_of, sender_of
-from engine.render.artifact import Artifact
+from engine.languages import USUAL
+from engine.render.artifact import Artifact, Edition
 from engine.render.email_file import EmailFile, read_email_file
 from engine.render.fold import Scope, Workshop, fold
 from engine.render.groups import DEEPEST
@@ -48,21 +50,22 @@ def compile_emails(
     brands: Mapping[str, Mapping[str, object]],
     wanted: Collection[tuple[str, str]],
     known: Known | None = None,
-) -> tuple[dict[tuple[str, str], Artifact], list[Problem]]:
-    """The artifact of each wanted (email, brand), and everything that is wrong with those that have none.
+    language: str = USUAL,
+) -> tuple[dict[tuple[str, str], Edition], list[Problem]]:
+    """The edition of each wanted (email, brand), and everything that is wrong with those that have none.
 
     `brands`: name → the content of templates/brands/<name>.yaml, its `from` being one of its `identities`.
     `known`: what templates may name, as root → names below it or None for any; roots left out keep their defaults
-    (`engine.render.names.ROOTS`).
+    (`engine.render.names.ROOTS`). `language`: in which the plain files are written.
     """
-    artifacts: dict[tuple[str, str], Artifact] = {}
+    editions: dict[tuple[str, str], Edition] = {}
     problems = Problems()
     for email, brand in sorted(set(wanted)):
         found = Problems()
         if artifact := compile_email(workspace, email, brand, brands, {**ROOTS, **(known or {})}, found):
-            artifacts[email, brand] = artifact
+            editions[email, brand] = Edition(language=language, shares={}, artifacts={(language, PLAIN): artifact})
         problems.take(found)
-    return artifacts, problems.in_order()
+    return editions, problems.in_order()
 
 
 def compile_email(

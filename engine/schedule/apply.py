@@ -117,10 +117,10 @@ def write_rules(tx: Tx, plan: WorkspacePlan, changed: Collection[str]) -> None:
 
 def write_emails(tx: Tx, plan: WorkspacePlan) -> None:
     tx.run(sa.delete(emails).where(emails.c.name.not_in(plan.emails)))
-    rows = [{"name": name, "artifact_hash": digest} for name, digest in sorted(plan.emails.items())]
+    rows = [{"name": name, "copy": to_json(copy)} for name, copy in sorted(plan.emails.items())]
     if rows:
         new = insert(tx, emails)
-        changed = new.on_conflict_do_update(index_elements=["name"], set_={"artifact_hash": new.excluded.artifact_hash})
+        changed = new.on_conflict_do_update(index_elements=["name"], set_={"copy": new.excluded.copy})
         tx.run(changed, rows)
 
 

@@ -4,10 +4,11 @@ Before: `engine.schedule.edited` knows who stays. After: `engine.schedule.apply`
 it. What was sent, or is on its way, keeps the artifact that its row names.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from engine.compiler.copies import Copy
 from engine.compiler.plan import COPY, COPY_OF_STEPS, CadencePlan, EmailStep, Policy, Step, WorkspacePlan
 from engine.database import Tx
 from engine.expressions.tree import Happened, deep_leaves
@@ -17,18 +18,18 @@ from engine.schedule.counterparts import counterparts
 from engine.schedule.endings import compiled_or_none, conditions_of
 from engine.versions import artifact, cadence_plan
 
-OF_THE_MAIL = frozenset({"artifact", "attach"})
+OF_THE_MAIL = frozenset({"copy", "attach"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """All copy of a workspace that is to be applied. `digests`: by email and brand; `links`: the names of all links in it;
-    `changed`: the emails whose copy is not the one in force.
+    """All copy of a workspace that is to be applied. `made`: by hash; `mails`: by email and brand; `links`: the names of all
+    links in it; `changed`: the emails whose copy is not the one in force.
     """
 
     plan: WorkspacePlan
     made: Mapping[str, Artifact]
-    digests: Mapping[tuple[str, str], str]
+    mails: Mapping[tuple[str, str], Copy]
     links: frozenset[str]
     changed: frozenset[str]
 
@@ -49,11 +50,11 @@ class Correction:
 
 
 def copies_of(plan: WorkspacePlan, made: Mapping[str, Artifact], changed: Collection[str]) -> Copies:
-    digests = {(email, plan.policy.brand): digest for email, digest in plan.emails.items()}
+    mails = {(email, plan.policy.brand): copy for email, copy in plan.emails.items()}
     for cadence in plan.cadences:
-        digests |= {(step.email, cadence.brand): step.artifact for step in cadence.steps if isinstance(step, EmailStep)}
-    links = frozenset(link.name for each in made.values() for link in each.links)
-    return Copies(plan=plan, made=made, digests=digests, links=links, changed=frozenset(changed))
+        mails |= {(step.email, cadence.brand): step.copy for step in cadence.steps if isinstance(step, EmailStep)}
+    links = links_in(made.values())
+    return Copies(plan=plan, made=made, mails=mails, links=links, changed=frozenset(changed))
 
 
 def correct(tx: Tx, version_id: int, people: int, new: CadencePlan | None, copies: Copies) -> Correction:
@@ -62,8 +63,8 @@ def correct(tx: Tx, version_id: int, people: int, new: CadencePlan | None, copie
     kept = {mail.email: why for mail in mails_of(old) if (why := why_kept(tx, old, mail, copies))}
     twins = {} if new is None else twins_of(old, new)
     corrected = old if new is None else replace(old, **copy_of(new, COPY))
-    digests = {mail.email: copies.digests.get((mail.email, old.brand), mail.artifact) for mail in mails_of(old)}
-    steps = tuple(corrected_step(step, twins.get(step.id), digests, kept) for step in old.steps)
+    mails = {mail.email: copies.mails.get((mail.email, old.brand), mail.copy) for mail in mails_of(old)}
+    steps = tuple(corrected_step(step, twins.get(step.id), mails, kept) for step in old.steps)
     return Correction(
         version_id=version_id,
         people=people,
@@ -79,16 +80,21 @@ def mails_of(plan: CadencePlan) -> Iterator[EmailStep]:
 
 def why_kept(tx: Tx, old: CadencePlan, mail: EmailStep, copies: Copies) -> WhyKept | None:
     """Why this version cannot use the newest copy of a mail; None: it can, or there is no other."""
-    digest = copies.digests.get((mail.email, old.brand))
-    if digest is None:
+    copy = copies.mails.get((mail.email, old.brand))
+    if copy is None:
         return "brand" if mail.email in copies.plan.emails else None
-    if digest == mail.artifact:
+    if copy == mail.copy:
         return None
-    was, is_now = artifact(tx, mail.artifact), copies.made.get(digest) or artifact(tx, digest)
-    if is_now.stream != was.stream:
+    was = [artifact(tx, digest) for digest in mail.copy.artifacts]
+    is_now = [copies.made.get(digest) or artifact(tx, digest) for digest in copy.artifacts]
+    if is_now[0].stream != was[0].stream:
         return "stream"
-    lost = {link.name for link in was.links} - {link.name for link in is_now.links} - copies.links
+    lost = links_in(was) - links_in(is_now) - copies.links
     return "link" if lost & links_asked(old, copies.plan.policy) else None
+
+
+def links_in(made: Iterable[Artifact]) -> frozenset[str]:
+    return frozenset(link.name for each in made for link in each.links)
 
 
 def links_asked(plan: CadencePlan, policy: Policy) -> frozenset[str]:
@@ -110,12 +116,12 @@ def email_of(step: Step) -> str | None:
     return step.email if isinstance(step, EmailStep) else None
 
 
-def corrected_step(step: Step, twin: Step | None, digests: Mapping[str, str], kept: Collection[str]) -> Step:
+def corrected_step(step: Step, twin: Step | None, mails: Mapping[str, Copy], kept: Collection[str]) -> Step:
     """Of a mail that keeps its copy, all but that: who pretends to send it means everybody."""
     keeps = email_of(step) in kept
     corrected = replace(step, **copy_of(twin, COPY_OF_STEPS - OF_THE_MAIL if keeps else COPY_OF_STEPS)) if twin else step
     if isinstance(corrected, EmailStep) and not keeps:
-        return replace(corrected, artifact=digests[corrected.email])
+        return replace(corrected, copy=mails[corrected.email])
     return corrected
 
 

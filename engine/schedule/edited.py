@@ -32,7 +32,7 @@ from engine.schedule.memberships import newly_watched, watched_under
 from engine.schedule.positions import marks
 from engine.schedule.segments import who_matches
 from engine.schema import cadence_versions, cadences, emails, enrolments, plans, rules
-from engine.versions import KINDS, cadence_plan
+from engine.versions import KINDS, cadence_plan, copy_in
 from engine.vocabulary import LIVE_ENROLMENT
 
 Row = sa.Row[Any]
@@ -233,7 +233,7 @@ def changed_rules(tx: Tx, plan: WorkspacePlan) -> tuple[str, ...]:
 
 
 def changed_emails(tx: Tx, plan: WorkspacePlan) -> tuple[tuple[str, EmailHow], ...]:
-    now = {row.name: row.artifact_hash for row in tx.run(sa.select(emails))}
+    now = {row.name: copy_in(row.copy) for row in tx.run(sa.select(emails))}
     names = sorted(now.keys() | plan.emails.keys())
     changed = [name for name in names if now.get(name) != plan.emails.get(name)]
     return tuple((name, email_how(name, now, plan.emails)) for name in changed)

@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from engine.compiler.copies import Copy
 from engine.compiler.plan import CadencePlan, EmailStep, SplitStep, Step, TaskStep
 from engine.schedule.counterparts import reachable, ways_from
 from engine.schedule.forecast import Mail, Stop
 from engine.schedule.next_step import Course
 
 State = tuple[str, object, datetime | None, datetime]
+NO_COPY = Copy(language="", versions=())
 OF_THE_WHOLE = ("window", "gap", "goal", "exits", "topic", "brand", "repeat", "shadow")  # what bears on every step
 
 
@@ -52,7 +54,7 @@ def led_on(step: Step, same: Mapping[str, str]) -> Step:
 
 def without_words(step: Step) -> Step:
     if isinstance(step, EmailStep):
-        return replace(step, artifact="")
+        return replace(step, copy=NO_COPY)
     return replace(step, title="", note="") if isinstance(step, TaskStep) else step
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from engine.calendar.expected import Forecast
 from engine.calendar.forecast import Asked, forecast
+from engine.compiler.copies import Copy
 from engine.compiler.plan import CadencePlan, EmailStep, Policy
 from engine.compiler.workspace import Compiled
 from engine.leads import NewLead, save_leads
@@ -48,8 +49,8 @@ def world_of(
     return world
 
 
-def written(step: object, letter: str) -> object:
-    return replace(step, artifact=letter) if isinstance(step, EmailStep) else step
+def written(step: object, letter: Copy) -> object:
+    return replace(step, copy=letter) if isinstance(step, EmailStep) else step
 
 
 def take_in(world: World, cadence: str, numbers: Sequence[int], zones: Sequence[str | None] = ZONES) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from engine.compiler.copies import PLAIN
 from engine.compiler.sender import Sender
-from engine.render.artifact import Artifact, Link
+from engine.languages import USUAL
+from engine.render.artifact import Artifact, Edition, Link
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,9 @@ def compile_emails(
     brands: Mapping[str, Mapping[str, object]],
     wanted: Collection[tuple[str, str]],
     known: Mapping[str, Collection[str] | None] | None = None,
-) -> tuple[dict[tuple[str, str], Artifact], list[Problem]]:
-    artifacts, problems = {}, []
+    language: str = USUAL,
+) -> tuple[dict[tuple[str, str], Edition], list[Problem]]:
+    editions, problems = {}, []
     for email, brand in sorted(wanted):
         folder = workspace / "templates" / "emails" / email
         said = read((folder / "email.yaml").read_text())
@@ -39,8 +42,9 @@ def compile_emails(
         if "<broken" in body:
             problems.append(Problem(f"templates/emails/{email}/body.mjml", 1, 2, "this does not compile"))
             continue
-        artifacts[email, brand] = artifact(email, brand, said, body)
-    return artifacts, problems
+        made = artifact(email, brand, said, body)
+        editions[email, brand] = Edition(language=language, shares={}, artifacts={(language, PLAIN): made})
+    return editions, problems
 
 
 @cache

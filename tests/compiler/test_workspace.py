@@ -42,8 +42,8 @@ def test_every_hash_in_the_plan_names_an_artifact() -> None:
     result = compiled(GOOD)
 
     assert result.plan
-    named = {step.artifact for cadence in result.plan.cadences for step in cadence.steps if step.kind == "email"}
-    assert named | set(result.plan.emails.values()) == set(result.artifacts)
+    named = {step.copy.plain for cadence in result.plan.cadences for step in cadence.steps if step.kind == "email"}
+    assert named | {copy.plain for copy in result.plan.emails.values()} == set(result.artifacts)
     assert all(digest == artifact.hash for digest, artifact in result.artifacts.items())
 
 
@@ -81,8 +81,8 @@ def test_a_cadence_in_its_own_brand_sends_that_brands_artifacts(tmp_path: Path) 
     small = next(cadence for cadence in result.plan.cadences if cadence.name == "small")
     step = small.steps[0]
     assert step.kind == "email"
-    assert result.artifacts[step.artifact].brand == "other"
-    assert result.plan.emails["welcome"] != step.artifact
+    assert result.artifacts[step.copy.plain].brand == "other"
+    assert result.plan.emails["welcome"] != step.copy
 
 
 def test_the_only_brand_needs_no_mention(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ from engine.settings import Settings, read_settings
 from engine.simulate.sink import Sink, running
 from engine.spans import parse_span
 from engine.vocabulary import SendState, Stream, TouchState
-from tests.factories import SECRET, TOKENS, add_enrolment, add_lead, add_send, add_touch, add_worker, insert
+from tests.factories import SECRET, TOKENS, add_enrolment, add_lead, add_send, add_touch, add_worker, insert, plain_copy
 
 USUAL_BETWEEN = Between()
 NO_CAPS = Caps(per_day=None, per_week=None, per_month=None)
@@ -89,7 +89,7 @@ def add_workspace(
     """Live rules, two artifacts and one cadence of three lessons; returns the cadence version's id."""
     for artifact in (an_artifact(), ORDER):
         keep_artifact(tx, artifact)
-    tx.run(sa.insert(emails).values(name="order-confirmation", artifact_hash=ORDER.hash))
+    tx.run(sa.insert(emails).values(name="order-confirmation", copy=to_json(plain_copy(ORDER.hash))))
     set_rules(tx, caps=caps, offers=offers, between=between, promptness=promptness)
     version_id = add_cadence(tx, a_cadence(window))
     add_worker(tx, id=WORKER, lease_until=tx.now + timedelta(minutes=1))
@@ -167,7 +167,7 @@ def a_cadence(window: Window) -> CadencePlan:
             id=step,
             timing=Timing(base="at", span=parse_span(f"{at * 7} days")),
             email="lesson",
-            artifact=lesson,
+            copy=plain_copy(lesson),
             next=STEPS[at + 1] if at + 1 < len(STEPS) else None,
         )
         for at, step in enumerate(STEPS)

@@ -33,7 +33,7 @@ from engine.schema import sends, touches, workers
 from engine.spans import parse_span
 from engine.vocabulary import CAP_HOLDING_SEND
 from tests.deliver.given import a_cadence, add_cadence, add_workspace, an_artifact, settings_for
-from tests.factories import TOKENS, add_lead, add_worker
+from tests.factories import TOKENS, add_lead, add_worker, plain_copy
 
 CAPS = Caps(per_day=1, per_week=4, per_month=14)
 WINDOW = Window(weekdays=(0, 1, 2, 3, 4), opens=time(9), closes=time(17), quiet=((time(12), time(13)),))
@@ -197,7 +197,7 @@ def daily(name: str, priority: int, days: int) -> CadencePlan:
     steps = [
         EmailStep(
             id=f"{name}-{day}", timing=Timing(base="at", span=parse_span(f"{day} days"), clock=hours[day]), email="lesson",
-            artifact=an_artifact().hash, next=f"{name}-{day + 1}" if day + 1 < days else None,
+            copy=plain_copy(an_artifact().hash), next=f"{name}-{day + 1}" if day + 1 < days else None,
         )
         for day in range(days)
     ]  # fmt: skip

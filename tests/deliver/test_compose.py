@@ -7,7 +7,7 @@ from engine.deliver.compose import TouchMail, send_rows_for_touches
 from engine.leads import load_leads
 from engine.vocabulary import SendState, Stream
 from tests.deliver.given import WORKER, send_of
-from tests.factories import add_enrolment, add_lead, add_touch
+from tests.factories import add_enrolment, add_lead, add_touch, plain_copy
 
 
 @pytest.mark.both_databases
@@ -17,7 +17,13 @@ def test_a_touch_gets_one_send_held_by_its_worker(database: Database) -> None:
         touch_id = add_touch(tx, enrolment_id=add_enrolment(tx, lead_id=lead_id))
         lead = load_leads(tx, [lead_id])[lead_id]
         mail = TouchMail(
-            touch_id=touch_id, lead=lead, topic="air-lessons", email="lesson", artifact_hash="0" * 64, is_shadow=False
+            touch_id=touch_id,
+            lead=lead,
+            topic="air-lessons",
+            email="lesson",
+            version=plain_copy("0" * 64).versions[0],
+            arm=None,
+            is_shadow=False,
         )
 
         first = send_rows_for_touches(tx, [mail], worker_id=WORKER)

@@ -56,8 +56,9 @@ def compile_email(tmp_path: Path) -> Compile:
             path = tmp_path / "templates" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        artifacts, problems = compile_emails(tmp_path, {"fern": BRAND}, [("welcome", "fern")], **options)
-        return artifacts.get(("welcome", "fern")), [told(problem) for problem in problems]
+        editions, problems = compile_emails(tmp_path, {"fern": BRAND}, [("welcome", "fern")], **options)
+        edition = editions.get(("welcome", "fern"))
+        return edition.plain if edition else None, [told(problem) for problem in problems]
 
     return compile_one
 

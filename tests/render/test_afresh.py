@@ -42,7 +42,7 @@ def settled(mail: Rendered) -> tuple[str, str, str]:
 @pytest.mark.parametrize("email", library.email_names(starter_folder()))
 def test_both_paths_write_the_same_mail(email):
     assert STARTER.plan is not None
-    once = STARTER.artifacts[STARTER.plan.emails[email]]
+    once = STARTER.artifacts[STARTER.plan.emails[email].plain]
     values = sample_values(once, starter_folder() / f"templates/emails/{email}/sample.yaml", STARTER.plan)
 
     afresh = compile_afresh(starter_folder(), email, once.brand, STARTER.plan.policy.brands)

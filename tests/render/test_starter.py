@@ -29,7 +29,7 @@ def starter() -> Compiled:
 
 def artifact_of(email: str, starter: Compiled) -> Artifact:
     assert starter.plan is not None, starter.diagnostics
-    return starter.artifacts[starter.plan.emails[email]]
+    return starter.artifacts[starter.plan.emails[email].plain]
 
 
 def values_of(email: str, starter: Compiled) -> dict[str, object]:

@@ -115,7 +115,7 @@ def mail(id: str, timing: Timing, *, valid_for: str | None = None, late: Late = 
         id=id,
         timing=timing,
         email=id,
-        artifact=found.artifact,
+        copy=found.copy,
         next=None,
         valid_for=parse_span(valid_for) if valid_for else None,
         late=late,

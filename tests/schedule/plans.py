@@ -37,6 +37,7 @@ from engine.render.artifact import Artifact
 from engine.schedule.apply import apply_plan
 from engine.schedule.changes import Changes
 from engine.spans import Span, parse_span
+from tests.factories import plain_copy
 
 OFFICE_HOURS = Window(weekdays=(0, 1, 2, 3, 4), opens=time(9), closes=time(17))
 AT_ONCE = Timing(base="after", span=Span())
@@ -53,7 +54,7 @@ def after(words: str, clock: time | None = None) -> Timing:
 
 
 def email(id: str, timing: Timing = AT_ONCE, *, next: str | None = None, text: str = "") -> EmailStep:
-    return EmailStep(id=id, timing=timing, email=id, artifact=artifact(id, text).hash, next=next)
+    return EmailStep(id=id, timing=timing, email=id, copy=plain_copy(artifact(id, text).hash), next=next)
 
 
 def task(id: str, timing: Timing = AT_ONCE, *, title: str = "Call {{ lead.first_name }}", next: str | None = None) -> TaskStep:

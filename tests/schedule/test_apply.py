@@ -15,7 +15,7 @@ from engine.schedule.wording import lines
 from engine.schema import artifacts, cadence_versions, enrolments, plans, rules, touches
 from engine.versions import current_version, live_rules
 from engine.vocabulary import TouchState
-from tests.factories import add_lead
+from tests.factories import add_lead, plain_copy
 from tests.schedule.plans import apply, artifact, at, cadence, chain, email, workspace
 
 pytestmark = pytest.mark.both_databases
@@ -143,7 +143,7 @@ def test_the_current_artifact_of_an_email_follows_the_workspace(database: Databa
     with database.write() as tx:
         for made in (old, new):
             plan = workspace()
-            plan.emails["receipt"] = made.hash
+            plan.emails["receipt"] = plain_copy(made.hash)
             changes = apply_plan(tx, plan, {made.hash: made})
 
         assert changes.emails == (("receipt", "changed"),)

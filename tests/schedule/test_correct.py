@@ -16,7 +16,7 @@ from engine.schedule.who import consequences
 from engine.schedule.wording import WIDTH, lines
 from engine.schema import enrolments
 from engine.versions import cadence_plan
-from tests.factories import add_lead
+from tests.factories import add_lead, plain_copy
 from tests.schedule.plans import artifact, at, cadence, chain, email, task, wait, workspace
 
 WELCOME = artifact("welcome", "helo")
@@ -73,7 +73,7 @@ def test_a_mail_that_only_the_older_version_has_is_corrected_too_and_so_is_one_o
 
 
 LINKED = replace(WELCOME, links=(Link(name="guide", target="https://clearroom.example/guide"),))
-LINKED_MAIL = replace(email("welcome"), artifact=LINKED.hash)
+LINKED_MAIL = replace(email("welcome"), copy=plain_copy(LINKED.hash))
 UNTIL_CLICKED = wait("read", "3 days", condition="clicked('guide')")
 
 
@@ -111,12 +111,12 @@ def test_shadow_reaches_also_those_who_keep_the_old_copy_of_a_mail(sqlite_databa
 
 
 def mail(made: Artifact, when: str = "1 day"):
-    return replace(email(made.email, at(when)), artifact=made.hash)
+    return replace(email(made.email, at(when)), copy=plain_copy(made.hash))
 
 
 def plan_of(cadence: CadencePlan | None, *made: Artifact) -> WorkspacePlan:
     plan = workspace(*[cadence] if cadence else [])
-    plan.emails.update({each.email: each.hash for each in made})
+    plan.emails.update({each.email: plain_copy(each.hash) for each in made})
     return plan
 
 

@@ -10,12 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from engine.claim import taking
+from engine.compiler.plan import to_json
 from engine.database import Database
 from engine.expressions.fields import EventKind, EventSchema, Field, FieldType, LeadSchema
 from engine.leads import find_lead
 from engine.render.artifact import link_table_id
 from engine.schema import artifacts, bodies, consents, emails, leads, reactions, sends
-from tests.factories import add_lead
+from tests.factories import add_lead, plain_copy
 from tests.schedule.plans import apply
 from tests.webhooks.place import ARTIFACT, Place
 from webhooks.signature import key_bytes, signature
@@ -45,7 +46,7 @@ def shop(place: Place) -> Place:
             event_schema=EventSchema((ORDER, EventKind(name="demo_requested"))),
             event_emails={"order_placed": "order-confirmation"},
         )
-        tx.run(sa.insert(emails).values(name="order-confirmation", artifact_hash=ARTIFACT.hash))
+        tx.run(sa.insert(emails).values(name="order-confirmation", copy=to_json(plain_copy(ARTIFACT.hash))))
     return place
 
 
@@ -116,7 +117,7 @@ def test_an_order_whose_confirmation_cannot_be_written_is_refused_and_not_stored
     with shop.database.write() as tx:
         body = {"email": ARTIFACT.email, "brand": ARTIFACT.brand, "body": wants_total.to_json(), "created_at": tx.now}
         tx.run(sa.insert(artifacts).values(hash=wants_total.hash, link_table_id=link_table_id(wants_total.hash), **body))
-        tx.run(sa.update(emails).values(artifact_hash=wants_total.hash))
+        tx.run(sa.update(emails).values(copy=to_json(plain_copy(wants_total.hash))))
 
     told = faults(post(shop, order(data={"number": "CR-10482"})))
 

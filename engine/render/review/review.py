@@ -19,7 +19,7 @@ from engine.compiler.read_emails import read_emails
 from engine.compiler.senders import sender_of
 from engine.compiler.syntax import Email
 from engine.errors import RenderError, WorkspaceError
-from engine.render.artifact import Artifact
+from engine.render.artifact import Artifact, Edition
 from engine.render.fence import render
 from engine.render.review.mail import TOKEN, TRACK, UNSUBSCRIBE, Finding, Home, Mail
 from engine.render.review.places import Files
@@ -33,16 +33,18 @@ SETTLED = {"{{ track }}": TRACK, "{{ token }}": TOKEN, "{{ unsubscribe_url }}": 
 OFFER_SLOT = re.compile(r"\{[{%][^{}]*\boffer\b")
 
 
-def review_emails(
-    workspace: Path, plan: WorkspacePlan, artifacts: Mapping[tuple[str, str], Artifact], findings: Findings
-) -> None:
-    """Add what is wrong with each email in each brand, as each of its samples gets it. Raises nothing for a user's mistake."""
+def review_emails(workspace: Path, plan: WorkspacePlan, editions: Mapping[tuple[str, str], Edition], findings: Findings) -> None:
+    """Add what is wrong with each email in each brand, language and arm, as each of its samples gets it.
+
+    Raises nothing for a user's mistake.
+    """
     files, abouts = Files(workspace), dict(read_emails(workspace, Findings()))
-    for email, some in groupby(sorted(artifacts), key=itemgetter(0)):
+    for email, some in groupby(sorted(editions), key=itemgetter(0)):
         about = abouts[email]
         told: set[tuple[str, Place]] = set()
-        for key, sample in product(some, samples_of(workspace, email)):
-            told |= review_one(Looked(workspace, plan, artifacts[key], about, sample), files, told, findings)
+        made = [artifact for key in some for _, artifact in sorted(editions[key].artifacts.items())]
+        for artifact, sample in product(made, samples_of(workspace, email)):
+            told |= review_one(Looked(workspace, plan, artifact, about, sample), files, told, findings)
         if "W031" not in (codes := {code for code, _ in told}):  # else nobody knows what the others would show
             report_needless(about.considered, codes, findings)
 
