@@ -101,6 +101,8 @@ def read_events(section: Section, checks: Checks) -> Iterator[Written[Happening]
 def read_script(file: Path, checks: Checks) -> tuple[Happening, ...]:
     """A file of its own with `events:` as a test has them, for `handraiser simulate --script`."""
     node = read_source(file.parent, file.name, checks.findings)
+    if node is None:
+        return ()
     section = Section(node, "a script", SCRIPT, checks.findings)
     section.require("events")
     return tuple(each.value for each in read_events(section, checks))

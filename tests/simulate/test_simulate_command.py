@@ -1,6 +1,7 @@
 """`handraiser simulate`: one lead or a list, by a script or by odds, and the people who are inside now."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -94,6 +95,15 @@ def test_one_lead_does_what_the_script_says_and_its_timeline_tells_it(tmp_path: 
     assert [word for word in words if word.startswith("clicked")] == ["clicked site in welcome"]
     assert words.index("0 → 6 points") < words.index("read done") < words.index("guide sent")
     assert told["could_not_happen"] == ["a-lead, 2026-01-08, clicked: no mail guide had been sent by then"]
+
+
+def test_a_script_that_cannot_be_read_is_one_mistake(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, script="events: [\n")
+
+    with pytest.raises(HandraiserError) as refused:
+        invoke(folder, "small", "--field", "employees=80", "--script", str(folder / "script.yaml"))
+
+    assert re.findall(r" (E\d{3}) ", str(refused.value)) == ["E004"]
 
 
 def test_a_timeline_fits_the_screen(tmp_path: Path) -> None:
