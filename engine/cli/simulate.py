@@ -125,7 +125,7 @@ def as_run(asked: Asked, compiled: Compiled, workspace: Path) -> Run:
         cadence=asked.cadence,
         leads_file=asked.file,
         map_file=asked.map_file,
-        people=(one_person(compiled.plan.policy, workspace, asked.lead, asked.fields),) if one else (),
+        people=(one_person(compiled.plan.policy, asked.lead, asked.fields, lambda: open_workspace(workspace)[1]),) if one else (),
         start=asked.start,
         span=asked.ends(asked.start) - asked.start,
         seed=asked.seed,

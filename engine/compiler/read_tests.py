@@ -67,6 +67,8 @@ def read_test(node: Node, cadence: Cadence, checks: Checks) -> CadenceTest:
 def read_lead(section: Section, checks: Checks) -> Iterator[tuple[str, Json]]:
     for key, node in section.keyed_entries("lead"):
         if checks.field(key.text, key.place) and (field := checks.files.leads.field(key.text)):
+            if key.text == "zone" and isinstance(node, Scalar) and node.text:
+                value_of(node, kinds.ZONE, "`zone`", checks.findings)
             yield from read_value(field, node, checks)
 
 

@@ -3,10 +3,11 @@
 Before: `handraiser simulate --lead` or `--field`. After: `engine.simulate.parts` brings it into a world.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.compiler.diagnostics import Findings, closest
+from engine.compiler.kinds import parse_zone
 from engine.compiler.plan import Policy
 from engine.compiler.reading import plain
 from engine.compiler.source import read_source
@@ -14,20 +15,22 @@ from engine.database import Database
 from engine.errors import UsageError
 from engine.expressions.values import as_json, parse_value
 from engine.leads import Lead, NewLead, consents_of, find_lead
-from engine.settings import read_settings
 from engine.vocabulary import Consent
 
 KEY, EMAIL = "a-lead", "lead@simulated.example"
 OWN = ("key", "email", "zone", "do_not_call", "created_at")
 
 
-def one_person(policy: Policy, workspace: Path, lead: str | None, fields: Sequence[str]) -> NewLead:
-    """Raises UsageError where a field is unknown or its value does not fit, or nobody has that key."""
+def one_person(policy: Policy, lead: str | None, fields: Sequence[str], live: Callable[[], Database]) -> NewLead:
+    """Raises UsageError where a field is unknown or its value does not fit, or nobody has that key.
+
+    `live`: opens the live database, which is asked for a lead that is no file.
+    """
     given: Mapping[str, object] = dict(pair_of(each) for each in fields)
     if lead is not None and (file := Path(lead)).suffix in (".yaml", ".yml"):
         given = {**read_person(file), **given}
     elif lead is not None:
-        return changed(real_person(policy, workspace, lead), typed(given, policy))
+        return changed(real_person(policy, live(), lead), typed(given, policy))
     return changed(stranger(policy), typed(given, policy))
 
 
@@ -58,6 +61,8 @@ def typed(given: Mapping[str, object], policy: Policy) -> dict[str, object]:
             raise UsageError(f"leads.yaml has no field {name!r}" + (f"; did you mean {close!r}?" if close else ""))
         try:
             found[name] = as_json(parse_value(field, value))
+            if name == "zone" and found[name]:
+                parse_zone(str(found[name]))
         except ValueError as error:
             raise UsageError(str(error)) from error
     return found
@@ -69,9 +74,8 @@ def stranger(policy: Policy) -> NewLead:
     return NewLead(key=KEY, email=EMAIL, zone=None, fields={}, consent=consent, consent_source="the simulation")
 
 
-def real_person(policy: Policy, workspace: Path, key: str) -> NewLead:
-    """As the lead stands in the live database, which is only read."""
-    database = Database.open(read_settings(workspace).database_url)
+def real_person(policy: Policy, database: Database, key: str) -> NewLead:
+    """As the lead stands in the live database, whose rows are only read."""
     try:
         with database.read() as tx:
             lead = find_lead(tx, key)

@@ -96,6 +96,7 @@ def test_tests_do_not_change_the_plan(tmp_path: Path) -> None:
     [
         ("{lead: {employes: 80}, expect: {}}", "E042"),
         ("{lead: {employees: many}, expect: {}}", "E043"),
+        ("{lead: {zone: Europe/Berln}, expect: {}}", "E029"),
         ("{events: [{on: day 1, clicked: welcom}], expect: {}}", "E012"),
         ("{events: [{on: day 1, clickd: welcome}], expect: {}}", "E010"),
         ("{events: [{on: day 1, order_placed: {nubmer: '1'}}], expect: {}}", "E043"),

@@ -191,7 +191,15 @@ def test_live_people_go_on_in_a_copy_and_the_live_database_stays_as_it_is(tmp_pa
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["small"], ["smal", "--field", "employees=1"], ["small", "--field", "employes=1"], ["small", "--field", "x"]],
+    [
+        [],
+        ["small"],
+        ["smal", "--field", "employees=1"],
+        ["small", "--field", "employes=1"],
+        ["small", "--field", "x"],
+        ["small", "--field", "zone=Nowhere"],
+        ["small", "--lead", "nobody"],
+    ],
 )
 def test_who_and_what_must_be_said(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError):
