@@ -20,8 +20,9 @@ from benchmarks.conditions import conditions, spread
 from engine.compiler.render_port import Known, TemplateProblem
 from engine.compiler.workspace import compile_workspace
 from engine.installed import starter_folder
+from engine.languages import USUAL
 from engine.render import library
-from engine.render.artifact import Artifact
+from engine.render.artifact import Edition
 
 SIZES = (25, 50, 100)
 RUNS = 3
@@ -56,9 +57,10 @@ class Timed:
         brands: Mapping[str, Mapping[str, object]],
         wanted: Collection[tuple[str, str]],
         known: Known | None = None,
-    ) -> tuple[dict[tuple[str, str], Artifact], Sequence[TemplateProblem]]:
+        language: str = USUAL,
+    ) -> tuple[dict[tuple[str, str], Edition], Sequence[TemplateProblem]]:
         began = time.perf_counter()
-        made = library.compile_emails(workspace, brands, wanted, known)
+        made = library.compile_emails(workspace, brands, wanted, known, language)
         self.seconds += time.perf_counter() - began
         return made
 
