@@ -15,6 +15,7 @@ from engine.errors import UsageError, WorkspaceError
 from engine.render import library
 from engine.render.artifact import Artifact
 from engine.render.fence import render
+from engine.render.pictures import kept_pictures, with_pictures_inside
 from engine.render.sample import sample_values
 
 
@@ -44,10 +45,11 @@ def render_command(email: str, brand: str | None, sample: Path | None, form: str
         return
     values = sample_values(artifact, sample or workspace / library.EMAILS / email / "sample.yaml", plan)
     rendered = render(artifact, values)
+    html = with_pictures_inside(rendered.html, kept_pictures(artifact.pictures, compiled.attachments))
     if as_json:
-        print_json({"email": email, "subject": rendered.subject, "text": rendered.text, "html": rendered.html})
+        print_json({"email": email, "subject": rendered.subject, "text": rendered.text, "html": html})
         return
-    click.echo(rendered.html if form == "html" else f"Subject: {rendered.subject}\n\n{rendered.text}")
+    click.echo(html if form == "html" else f"Subject: {rendered.subject}\n\n{rendered.text}")
 
 
 def usable_plan(compiled: Compiled) -> WorkspacePlan:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from engine.compiler.attachment import Attachment
 from engine.compiler.diagnostics import Findings, closest, quote
-from engine.compiler.plan import Attachment
 from engine.compiler.steps import all_steps
 from engine.compiler.syntax import Cadence, EmailStep, Text
 
@@ -70,7 +70,7 @@ def emails_with_files(cadence: Cadence) -> Iterator[EmailStep]:
 
 def read_attachment(folder: Path, name: Text, findings: Findings) -> Attachable | None:
     media_type = MEDIA_TYPES.get(PurePosixPath(name.value).suffix.lower())
-    if not is_plain_name(name.value) or not is_there(folder / FOLDER / name.value):
+    if not is_within(folder / FOLDER, name.value):
         message = f"there is no file {quote(name.value)} in {FOLDER}/"
         findings.add("E049", name.place, message, closest(name.value, names_in(folder / FOLDER)))
     elif media_type is None:
@@ -91,10 +91,12 @@ def is_plain_name(name: str) -> bool:
     return name == PurePosixPath(name).name and not name.startswith(".") and "\\" not in name and name.isprintable()
 
 
-def is_there(path: Path) -> bool:
+def is_within(folder: Path, name: str) -> bool:
+    """Whether there is a file of that name right inside the folder, and no link that leads out of it."""
+    path = folder / name
     try:
-        return path.is_file()
-    except OSError:  # such as a name that is too long
+        return is_plain_name(name) and path.is_file() and path.resolve().parent == folder.resolve()
+    except (OSError, ValueError):  # such as a name that is too long
         return False
 
 

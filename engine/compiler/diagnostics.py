@@ -101,10 +101,11 @@ TABLE: dict[str, Row] = {
     # what no inbox should get
     "E070": Row("a marketing mail that cannot be left", "Link to `{{ unsubscribe_url }}` in the layout, in words that show."),
     "E071": Row("a marketing mail without a postal address", "Print `brand.postal_address` in the layout; the law asks for it."),
-    "E072": Row("a picture that is not there", "Put it on your site and write its address, with https://."),
+    "E072": Row("a picture that is not there", "Write its https:// address, or put it into templates/images/ and write cid:."),
     "E073": Row("a link to nowhere", "Write the address of the page that the words promise."),
     "E074": Row("a mail that nobody can answer", "Write from an address that is read, and let people answer."),
     "E075": Row("an offer in the way of the message", "Put it under the message and keep it under 30 % of the mail."),
+    "E076": Row("a picture that cannot be sent along", "Make it a PNG, JPEG or GIF under 256 KB, or put it on your site."),
     # languages and variants
     "E080": Row("not a language", "Write its two or three letters: en, de, fr."),
     # suspicious, yet it can run

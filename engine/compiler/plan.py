@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, TypeAdapter
 
+from engine.compiler.attachment import Attachment
 from engine.compiler.copies import Copy
 from engine.compiler.sender import Sender
 from engine.expressions.fields import EventSchema, LeadSchema
@@ -46,16 +47,6 @@ class Window:
     closes: time
     quiet: tuple[tuple[time, time], ...] = ()
     holidays: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A file of the workspace's `attachments/` that goes with a mail. `digest`: SHA-256 of its bytes."""
-
-    file: str
-    media_type: str
-    size: int  # bytes
-    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

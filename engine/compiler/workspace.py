@@ -15,6 +15,7 @@ from engine.compiler.check import check_files
 from engine.compiler.checks import Checks, Emails
 from engine.compiler.diagnostics import Diagnostic, Findings, Place
 from engine.compiler.files import is_usable, printable, read_files
+from engine.compiler.pictures import picture_bytes
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.read_tests import read_script, read_tests
 from engine.compiler.render_port import Known, Renderer
@@ -27,7 +28,7 @@ from engine.render.artifact import Artifact, Edition
 class Compiled:
     """A compiled workspace. `plan` None: there are errors.
 
-    `artifacts`: what the plan's hashes name. `attachments`: digest → the bytes of each file that goes with a mail.
+    `artifacts`: what the plan's hashes name. `attachments`: digest → the bytes of each file and picture that goes with a mail.
     `tests`: what stands under `tests:` in the cadences. `script`: what a file beside the workspace says will happen.
     `files`: everything as written, errors or not; None: a file that the others refer to is unreadable.
     """
@@ -57,7 +58,7 @@ def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = N
     tests, events = read_tests(checks), read_script(script, checks) if script else ()
     if plan := sound_plan(files, emails, attachables, findings):
         render.review_emails(folder, plan, emails.editions, findings)
-    return replace(finish(plan, emails, attachables, tests, findings), script=events, files=files)
+    return replace(finish(folder, plan, emails, attachables, tests, findings), script=events, files=files)
 
 
 def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findings) -> Emails:
@@ -118,7 +119,12 @@ def sound_plan(files: Files, emails: Emails, attachables: Attachables, findings:
 
 
 def finish(
-    plan: WorkspacePlan | None, emails: Emails, attachables: Attachables, tests: tuple[CadenceTest, ...], findings: Findings
+    folder: Path,
+    plan: WorkspacePlan | None,
+    emails: Emails,
+    attachables: Attachables,
+    tests: tuple[CadenceTest, ...],
+    findings: Findings,
 ) -> Compiled:
     """The plan with what it names; without them where the files, or the emails as a reader sees them, have errors."""
     if plan is None or findings.has_errors:
@@ -127,6 +133,10 @@ def finish(
         plan=plan,
         artifacts={artifact.hash: artifact for artifact in emails.artifacts()},
         diagnostics=findings.in_order(),
-        attachments={each.attachment.digest: each.data for each in attachables.values()},
+        attachments={each.attachment.digest: each.data for each in attachables.values()} | pictures_of(folder, emails),
         tests=tests,
     )
+
+
+def pictures_of(folder: Path, emails: Emails) -> dict[str, bytes]:
+    return picture_bytes(folder, {picture for artifact in emails.artifacts() for picture in artifact.pictures})

@@ -9,8 +9,10 @@ from base64 import encodebytes
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from engine.compiler.plan import Attachment
+from engine.compiler.attachment import Attachment
+from engine.compiler.pictures import content_id
 
+END = "\r\n"
 LONGEST_PLAIN_NAME = 60
 LONGEST_PIECE = 60  # of a name in RFC 2231's spelling, on one line
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -20,14 +22,18 @@ ESCAPED = re.compile(r'(["\\])')
 PIECES = re.compile(rf"(?:%[0-9A-F]{{2}}|[^%]){{1,{LONGEST_PIECE // 3}}}")  # none of which ends within an encoded byte
 
 
-def as_part(attachment: Attachment, data: bytes) -> bytes:
-    """The part with its headers and a line end behind it. Raises ValueError for a name or type that no header can bear."""
+def as_part(attachment: Attachment, data: bytes, *, is_picture: bool = False) -> bytes:
+    """The part with its headers and a line end behind it. Raises ValueError for a name or type that no header can bear.
+
+    `is_picture`: the HTML shows it, by its Content-ID.
+    """
     if not MEDIA_TYPE.fullmatch(attachment.media_type):
         raise ValueError(f"this cannot be the type of a file: {attachment.media_type[:60]!r}")
-    disposition = ";\r\n ".join(["attachment", *spelt_name(attachment.file)])
+    disposition = ";\r\n ".join(["inline" if is_picture else "attachment", *spelt_name(attachment.file)])
     head = (
         f"Content-Type: {attachment.media_type}\r\n"
         "Content-Transfer-Encoding: base64\r\n"
+        f"{f'Content-ID: <{content_id(attachment)}>{END}' if is_picture else ''}"
         f"Content-Disposition: {disposition}\r\n"
         "\r\n"
     )

@@ -85,10 +85,11 @@ def end_flight(runtime: Runtime, draft: Draft, words: WireParts | RenderError) -
     send = draft.send
     if isinstance(words, RenderError):
         return unwritten(send, words)
-    if send.attached is None:
+    if send.attached is None or send.pictures is None:
         return unwritten(send, RenderError("a file that goes with it is not in the database; `handraiser apply` puts it there"))
     try:
-        message = write_message(headers_of(runtime, send, draft.artifact, draft.spelt, draft.values["rep"]), words, send.attached)
+        headers = headers_of(runtime, send, draft.artifact, draft.spelt, draft.values["rep"])
+        message = write_message(headers, words, send.attached, send.pictures)
     except ValueError as error:
         return unwritten(send, error)
     return flight(runtime, send, draft.recipient, draft.spelt, message)

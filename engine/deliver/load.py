@@ -22,7 +22,7 @@ from engine.schedule.courses import course, days_off_of
 from engine.schema import bodies, enrolments, events, sends, touches
 from engine.spans import NO_DAYS_OFF, DaysOff
 from engine.sql import rows_at_once
-from engine.versions import Live, cadence_plan
+from engine.versions import Live, artifact, cadence_plan
 from engine.vocabulary import EnrolmentState, SendState, Stream
 
 
@@ -61,6 +61,7 @@ class Loaded:
     owner: str | None  # of the cadence
     step: EmailStep | None
     attached: tuple[bytes, ...] | None  # finished parts of the message; None: one is missing
+    pictures: tuple[bytes, ...] | None  # the same of those that its HTML shows
     is_shadow: bool  # its step or its cadence only pretends, or did when it was asked for
     late_by: timedelta  # up to `due_at`, by our own fault
     due_at: datetime | None
@@ -68,6 +69,10 @@ class Loaded:
     asked: Asked | None
     promptness: Promptness | None  # of a transactional email; None: it bears any lateness
     stored: bytes | None
+
+    @property
+    def size_of_files(self) -> int:
+        return sum(map(len, (*(self.attached or ()), *(self.pictures or ()))))
 
     def local_date(self, instant: datetime) -> date:
         return instant.astimezone(self.zone).date()
@@ -151,6 +156,7 @@ def as_loaded(
         owner=cadence.owner if cadence else None,
         step=step,
         attached=parts_of(tx, step.attach) if step is not None and step.attach else (),
+        pictures=pictures_of(tx, row.artifact_hash),
         is_shadow=row.is_shadow or (cadence is not None and cadence.shadow) or (step is not None and step.shadow),
         late_by=timedelta(seconds=row.late_by or 0),
         due_at=row.due_at,
@@ -159,6 +165,11 @@ def as_loaded(
         promptness=live.policy.promptness.get(row.email) if row.stream == Stream.TRANSACTIONAL else None,
         stored=stored.get(row.id),
     )
+
+
+def pictures_of(tx: Tx, artifact_hash: str | None) -> tuple[bytes, ...] | None:
+    pictures = artifact(tx, artifact_hash).pictures if artifact_hash is not None else ()
+    return parts_of(tx, pictures, are_pictures=True) if pictures else ()
 
 
 def email_step(tx: Tx, row: sa.Row[tuple[object, ...]]) -> EmailStep | None:

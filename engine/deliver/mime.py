@@ -54,6 +54,9 @@ MESSAGE = (
     "\r\n"
 )
 WITH_FILES = 'Content-Type: multipart/mixed; boundary="{outer}"\r\n\r\n--{outer}\r\n'
+# Around both bodies rather than around the HTML alone: where the second alternative is no text/html, Gmail's list shows the first
+# words of the text in the place of the preheader (github.com/nodemailer/nodemailer/issues/1157). RFC 2387 wants the root's type.
+WITH_PICTURES = 'Content-Type: multipart/related; type="multipart/alternative"; boundary="{inner}"\r\n\r\n--{inner}\r\n'
 BETWEEN = "--{boundary}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 
 
@@ -79,13 +82,15 @@ class MessageHeaders:
     auto_submitted: bool = False
 
 
-def write_message(headers: MessageHeaders, parts: WireParts, attached: Sequence[bytes] = ()) -> bytes:
+def write_message(
+    headers: MessageHeaders, parts: WireParts, attached: Sequence[bytes] = (), pictures: Sequence[bytes] = ()
+) -> bytes:
     """The whole message with CRLF line ends, not dot-stuffed. Raises ValueError for a value that cannot stand in its header.
 
-    `attached`: finished parts that go with it (`engine.deliver.attach`).
+    `attached`, `pictures`: finished parts that go with it, and that its HTML shows (`engine.deliver.attach`).
     """
     boundary = boundary_of(headers.message_id)
-    outer = f"=_m{boundary[3:]}"  # of which the other is no beginning
+    outer, inner = f"=_m{boundary[3:]}", f"=_r{boundary[3:]}"  # none of the three is the beginning of another
     head = MESSAGE.format(
         sender=mailbox(headers.sender_name, headers.sender_address),
         recipient=address(headers.recipient),
@@ -93,7 +98,7 @@ def write_message(headers: MessageHeaders, parts: WireParts, attached: Sequence[
         date=spelt_date(headers.date),
         message_id=matching(MESSAGE_ID, headers.message_id, "message id"),
         further=further_headers(headers),
-        opening=WITH_FILES.format(outer=outer) if attached else "",
+        opening=(WITH_FILES.format(outer=outer) if attached else "") + (WITH_PICTURES.format(inner=inner) if pictures else ""),
         boundary=boundary,
     )
     between = BETWEEN.format(boundary=boundary)
@@ -104,13 +109,14 @@ def write_message(headers: MessageHeaders, parts: WireParts, attached: Sequence[
             between.encode("ascii"),
             ended(parts.html_qp),
             f"--{boundary}--\r\n".encode(),
+            *behind(pictures, inner),
             *behind(attached, outer),
         )
     )
 
 
 def behind(attached: Sequence[bytes], outer: str) -> Iterator[bytes]:
-    """The files, each behind its line, and the last line of them all."""
+    """The parts, each behind its line, and the last line of them all."""
     for part in attached:
         yield f"--{outer}\r\n".encode()
         yield part

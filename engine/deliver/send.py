@@ -74,10 +74,10 @@ def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
     some: list[Loaded] = []
     size = 0
     for send in sends:
-        size += sum(map(len, send.attached or ()))
+        size += send.size_of_files
         if some and size > MOST_WRITTEN:
             yield some
-            some, size = [], sum(map(len, send.attached or ()))
+            some, size = [], send.size_of_files
         some.append(send)
     yield some
 

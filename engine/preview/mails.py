@@ -15,18 +15,21 @@ from typing import NamedTuple
 
 from engine.compiler.build import build_tables, default_brand
 from engine.compiler.diagnostics import Diagnostic
+from engine.compiler.pictures import picture_bytes
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.sender import Sender
 from engine.compiler.senders import sender_in
 from engine.compiler.steps import emails_of
 from engine.compiler.syntax import Files
 from engine.compiler.workspace import wanted_emails
+from engine.deliver.attach import as_part
 from engine.deliver.heading import headers_for, spell
 from engine.deliver.mime import write_message
 from engine.errors import RenderError, WorkspaceError
 from engine.render import library
 from engine.render.artifact import Artifact
 from engine.render.fence import NotRendering, render_wire
+from engine.render.pictures import pictures_in, with_pictures_inside
 from engine.render.sample import Leading, sample_values, samples_of
 from engine.settings import Settings
 from engine.tokens import Tokens
@@ -111,7 +114,9 @@ class Workspace:
             domain=self.settings.reply_domain,
         )
         pixel = f"{leading.track}/o/{leading.token}"
-        return taken_apart(write_message(headers, render_wire(artifact, values)), pixel)
+        data = picture_bytes(self.folder, artifact.pictures)
+        pictures = [as_part(each, data[each.digest], is_picture=True) for each in artifact.pictures if each.digest in data]
+        return taken_apart(write_message(headers, render_wire(artifact, values), pictures=pictures), pixel)
 
 
 def workspace_of(folder: Path, settings: Settings, files: Files) -> Workspace:
@@ -158,7 +163,7 @@ def taken_apart(message: bytes, pixel: str) -> Written:
     return Written(
         subject=str(read["Subject"]),
         headers=tuple((name, str(value)) for name, value in read.items()),
-        html=shown.replace(pixel, NO_PICTURE),
+        html=with_pictures_inside(shown.replace(pixel, NO_PICTURE), pictures_in(read)),
         text=str(text.get_content()) if text else "",
         html_size=len(shown.encode()),
         size=len(message),

@@ -17,7 +17,7 @@ from engine.render.problems import Problem
 
 Email = tuple[str, str]  # its name, and the brand
 Stamps = Mapping[str, tuple[int, int]]  # file → when it was changed, and its size
-SHARED = ("templates/layouts/", "templates/blocks/")
+SHARED = ("templates/layouts/", "templates/blocks/", "templates/images/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

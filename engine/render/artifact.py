@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal
 
+from engine.compiler.attachment import Attachment
 from engine.compiler.copies import PLAIN, Copy, CopyArm, Version
 from engine.compiler.sender import Sender
 from engine.languages import USUAL
@@ -29,6 +30,7 @@ class Artifact:
 
     `html`, `text`, `subject` and `preheader` are Jinja over the recipient's values, nothing else is left to do in them: markup is
     compiled, CSS inlined, links point to `{{ track }}/c/{{ token }}/<n>` and the pixel to `{{ track }}/o/{{ token }}`.
+    `pictures` go along with it, and the HTML names them by their Content-IDs (`engine.compiler.pictures`).
     Where `is_mjml`, the `html` is MJML still, and becomes HTML for each person (`engine.render.afresh`).
     """
 
@@ -41,6 +43,7 @@ class Artifact:
     html: str
     text: str
     links: tuple[Link, ...]
+    pictures: tuple[Attachment, ...] = ()
     is_mjml: bool = False
     language: str = USUAL
     arm: str = PLAIN
@@ -57,6 +60,7 @@ class Artifact:
         plain = json.loads(text)
         plain["sender"] = Sender(**plain["sender"])
         plain["links"] = tuple(Link(**link) for link in plain["links"])
+        plain["pictures"] = tuple(Attachment(**picture) for picture in plain["pictures"])
         return cls(**plain)
 
     @property

@@ -27,6 +27,7 @@ from engine.render.links import Links, apply_edits, edits_of_links, track_writte
 from engine.render.lint import lint
 from engine.render.markup import NOTES, check_mjml, html_of, printable_attributes, with_pixel
 from engine.render.names import GRAMMAR, ROOTS
+from engine.render.pictures import Pictures
 from engine.render.plaintext import write_text
 from engine.render.problems import Place, Problem, Problems, Source, Unusable
 from engine.render.review.review import review_emails as review_emails
@@ -118,10 +119,10 @@ class Compiling:
 
     def artifact(self, email: str, brand: str) -> Artifact:
         """All stages in order."""
-        links = Links(self.held, self.problems)
+        links, pictures = Links(self.held, self.problems), Pictures(self.workspace, self.problems)
         document = self.put_together()
         is_mjml = self.is_unsettled(document) or self.afresh
-        document = self.with_our_links(document, links)
+        document = self.with_our_links(document, links, pictures)
         tree = read_tree(document, self.problems)
         mjml = printable_attributes(tree, document).text
         html = self.held.restore(NOTES.sub("", mjml) if is_mjml else with_pixel(html_of(mjml, self.held), PIXEL)).rstrip() + "\n"
@@ -137,6 +138,7 @@ class Compiling:
             html=html,
             text=text,
             links=links.table(),
+            pictures=pictures.table(),
             is_mjml=is_mjml,
         )
 
@@ -187,11 +189,11 @@ class Compiling:
             raise Unusable
         return not is_settled
 
-    def with_our_links(self, document: Document, links: Links) -> Document:
-        """Links lead to us, and values that lay out are checked before they are printed."""
+    def with_our_links(self, document: Document, links: Links, pictures: Pictures) -> Document:
+        """Links lead to us, pictures to those sent along, and values that lay out are checked before they are printed."""
         tree = read_tree(document, self.problems)
         edits = edits_of_links(tree, document, links) + edits_of_layout(tree, document, self.held)
-        return apply_edits(document, edits)
+        return apply_edits(document, edits + pictures.edits(tree, document))
 
     def check_templates(self, *templates: str) -> None:
         """Tokens are checked one by one; here they must also fit together in what came of the markup."""

@@ -50,12 +50,12 @@ class Problems:
     def __init__(self) -> None:
         self._found: set[Problem] = set()
 
-    def add(self, place: Place, message: str) -> None:
-        self._found.add(Problem(file=place.file, line=place.line, column=place.column, message=message))
+    def add(self, place: Place, message: str, *, code: str = "E030") -> None:
+        self._found.add(Problem(file=place.file, line=place.line, column=place.column, message=message, code=code))
 
     def warn(self, code: str, place: Place, message: str) -> None:
         """Tell of something with which the email can be sent all the same."""
-        self._found.add(Problem(file=place.file, line=place.line, column=place.column, message=message, code=code))
+        self.add(place, message, code=code)
 
     def unknown(self, place: Place, what: str, name: str, known: Iterable[str]) -> None:
         """Report a name that is not among the known ones, with the one that was probably meant."""

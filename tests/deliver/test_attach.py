@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.compiler.plan import Attachment
+from engine.compiler.attachment import Attachment
 from engine.database import Database
 from engine.deliver.attach import as_part
 from engine.deliver.files import Parts
@@ -148,7 +148,7 @@ class HasFiles:
     """As much of a loaded send as is asked there."""
 
     def __init__(self, attached: tuple[bytes, ...]) -> None:
-        self.attached = attached
+        self.size_of_files = sum(map(len, attached))
 
 
 def an_attachment(name: str, content: bytes) -> tuple[Attachment, bytes]:

@@ -111,6 +111,20 @@ def test_the_page_follows_a_file_and_compiles_nothing_else(served: Served) -> No
     assert served.watch.remembered.compiled - before == 1
 
 
+def test_a_picture_that_is_sent_along_is_shown_and_followed(served: Served) -> None:
+    picture = served.folder / "templates/images/dot.gif"
+    picture.parent.mkdir(exist_ok=True)
+    picture.write_bytes(b"GIF89a-one")
+
+    served.write(BODY, lambda text: text.replace("<mj-text>", '<mj-image src="cid:dot.gif" alt="" /><mj-text>', 1))
+    first = served.wait_for("data:image/gif;base64,R0lGODlhLW9uZQ==", f"{MAIL}.html")
+    picture.write_bytes(b"GIF89a-other")
+    served.wait_for("data:image/gif;base64,R0lGODlhLW90aGVy", f"{MAIL}.html")
+    served.write(BODY, lambda text: text.replace('<mj-image src="cid:dot.gif" alt="" />', "", 1))
+
+    assert "cid:" not in first
+
+
 def test_a_mistake_stands_in_place_of_the_mail_until_it_is_mended(served: Served) -> None:
     served.write(BODY, lambda text: text.replace("<mj-text>", "<mj-tex>", 1))
     broken, other = served.get(f"{MAIL}.html"), served.wait_for('class="wrong"', "guide.clearroom.sample.html")

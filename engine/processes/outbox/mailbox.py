@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from engine.clock import Clock, HostClock
+from engine.render.pictures import pictures_in, with_pictures_inside
 
 NAME = re.compile(r"\d{8}T\d{6}\.\d{6}-\d{4,}")  # when it came, and a number for mails of one instant
 MOST_MAILS = 5_000
@@ -82,10 +83,11 @@ class Mailbox:
         if source is None:
             return None
         message = message_from_bytes(source, policy=policy.default)
+        html = part(message, "html")
         return Mail(
             listed=listed(name, source),
             headers=tuple((key, str(value)) for key, value in message.items()),
-            html=part(message, "html"),
+            html=None if html is None else with_pictures_inside(html, pictures_in(message)),
             text=part(message, "plain"),
             source=source,
         )

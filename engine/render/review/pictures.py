@@ -15,7 +15,10 @@ def not_there(mail: Mail) -> Iterator[Finding]:
     """A picture that no inbox can load: a mail has no folder beside it."""
     for picture in mail.page.pictures:
         if not picture.src.lower().startswith(REACHABLE):
-            told = f'the picture "{picture.src[:60]}" is not sent along; put it on your site and write its address, with https://'
+            told = (
+                f'the picture "{picture.src[:60]}" is not sent along; put it on your site and write its address, with https://, '
+                "or into templates/images/ and write cid: before its name"
+            )
             yield Finding("E072", told if picture.src else "a picture has no address", (picture.src or "<mj-image", "<mj-image"))
 
 
