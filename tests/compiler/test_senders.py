@@ -64,7 +64,7 @@ def guide(result: Compiled) -> tuple[EmailStep, Artifact]:
     """The step of the small cadence, and what it sends."""
     assert result.plan
     step = next(step for step in result.plan.cadences[0].steps if isinstance(step, EmailStep))
-    return step, result.artifacts[step.artifact]
+    return step, result.artifacts[step.copy.plain]
 
 
 def test_a_mail_that_names_nobody_is_from_the_brands_usual_identity(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_an_email_that_names_its_brand_is_in_it_and_from_it(folder: Path) -> Non
 
     step, artifact = guide(result)
     assert (artifact.brand, artifact.sender, step.sender) == ("mill", MILL, None)
-    assert result.plan and result.plan.emails["guide"] == step.artifact
+    assert result.plan and result.plan.emails["guide"] == step.copy
 
 
 def test_a_cadence_in_another_brand_sends_its_mails_in_that(folder: Path) -> None:
