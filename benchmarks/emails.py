@@ -6,6 +6,7 @@ Goal: 100 emails in 5 s, and time in proportion to their number. Run: python -m 
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,6 @@ from engine.render.artifact import Edition
 
 SIZES = (25, 50, 100)
 RUNS = 3
-ASKED_FOR = ("order-confirmation", "service-update", "shipping-notice")  # by events.yaml
 
 
 def write_workspace(folder: Path, count: int) -> Path:
@@ -35,13 +35,20 @@ def write_workspace(folder: Path, count: int) -> Path:
         shutil.copy(starter_folder() / f"{name}.yaml", folder)
     (folder / "cadences").mkdir()
     shutil.copytree(starter_folder() / "templates", folder / "templates")
-    emails, own = folder / library.EMAILS, [name for name in library.email_names(folder) if name not in ASKED_FOR]
-    for name in own[max(count - len(ASKED_FOR), 0) :]:
+    emails, asked_for = folder / library.EMAILS, emails_in_tables(folder)
+    own = [name for name in library.email_names(folder) if name not in asked_for]
+    for name in own[max(count - len(asked_for), 0) :]:
         shutil.rmtree(emails / name)
-    for number in range(count - len(ASKED_FOR) - len(own)):
+    for number in range(count - len(asked_for) - len(own)):
         body = shutil.copytree(emails / own[number % len(own)], emails / f"another-{number}") / "body.mjml"
         body.write_text(body.read_text(encoding="utf-8").replace("</mj-text>", f" ({number})</mj-text>", 1), encoding="utf-8")
     return folder
+
+
+def emails_in_tables(folder: Path) -> set[str]:
+    """Those that an event or an offer asks for, which have to be there."""
+    words = {word for name in TABLES for word in re.findall(r"[\w-]+", (folder / f"{name}.yaml").read_text(encoding="utf-8"))}
+    return words & set(library.email_names(folder))
 
 
 class Timed:
