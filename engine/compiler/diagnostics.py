@@ -223,6 +223,10 @@ class Findings:
         """Whether a file has errors whose path begins so."""
         return any(file.startswith(path) for file in self._files_with_errors)
 
+    def has_errors_but_below(self, folders: tuple[str, ...]) -> bool:
+        """Whether there are errors in files that mails in all other folders depend on."""
+        return any(not file.startswith(folders) for file in self._files_with_errors)
+
     def has_any_of(self, codes: Collection[str], file: str) -> bool:
         return any(found.code in codes for found in self._found.get(file, ()))
 
@@ -257,14 +261,14 @@ def instead(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {close!r}?" if close else f"; there are: {', '.join(known)}" if known else ""
 
 
-def all_of(names: Sequence[str]) -> str:
+def all_of(names: Sequence[str], most: int = FEW) -> str:
     """What there is instead; of many, nothing."""
     match len(names):
         case 0:
             return "; there is none"
         case 1:
             return f"; there is only {names[0]}"
-        case few if few <= FEW:
+        case few if few <= most:
             return f"; there are {', '.join(names)}"
     return ""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.compiler.attachments import Attachables, read_attachments
-from engine.compiler.build import brand_of, build_plan, default_brand
+from engine.compiler.build import brand_of, build_plan, build_tables, default_brand
 from engine.compiler.cadence_tests import CadenceTest, Happening
 from engine.compiler.check import check_files
 from engine.compiler.checks import Checks, Emails
@@ -22,6 +22,8 @@ from engine.compiler.render_port import Known, Renderer
 from engine.compiler.steps import emails_of
 from engine.compiler.syntax import Files
 from engine.render.artifact import Artifact, Edition
+
+TOLD_BY_THEMSELVES = ("templates/emails/", "templates/layouts/", "templates/blocks/", "cadences/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,9 @@ def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = N
     checks = Checks(files, emails, findings)
     check_files(checks)
     tests, events = read_tests(checks), read_script(script, checks) if script else ()
-    if plan := sound_plan(files, emails, attachables, findings):
-        render.review_emails(folder, plan, emails.editions, findings)
+    plan = sound_plan(files, emails, attachables, findings)
+    if not findings.has_errors_but_below(TOLD_BY_THEMSELVES):
+        render.review_emails(folder, plan or build_tables(files), emails.editions, findings)
     return replace(finish(folder, plan, emails, attachables, tests, findings), script=events, files=files)
 
 

@@ -6,6 +6,7 @@ Before: `engine.render.pieces` has split the text. After: what is left is MJML (
 `{% raw %}` around it changes nothing and is dropped.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +19,7 @@ from markupsafe import Markup
 from engine.errors import RenderError
 from engine.render.groups import Group, match_groups
 from engine.render.held import Held
-from engine.render.names import Names, asked_fields, check_token, names_in, parse_token, targets_of
+from engine.render.names import Names, asked_fields, check_token, names_in, parse_token, report_syntax, targets_of
 from engine.render.pieces import Kind, Piece, UnclosedToken, split_template
 from engine.render.problems import Place, Problems, Source, Unusable
 from engine.render.sandbox import make_sandbox, printed
@@ -26,6 +27,7 @@ from engine.render.skeleton import Skeleton
 from engine.render.substitute import arguments_of, is_call_of, put_in_place
 
 DEEPEST_BLOCK = 8
+MISSING = re.compile(r"'(\w+)' is undefined")  # as Jinja says it
 
 
 class OptionalArgument(StrictUndefined):
@@ -48,15 +50,18 @@ class LiveArgument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a template may name: `fixed` values and `live` expressions. In a block a missing name is an argument left out."""
+    """What a template may name: `fixed` values and `live` expressions. In a block a missing name is an argument left out.
+
+    `calls`: the blocks that are being put together, the innermost last, each with the place of its call.
+    """
 
     fixed: Mapping[str, Any]
     live: Mapping[str, str] = field(default_factory=dict)
-    depth: int = 0
+    calls: tuple[tuple[str, Place], ...] = ()
 
     @property
     def is_block(self) -> bool:
-        return self.depth > 0
+        return bool(self.calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +173,7 @@ class Folding:
             tree = parse_token(piece)
             names_in(tree)
         except TemplateSyntaxError as error:
-            self.workshop.problems.add(self.source.at(piece.start), f"this is not Jinja: {error.message}")
+            report_syntax(error, self.source.at(piece.start), self.workshop.problems)
             return None
         except RecursionError:
             self.workshop.problems.add(self.source.at(piece.start), "this is nested too deep")
@@ -230,19 +235,19 @@ class Folding:
     def block_at(self, place: Place) -> Callable[..., Markup]:
         def block(name: str, /, **arguments: Any) -> Markup:
             try:
-                return fold(self.workshop.read_block(name, place), self.scope_of_block(arguments, place), self.workshop)
+                return fold(self.workshop.read_block(name, place), self.scope_of_block(name, arguments, place), self.workshop)
             except Unusable:
                 return Markup("")
 
         return block
 
-    def scope_of_block(self, arguments: Mapping[str, Any], place: Place) -> Scope:
-        if self.scope.depth >= DEEPEST_BLOCK:
-            self.workshop.problems.add(place, "blocks are inside one another without end")
+    def scope_of_block(self, name: str, arguments: Mapping[str, Any], place: Place) -> Scope:
+        if len(self.scope.calls) >= DEEPEST_BLOCK or name in [called for called, _ in self.scope.calls]:
+            self.workshop.problems.add(place, f'blocks are inside one another without end: "{name}" is put into itself here')
             raise Unusable
         live = {name: value.expression for name, value in arguments.items() if isinstance(value, LiveArgument)}
         fixed = {name: self.fold_texts(value, place) for name, value in arguments.items() if name not in live}
-        return Scope(fixed={"brand": self.scope.fixed["brand"], **fixed}, live=live, depth=self.scope.depth + 1)
+        return Scope(fixed={"brand": self.scope.fixed["brand"], **fixed}, live=live, calls=(*self.scope.calls, (name, place)))
 
     def fold_texts(self, value: Any, place: Place) -> Any:
         """An argument whose texts may hold tokens themselves, in the terms of the template that calls."""
@@ -259,11 +264,19 @@ class Folding:
         try:
             return Markup(self.skeleton.put_back(compiled(template).render(self.context)))
         except (TemplateError, RenderError, TypeError, ValueError, ArithmeticError) as error:
-            place = self.source.place
-            line = template_line(error.__traceback__)
             if not self.has_unknown:
-                self.workshop.problems.add(Place(place.file, place.line + line - 1), f"cannot be put together: {error}")
+                self.report(error)
             raise Unusable from error
+
+    def report(self, error: Exception) -> None:
+        """Tell of an argument that is missing where the block is called; of everything else where it is written."""
+        place, line = self.source.place, template_line(error.__traceback__)
+        if self.scope.calls and (missing := MISSING.fullmatch(str(error))):
+            (block, called_at), name = self.scope.calls[-1], missing[1]
+            told = f'the block "{block}" prints {{{{ {name} }}}}, which is not given here: block("{block}", {name}="…")'
+            self.workshop.problems.add(called_at, told)
+        else:
+            self.workshop.problems.add(Place(place.file, place.line + line - 1), f"cannot be put together: {error}")
 
 
 @lru_cache(1024)  # layouts and blocks have the same bones in every email

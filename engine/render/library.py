@@ -167,13 +167,20 @@ class Compiling:
             return None
 
     def folded_layout(self) -> Markup:
-        source = self.read(f"templates/layouts/{self.about.layout}.mjml", self.about.layout_place)
+        self.find_layout()
+        source = self.read(f"templates/layouts/{self.about.layout}.mjml")
         words = {"preheader": self.folded(self.about.preheader), "subject": self.folded(self.about.subject)}
         layout = fold(source, Scope(fixed={**self.fixed, **words}), self.workshop)
         if layout.count(BODY_SLOT) != 1:
             self.problems.add(source.place, f"a layout needs {BODY_SLOT} exactly once, where the email's body goes")
             raise Unusable
         return layout
+
+    def find_layout(self) -> None:
+        layouts = [path.stem for path in (self.workspace / "templates/layouts").glob("*.mjml")]
+        if self.about.layout not in layouts:
+            self.problems.unknown(self.about.layout_place, "layout", self.about.layout, layouts)
+            raise Unusable
 
     def folded(self, source: Source) -> Markup:
         return fold(source, Scope(fixed=self.fixed), self.workshop)
@@ -224,7 +231,7 @@ class Compiling:
             raise Unusable
         return self.read(f"templates/blocks/{name}.mjml")
 
-    def read(self, file: str, named_at: Place | None = None) -> Source:
+    def read(self, file: str) -> Source:
         """A template file. Raises Unusable when it is missing, too large or not UTF-8, which is then reported."""
         try:
             data = (self.workspace / file).read_bytes()
@@ -233,7 +240,7 @@ class Compiling:
             return Source(data.decode("utf-8-sig").replace("\r\n", "\n"), Place(file))
         except (OSError, ValueError) as error:
             reason = "this file is missing" if isinstance(error, FileNotFoundError) else f"this file cannot be read: {error}"
-            self.problems.add(named_at or Place(file), f"{file}: {reason}" if named_at else reason)
+            self.problems.add(Place(file), reason)
             raise Unusable from error
 
 

@@ -3,6 +3,7 @@
 Before: `engine.render.fold` has found that the token depends on the recipient. After: the token goes into the artifact.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +26,7 @@ ROOTS: Mapping[str, Collection[str] | None] = {
     "unsubscribe_url": (),
     "web_url": (),
 }
+UNKNOWN = re.compile(r"No (filter|test) named '(.*)'\.")  # as Jinja says it
 NEVER_MISSING = ("key", "email")
 NULLABLE_ROOT = "lead"
 
@@ -36,6 +38,11 @@ class Names:
     known: Mapping[str, Collection[str] | None]
     bound: frozenset[str]
     guarded: frozenset[str]  # lead fields that an `if` around the token has asked for
+
+    def has(self, root: str, field: str) -> bool:
+        """Whether there is such a field, as far as anybody knows."""
+        fields = self.known.get(root)
+        return fields is None or field in fields
 
 
 def parse_token(piece: Piece) -> nodes.Template:
@@ -77,7 +84,7 @@ def check_token(piece: Piece, names: Names, place: Place, problems: Problems) ->
         tree = parse_token(piece)
         expected = names_in(tree) - names.bound
     except TemplateSyntaxError as error:
-        problems.add(place, f"this is not Jinja: {error.message}")
+        report_syntax(error, place, problems)
         return
     for name in sorted(expected - set(names.known)):
         problems.unknown(place, "name", name, {*names.known, *names.bound})
@@ -86,11 +93,18 @@ def check_token(piece: Piece, names: Names, place: Place, problems: Problems) ->
     check_blank(tree, names, place, problems)
 
 
+def report_syntax(error: TemplateSyntaxError, place: Place, problems: Problems) -> None:
+    """Report a token that cannot be read, in Jinja's words, or that names a filter or test there is not."""
+    if unknown := UNKNOWN.fullmatch(error.message or ""):
+        problems.unknown(place, unknown[1], unknown[2], GRAMMAR.filters if unknown[1] == "filter" else GRAMMAR.tests)
+    else:
+        problems.add(place, f"this cannot be read: {error.message}")
+
+
 def check_paths(tree: nodes.Template, names: Names, place: Place, problems: Problems) -> None:
     for root, field in paths_in(tree):
-        fields = names.known.get(root)
-        if root not in names.bound and fields is not None and field not in fields:
-            problems.unknown(place, f"name in {root}:", field, fields)
+        if root not in names.bound and not names.has(root, field):
+            problems.unknown(place, f"name in {root}:", field, names.known[root] or ())
 
 
 def paths_in(tree: nodes.Template) -> Iterator[tuple[str, str]]:
@@ -126,7 +140,7 @@ def check_blank(tree: nodes.Template, names: Names, place: Place, problems: Prob
     for output in tree.find_all(nodes.Output):
         for printed in output.nodes:
             root, field = path_of(unfiltered(printed)) or ("", "")
-            if root == NULLABLE_ROOT and field not in names.guarded and field not in NEVER_MISSING:
+            if root == NULLABLE_ROOT and names.has(root, field) and field not in names.guarded and field not in NEVER_MISSING:
                 told = f'{{{{ lead.{field} or "…" }}}}'
                 problems.add(place, f"lead.{field} may be missing: write {told}, or put it inside {{% if lead.{field} %}}")
 

@@ -8,6 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from engine.compiler.diagnostics import all_of
+
+ROOTS = 8  # names, such as those that every token may begin with, that are all told
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
@@ -58,9 +62,10 @@ class Problems:
         self.add(place, message, code=code)
 
     def unknown(self, place: Place, what: str, name: str, known: Iterable[str]) -> None:
-        """Report a name that is not among the known ones, with the one that was probably meant."""
-        close = get_close_matches(name, sorted(known), n=1)
-        self.add(place, f'unknown {what} "{name}"' + (f' (did you mean "{close[0]}"?)' if close else ""))
+        """Report a name that is not among the known ones, with the one that was probably meant, or all where they are few."""
+        names = sorted(known)
+        close = get_close_matches(name, names, n=1)
+        self.add(place, f'unknown {what} "{name}"' + (f' (did you mean "{close[0]}"?)' if close else all_of(names, ROOTS)))
 
     def take(self, others: "Problems") -> None:
         """Add what another compilation found."""

@@ -125,9 +125,12 @@ MISTAKES = {
     "{{ lead.frist_name }}": 'body.mjml:3:1: unknown name in lead: "frist_name" (did you mean "first_name"?)',
     "{{ lead.first_name }}": 'body.mjml:3:1: lead.first_name may be missing: write {{ lead.first_name or "…" }}, '
     "or put it inside {% if lead.first_name %}",
-    "{{ lead.first_name or }}": "body.mjml:3:1: this is not Jinja: unexpected 'end of print statement'",
+    "{{ lead.first_name or }}": "body.mjml:3:1: this cannot be read: unexpected 'end of print statement'",
     "{{ lead.email|safe }}": "body.mjml:3:1: |safe would let a recipient's data become markup; remove it",
-    "{{ lead.email|shout }}": "body.mjml:3:1: this is not Jinja: No filter named 'shout'.",
+    "{{ lead.first_name|defualt('you') }}": 'body.mjml:3:1: unknown filter "defualt" (did you mean "default"?)',
+    "{{ block('quote') }}": 'body.mjml:3:1: the block "quote" prints {{ words }}, which is not given here: '
+    'block("quote", words="…")',
+    "{{ lead.email|shout }}": 'body.mjml:3:1: unknown filter "shout" (did you mean "sort"?)',
     "{{ lead.email.upper() }}": "body.mjml:3:1: a method cannot be called here; use a filter, as in {{ lead.company|upper }}",
     "{% if lead.email %}": "body.mjml:3:1: {% if %} is never closed by {% endif %}",
     "x{% endfor %}": "body.mjml:3:2: {% endfor %} belongs to no {% for %}",
@@ -161,7 +164,6 @@ def test_all_mistakes_are_told_at_once_each_in_its_own_file(compile_email):
 
     assert [problem.split(": ")[0] for problem in problems] == [
         "templates/blocks/quote.mjml:2:1",
-        "templates/blocks/quote.mjml:2:1",
         "templates/emails/welcome/body.mjml:2:1",
         "templates/emails/welcome/email.yaml:1:13",
         "templates/emails/welcome/email.yaml:3:1",
@@ -177,7 +179,7 @@ def test_a_field_inside_its_own_condition_may_be_printed_as_it_is(compile_email)
 def test_a_layout_that_is_not_there_is_told_where_it_is_named(compile_email):
     _, problems = compile_email(body("x"), {"emails/welcome/email.yaml": "subject: x\nstream: marketing\nlayout: wide\n"})
 
-    assert problems == ["templates/emails/welcome/email.yaml:3:9: templates/layouts/wide.mjml: this file is missing"]
+    assert problems == ['templates/emails/welcome/email.yaml:3:9: unknown layout "wide"; there is only default']
 
 
 def test_an_unknown_brand_or_email_is_a_problem(tmp_path: Path):

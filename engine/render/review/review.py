@@ -30,6 +30,7 @@ from engine.render.wire import Rendered
 
 # An artifact has these many times over, and they are the same in all that is looked at: put in before, they cost nothing.
 SETTLED = {"{{ track }}": TRACK, "{{ token }}": TOKEN, "{{ unsubscribe_url }}": UNSUBSCRIBE}
+MISSING = re.compile(r"'dict object' has no attribute '(\w+)'")  # as Jinja says it
 OFFER_SLOT = re.compile(r"\{[{%][^{}]*\boffer\b")
 
 
@@ -73,8 +74,11 @@ def faults(looked: Looked) -> tuple[Finding, ...]:
     try:
         return faults_of(rendered(looked))
     except (RenderError, WorkspaceError) as error:
-        told = f"with this sample, the email cannot be written, so it was not looked at: {error}"
-        return (Finding("W031", " ".join(told.split()), home=Home.SAMPLE),)
+        told = MISSING.sub(
+            r'it prints "\1", which the sample does not give', str(error).partition("for this person: ")[2] or str(error)
+        )
+        shown = f"with this sample, the email cannot be written, so it was not looked at: {told}"
+        return (Finding("W031", " ".join(shown.split()), home=Home.SAMPLE),)
 
 
 def rendered(looked: Looked) -> Mail:
