@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 
+from engine.claim import CLAIMED, NOUNS, in_state, reopened
 from engine.clock import VirtualClock
 from engine.compiler.workspace import Compiled
 from engine.database import Database
@@ -21,7 +22,6 @@ from engine.settings import Settings, read_settings
 from engine.simulate.make import FOR_EVER, WORKER, world_of
 from engine.simulate.recipients import Recipients
 from engine.simulate.world import World
-from engine.vocabulary import SendState, TouchState
 
 AT_ONCE = 500  # rows
 
@@ -67,9 +67,8 @@ def settle_in(copy: Database) -> None:
     with copy.write() as tx:
         tx.run(sa.delete(workers))
         tx.run(sa.insert(workers).values(id=WORKER, kind=WORKER, host="here", pid=0, started_at=tx.now, lease_until=FOR_EVER))
-        held = {"worker_id": None, "lease_until": None, "claims": 0}
-        tx.run(sa.update(touches).where(touches.c.state == TouchState.CLAIMED).values(state=TouchState.WAITING, **held))
-        tx.run(sa.update(sends).where(sends.c.state == SendState.CLAIMED).values(state=SendState.READY, **held))
+        for noun in NOUNS.values():
+            tx.run(sa.update(noun.table).where(in_state(noun.table, CLAIMED)).values(reopened(noun) | {"claims": 0}))
 
 
 def leave_only(world: World, lead: Lead) -> None:
