@@ -74,6 +74,15 @@ def test_nothing_is_imported_inside_a_function() -> None:
     assert inside == []
 
 
+def test_modules_are_called_by_names_that_they_have() -> None:
+    told = {(module, name) for module, tree in modules().items() for name in NAMED.findall(ast.get_docstring(tree) or "")}
+
+    assert [pair for pair in sorted(told) if pair[1] not in modules() and pair[1].rpartition(".")[0] not in modules()] == []
+
+
+NAMED = re.compile(r"`((?:engine|webhooks)(?:\.\w+)+)`")
+
+
 def test_module_names_use_the_words_of_the_product() -> None:
     assert [module for module in modules() if FORBIDDEN_WORDS & set(re.split(r"[._]", module))] == []
 

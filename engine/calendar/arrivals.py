@@ -1,7 +1,7 @@
 """How many people come into each cadence in a week: as was seen here, unless somebody states it.
 
-Before: the passages that began. After: `engine.calendar.adding` lets as many come in. It is the median of the last twelve weeks,
-so that one large import does not count; who came by a step of another cadence is followed from there, and not counted again.
+Before: the passages that began. After: `engine.calendar.forecast` lets as many come in. It is the median of the last twelve
+weeks, so that one large import does not count; who came by a step of another cadence is followed from there, not counted again.
 """
 
 from collections.abc import Collection, Mapping

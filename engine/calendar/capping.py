@@ -1,7 +1,7 @@
 """What the caps do to the mails that are to be expected: which they hold back, and the day on which these go instead. Pure.
 
-Before: `engine.calendar.walk` has the mails of each walk by day, as planned. After: `engine.calendar.adding` moves them. The caps
-are those that `engine.deliver.gate` counts: the lead's day, its last 7 and its last 30, over all cadences that a person is in.
+Before: `engine.calendar.walk` has the mails of each walk by day, as planned. After: `engine.calendar.forecast` moves them. The
+caps are those that `engine.deliver.gate` counts: the lead's day, its last 7 and its last 30, over all that a person is in.
 Where nothing is left to chance it is as the gate does it. Where mails are only likely, a person who comes to one is taken to have
 had as many before as are to be expected of those who have not left: who answers or opts out leaves all cadences at once.
 """

@@ -1,6 +1,6 @@
 """A lead's ways through cadences, each step with its reason.
 
-Before: `engine.story.steps`. After: `engine.story.lead` and `engine.simulate.trial`.
+Before: `engine.story.steps`. After: `engine.cli.lead_story` and `engine.simulate.trial`.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """What became of each step of a passage, and why, in words: times are in the lead's own zone.
 
-Before: rows of touches, sends and posts. After: `engine.story.lead` tells the whole of a lead, `handraiser test` why a
+Before: rows of touches, sends and posts. After: `engine.cli.lead_story` tells the whole of a lead, `handraiser test` why a
 mail did not come.
 """
 
