@@ -98,6 +98,11 @@ class Workspace:
 
     def write(self, artifact: Artifact, sample: str) -> Written:
         """Raises WorkspaceError for the sample, RenderError or ValueError for a mail that the send would not write either."""
+        pixel = f"{self.settings.public_url}/o/{spell(TOKENS, 0, artifact.hash).in_url}"
+        return taken_apart(self.message(artifact, sample), pixel)
+
+    def message(self, artifact: Artifact, sample: str) -> bytes:
+        """The whole message, as it would leave. Raises what `write` raises."""
         spelt = spell(TOKENS, 0, artifact.hash)
         leading = Leading(track=self.settings.public_url, token=spelt.in_url, seal=TOKENS.seal_target)
         file = self.folder / library.EMAILS / artifact.email / f"{sample}.yaml"
@@ -113,10 +118,9 @@ class Workspace:
             public_url=self.settings.public_url,
             domain=self.settings.reply_domain,
         )
-        pixel = f"{leading.track}/o/{leading.token}"
         data = picture_bytes(self.folder, artifact.pictures)
         pictures = [as_part(each, data[each.digest], is_picture=True) for each in artifact.pictures if each.digest in data]
-        return taken_apart(write_message(headers, render_wire(artifact, values), pictures=pictures), pixel)
+        return write_message(headers, render_wire(artifact, values), pictures=pictures)
 
 
 def workspace_of(folder: Path, settings: Settings, files: Files) -> Workspace:
