@@ -17,6 +17,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from markupsafe import Markup
 
 from engine.errors import RenderError
+from engine.render.bounded import COUNTING, STEPS, Steps, counted_template
 from engine.render.groups import Group, match_groups
 from engine.render.held import Held
 from engine.render.names import Names, asked_fields, check_token, names_in, parse_token, report_syntax, targets_of
@@ -38,7 +39,7 @@ class OptionalArgument(StrictUndefined):
 
 
 FIXED = make_sandbox(autoescape=True, finalize=printed, undefined=OptionalArgument)
-FIXED.filters["safe"] = Markup
+FIXED.filters |= {"safe": Markup, **COUNTING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Workshop:
     problems: Problems
     known: Mapping[str, Any]
     read_block: Callable[[str, Place], Source]
+    steps: Steps = field(default_factory=Steps)
 
 
 def fold(source: Source, scope: Scope, workshop: Workshop) -> Markup:
@@ -262,7 +264,7 @@ class Folding:
 
     def evaluate(self, template: str) -> Markup:
         try:
-            return Markup(self.skeleton.put_back(compiled(template).render(self.context)))
+            return Markup(self.skeleton.put_back(compiled(template).render({**self.context, STEPS: self.workshop.steps})))
         except (TemplateError, RenderError, TypeError, ValueError, ArithmeticError) as error:
             if not self.has_unknown:
                 self.report(error)
@@ -281,7 +283,7 @@ class Folding:
 
 @lru_cache(1024)  # layouts and blocks have the same bones in every email
 def compiled(template: str) -> Template:
-    return FIXED.from_string(template)
+    return counted_template(FIXED, template)
 
 
 def united(parts: Iterable[Iterable[str]]) -> frozenset[str]:

@@ -18,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from engine.errors import RenderError
+from engine.render.bounded import BOUNDED, require_scalar, require_size
 
 # Nothing that makes markup of a value, calls its argument or writes more than it was given.
 ALLOWED_FILTERS = (
@@ -61,7 +62,20 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise SecurityError(f"{operator} is for numbers only")
         if operator == "**":
             raise SecurityError("** is not used in emails")
-        return super().call_binop(context, operator, left, right)
+        return require_size(super().call_binop(context, operator, left, right))
+
+
+class Tool:
+    """A function that a template may call, and cannot look at."""
+
+    def __init__(self, use: Callable[[object], str]) -> None:
+        self._use = use
+
+    def __call__(self, value: object) -> str:
+        return self._use(value)
+
+    def __repr__(self) -> str:
+        raise SecurityError("this can be called, not printed")
 
 
 def make_sandbox(
@@ -71,6 +85,7 @@ def make_sandbox(
     sandbox = Sandbox(autoescape=autoescape, finalize=finalize, undefined=undefined, keep_trailing_newline=True)
     sandbox.filters = {name: FILTERS[name] for name in ALLOWED_FILTERS}
     sandbox.filters |= {
+        **BOUNDED,
         "default": default,
         "d": default,
         "format": format_number,
@@ -117,6 +132,8 @@ def format_number(form: str, *values: Any) -> str:
     """`"%.2f"|format(price)`: numbers and short texts by Python's old format signs, with bounded widths."""
     if len(form) > LONGEST_FORMAT or re.search(r"%[^a-zA-Z%]*(?:\*|\d{3})", form):
         raise SecurityError("this format is too wide")
+    for value in values:
+        require_scalar(value, "|format")
     return str(form) % values
 
 

@@ -18,7 +18,7 @@ from engine.errors import RenderError
 from engine.render.afresh import compile_afresh, html_afresh
 from engine.render.artifact import Artifact
 from engine.render.quoted import quote_piece
-from engine.render.sandbox import LaidOut, Sandbox, checked_url, laid_out, make_sandbox, measure, printed, spoken
+from engine.render.sandbox import LaidOut, Sandbox, Tool, checked_url, laid_out, make_sandbox, measure, printed, spoken
 
 LARGEST_OUTPUT = 512 * 1024
 LONGEST_SUBJECT = 300
@@ -26,6 +26,7 @@ COMPILED = 512  # artifacts held ready
 # What begins every tracked address is the same all through a mail: one value, encoded once for the mail.
 STEMS = ("click", "personal", "open")
 AS_THEY_ARE = (Markup, LaidOut)
+TOOLS = {"checked_url": Tool(checked_url), "laid_out": Tool(laid_out), "measure": Tool(measure)}
 BARE = re.compile(r"[ !#-%(-;=?-~]*")  # printable ASCII without HTML's own characters
 
 
@@ -62,16 +63,24 @@ def render(artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
 
     `values` is what `engine.render.context.values_for` builds; its `seal` makes a personal link's address unreadable.
     """
-    subject, html, text = fill(plain_templates(artifact), with_checks(values), artifact)
+    subject, html, text = fill(compiled(plain_templates, artifact), with_checks(values), artifact)
     return Rendered(subject=one_line(subject), html=html, text=text)
 
 
 def render_wire(artifact: Artifact, values: Mapping[str, Any]) -> WireParts:
     """The same as `render` in the form in which it is sent: what is fixed is not encoded again. Raises RenderError."""
-    templates = wire_templates(artifact)
+    templates = compiled(wire_templates, artifact)
     subject, html, text = fill(templates, with_checks(values) | stems_of(values, templates.stems), artifact)
     html_qp = quote_piece(html) if artifact.is_mjml else html
     return WireParts(subject=one_line(subject), text_qp=text.encode("ascii"), html_qp=html_qp.encode("ascii"))
+
+
+def compiled(how: Callable[[Artifact], Templates], artifact: Artifact) -> Templates:
+    """Raises RenderError for an artifact of which no template can be made: one that our compiler did not make."""
+    try:
+        return how(artifact)
+    except (TemplateError, SyntaxError, RecursionError, MemoryError) as error:
+        raise RenderError(f'the email "{artifact.email}" cannot be written: {error}') from error
 
 
 def with_checks(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +90,7 @@ def with_checks(values: Mapping[str, Any]) -> dict[str, Any]:
     def seal_checked(address: object) -> str:
         return seal(checked_url(address))
 
-    return {**values, "seal": seal_checked, "checked_url": checked_url, "laid_out": laid_out, "measure": measure}
+    return {**values, "seal": Tool(seal_checked), **TOOLS}
 
 
 class Ready(str):
