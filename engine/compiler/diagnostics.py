@@ -147,6 +147,8 @@ TABLE: dict[str, Row] = {
     "W049": Row("a transactional mail that nobody improves", "Plan `variants:`, or say in `to_try:` what to try next."),
     # what is right, yet has a price
     "W060": Row("an email that MJML reads anew for each person", "Write it as the message says; left as it is, it is only slow."),
+    "W061": Row("MJML that does not look the same everywhere", "Do it in the way that the message names, or leave it so."),
+    "W062": Row("a placeholder of another program", "Write `{{ lead.… }}`, `{{ event.… }}` or the words themselves."),
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from engine.render.held import Held
 from engine.render.markup import html_of, with_pixel
 from engine.render.sandbox import LaidOut, make_sandbox
 
-LARGEST_MJML = 512 * 1024
+LARGEST_MJML = 512 * 1024  # characters
 HOLD = "hold"  # what a value is given to; no template can name it, since names are checked
 
 
@@ -25,7 +25,7 @@ def html_afresh(template: Template, values: Mapping[str, Any], escaped: Callable
 
     Raises RenderError for MJML that cannot be read, and what Jinja raises.
     """
-    held = Held()
+    held = Held(most_tokens=LARGEST_MJML)
     mjml = template.render({**values, HOLD: lambda value: held.hold(escaped(value))})
     if len(mjml) > LARGEST_MJML:
         raise RenderError(f"its MJML is larger than {LARGEST_MJML // 1024} KB")

@@ -26,6 +26,7 @@ class EmailFile:
     stream: Literal["marketing", "transactional"]
     sender: said.Source
     layout: str
+    names_layout: bool
     layout_place: said.Place
     links: dict[str, str]
 
@@ -44,6 +45,7 @@ def read_email_file(workspace: Path, file: str, problems: Problems) -> EmailFile
         stream="marketing" if stream.text == "marketing" else "transactional",
         sender=text_of(entries, "from", file),
         layout=layout.text,
+        names_layout="layout" in entries,
         layout_place=layout.place,
         links=links_of(entries.get("links"), problems),
     )

@@ -9,37 +9,25 @@ Before: `engine.render.pieces` has split the text. After: what is left is MJML (
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from types import TracebackType
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from markupsafe import Markup
 
 from engine.errors import RenderError
-from engine.render.bounded import COUNTING, STEPS, Steps, counted_template
+from engine.render.bounded import STEPS, Steps
+from engine.render.foreign import of_token
 from engine.render.groups import Group, match_groups
 from engine.render.held import Held
 from engine.render.names import Names, asked_fields, check_token, names_in, parse_token, report_syntax, targets_of
 from engine.render.pieces import Kind, Piece, UnclosedToken, split_template
 from engine.render.problems import Place, Problems, Source, Unusable
-from engine.render.sandbox import make_sandbox, printed
+from engine.render.settle import settled, template_line
 from engine.render.skeleton import Skeleton
 from engine.render.substitute import arguments_of, is_call_of, put_in_place
 
 DEEPEST_BLOCK = 8
 MISSING = re.compile(r"'(\w+)' is undefined")  # as Jinja says it
-
-
-class OptionalArgument(StrictUndefined):
-    """A block's argument that was not given: false in a condition, an error where it is printed."""
-
-    def __bool__(self) -> bool:  # type: ignore[override]  # jinja2 declares that it always raises
-        return False
-
-
-FIXED = make_sandbox(autoescape=True, finalize=printed, undefined=OptionalArgument)
-FIXED.filters |= {"safe": Markup, **COUNTING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +84,7 @@ class Folding:
 
     def run(self) -> Markup:
         pieces = self.split()
+        self.workshop.held.count_pieces(len(pieces))
         self.groups = match_groups(pieces, self.source, self.workshop.problems)
         return self.evaluate("".join(self.emit(piece) for piece in pieces))
 
@@ -175,7 +164,7 @@ class Folding:
             tree = parse_token(piece)
             names_in(tree)
         except TemplateSyntaxError as error:
-            report_syntax(error, self.source.at(piece.start), self.workshop.problems)
+            report_syntax(error, self.source.at(piece.start), self.workshop.problems, of_token(piece.text))
             return None
         except RecursionError:
             self.workshop.problems.add(self.source.at(piece.start), "this is nested too deep")
@@ -264,7 +253,7 @@ class Folding:
 
     def evaluate(self, template: str) -> Markup:
         try:
-            return Markup(self.skeleton.put_back(compiled(template).render({**self.context, STEPS: self.workshop.steps})))
+            return Markup(self.skeleton.put_back(settled(template).render({**self.context, STEPS: self.workshop.steps})))
         except (TemplateError, RenderError, TypeError, ValueError, ArithmeticError) as error:
             if not self.has_unknown:
                 self.report(error)
@@ -281,11 +270,6 @@ class Folding:
             self.workshop.problems.add(Place(place.file, place.line + line - 1), f"cannot be put together: {error}")
 
 
-@lru_cache(1024)  # layouts and blocks have the same bones in every email
-def compiled(template: str) -> Template:
-    return counted_template(FIXED, template)
-
-
 def united(parts: Iterable[Iterable[str]]) -> frozenset[str]:
     return frozenset().union(*parts)
 
@@ -293,13 +277,3 @@ def united(parts: Iterable[Iterable[str]]) -> frozenset[str]:
 def line_count_of(piece: Piece) -> str:
     """A comment with as many line ends as the piece has."""
     return "{#" + "\n" * piece.text.count("\n") + "#}"
-
-
-def template_line(traceback: TracebackType | None) -> int:
-    """The line of the template in which an error arose: Jinja writes it into the traceback."""
-    line = 1
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == "<template>":
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return line

@@ -6,6 +6,7 @@ Before: `engine.render.pieces` has split the text. After: `engine.render.fold` d
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from engine.render.foreign import of_statement
 from engine.render.pieces import Kind, Piece
 from engine.render.problems import Problems, Source, Unusable
 
@@ -51,8 +52,7 @@ def match_statement(
             problems.add(source.at(piece.start), f"statements are nested deeper than {DEEPEST} levels")
             raise Unusable
     elif (openers := CLOSES.get(keyword) or CONTINUES.get(keyword)) is None:
-        known = '{{ block("…") }}'
-        problems.add(source.at(piece.start), f"{{% {keyword} %}} is not used in emails: there are if, for, set and {known}")
+        problems.add(source.at(piece.start), f"{{% {keyword} %}} is not used in emails: {of_statement(keyword)}")
         raise Unusable
     elif not still_open or still_open[-1].opener.keyword not in openers:
         problems.add(source.at(piece.start), f"{{% {keyword} %}} belongs to no {{% {openers[0]} %}}")

@@ -12,24 +12,46 @@ from engine.render.problems import Place
 
 HELD = re.compile(r"zqj(\d+)jqz")
 MARK = re.compile(r"zqm(\d+)mqz")
+MOST_TAGS, MOST_TOKENS, MOST_TEMPLATES, MOST_PIECES = 20_000, 5_000, 400, 6_000  # in one mail
+
+
+class TooMany(Exception):
+    """More tags, tokens or blocks than any mail has: they multiply. The message says of what."""
 
 
 class Held:
     """The tokens and places of one email under compilation."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_tokens: int = MOST_TOKENS) -> None:
+        self._most_tokens = most_tokens
         self._tokens: list[str] = []
         self._places: list[Place] = []
+        self._templates = self._pieces = 0
+
+    def count_pieces(self, pieces: int) -> None:
+        """One more template of so many pieces is put into the mail."""
+        self._templates += 1
+        self._pieces += pieces
+        if self._templates > MOST_TEMPLATES or self._pieces > MOST_PIECES:
+            raise TooMany(f"{MOST_TEMPLATES} blocks and files, or {MOST_PIECES:,} pieces of them")
 
     def hold(self, token: str) -> str:
         """A stand-in for a Jinja token."""
+        if len(self._tokens) >= self._most_tokens:
+            raise TooMany(f"{self._most_tokens:,} tokens")
         self._tokens.append(token)
         return f"zqj{len(self._tokens) - 1}jqz"
 
     def mark(self, place: Place) -> str:
         """A mark that says where the tag after it was written."""
+        if len(self._places) >= MOST_TAGS:
+            raise TooMany(f"{MOST_TAGS:,} tags")
         self._places.append(place)
         return f"zqm{len(self._places) - 1}mqz"
+
+    def place(self, number: str) -> Place:
+        """What a mark says."""
+        return self._places[int(number)]
 
     def token(self, number: str) -> str:
         return self._tokens[int(number)]

@@ -22,22 +22,23 @@ from engine.render.email_file import EmailFile, read_email_file
 from engine.render.fold import Scope, Workshop, fold
 from engine.render.groups import DEEPEST
 from engine.render.guard import edits_of_layout
-from engine.render.held import MARK, Document, Held
+from engine.render.held import MARK, Document, Held, TooMany
+from engine.render.include import Including, is_whole, with_includes, with_preview, without_prolog
 from engine.render.links import Links, apply_edits, edits_of_links, track_written_addresses
 from engine.render.lint import lint
 from engine.render.markup import NOTES, check_mjml, html_of, printable_attributes, with_pixel
 from engine.render.names import GRAMMAR, ROOTS
 from engine.render.pictures import Pictures
 from engine.render.plaintext import write_text
-from engine.render.problems import Place, Problem, Problems, Source, Unusable
+from engine.render.problems import Endless, Place, Problem, Problems, Source, Unusable
 from engine.render.review.review import review_emails as review_emails
 from engine.render.tags import read_tree
+from engine.render.template_file import read_template
 
 EMAILS = "templates/emails"
 BODY_SLOT = "<!-- body -->"
 LOOP = re.compile(r"\{%[-+]?\s*(for|endfor)\b")
 PIXEL = "{{ track }}/o/{{ token }}"
-LARGEST_FILE = 256 * 1024
 Known = Mapping[str, Collection[str] | None]
 
 
@@ -86,7 +87,10 @@ def compile_email(
         about = read_email_file(workspace, f"{folder}/email.yaml", problems)
         compiling = Compiling(workspace, folder, look, about, known, problems, afresh)
         artifact = compiling.artifact(email, brand)
-    except Unusable:
+    except (Unusable, Endless):
+        return None
+    except TooMany as error:
+        problems.add(Place(f"{folder}/body.mjml"), f"with its layout and blocks this email has more than {error}")
         return None
     return None if problems else artifact
 
@@ -115,6 +119,7 @@ class Compiling:
         self.look, self.held, self.afresh = look, Held(), afresh
         self.known = {**known, "brand": tuple(look)}
         self.fixed = {"brand": look, "links": about.links}
+        self.including = Including(held=self.held, problems=problems, workspace=workspace, read=self.read, fold=self.folded)
         self.workshop = Workshop(held=self.held, problems=problems, known=self.known, read_block=self.read_block)
 
     def artifact(self, email: str, brand: str) -> Artifact:
@@ -153,11 +158,21 @@ class Compiling:
 
     def put_together(self) -> Document:
         """The layout with the body in its slot."""
-        body = self.attempt(lambda: self.folded(self.read(f"{self.folder}/body.mjml")))
+        source = self.read(f"{self.folder}/body.mjml")
+        if is_whole(source.text):
+            return self.held.lift_marks(with_includes(self.whole(source), self.including))
+        body = self.attempt(lambda: self.folded(source))
         layout = self.attempt(self.folded_layout)
         if body is None or layout is None:
             raise Unusable
-        return self.held.lift_marks(layout.replace(BODY_SLOT, body))
+        return self.held.lift_marks(with_includes(layout.replace(BODY_SLOT, body), self.including))
+
+    def whole(self, source: Source) -> str:
+        """A body that is a whole document: it has no layout, but gets the preheader if it has none of its own."""
+        if self.about.names_layout:
+            told = "body.mjml is a whole <mjml>, which has no layout: remove this line, or keep what is inside <mj-body> only"
+            self.problems.add(self.about.layout_place, told)
+        return with_preview(str(self.folded_with_words(without_prolog(source))), str(self.folded(self.about.preheader)))
 
     def attempt(self, stage: Callable[[], Markup]) -> str | None:
         """A stage's text; None: it is not usable. So the other stages can still report what is wrong with them."""
@@ -169,8 +184,7 @@ class Compiling:
     def folded_layout(self) -> Markup:
         self.find_layout()
         source = self.read(f"templates/layouts/{self.about.layout}.mjml")
-        words = {"preheader": self.folded(self.about.preheader), "subject": self.folded(self.about.subject)}
-        layout = fold(source, Scope(fixed={**self.fixed, **words}), self.workshop)
+        layout = self.folded_with_words(source)
         if layout.count(BODY_SLOT) != 1:
             self.problems.add(source.place, f"a layout needs {BODY_SLOT} exactly once, where the email's body goes")
             raise Unusable
@@ -181,6 +195,11 @@ class Compiling:
         if self.about.layout not in layouts:
             self.problems.unknown(self.about.layout_place, "layout", self.about.layout, layouts)
             raise Unusable
+
+    def folded_with_words(self, source: Source) -> Markup:
+        """A whole document may print the subject and the preheader."""
+        words = {"preheader": self.folded(self.about.preheader), "subject": self.folded(self.about.subject)}
+        return fold(source, Scope(fixed={**self.fixed, **words}), self.workshop)
 
     def folded(self, source: Source) -> Markup:
         return fold(source, Scope(fixed=self.fixed), self.workshop)
@@ -231,17 +250,8 @@ class Compiling:
             raise Unusable
         return self.read(f"templates/blocks/{name}.mjml")
 
-    def read(self, file: str) -> Source:
-        """A template file. Raises Unusable when it is missing, too large or not UTF-8, which is then reported."""
-        try:
-            data = (self.workspace / file).read_bytes()
-            if len(data) > LARGEST_FILE:
-                raise ValueError("it is larger than 256 KB")
-            return Source(data.decode("utf-8-sig").replace("\r\n", "\n"), Place(file))
-        except (OSError, ValueError) as error:
-            reason = "this file is missing" if isinstance(error, FileNotFoundError) else f"this file cannot be read: {error}"
-            self.problems.add(Place(file), reason)
-            raise Unusable from error
+    def read(self, file: str, named_at: Place | None = None) -> Source:
+        return read_template(self.workspace, file, self.problems, named_at)
 
 
 def loop_depth(template: str) -> int:

@@ -6,9 +6,10 @@ holds anything personal.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape, unescape
-from urllib.parse import urlsplit
+from html.entities import html5
+from urllib.parse import quote, urlsplit
 
 from engine.render.artifact import Link
 from engine.render.held import HELD, Document, Held
@@ -17,10 +18,29 @@ from engine.render.tags import Attribute, Element
 
 OURS = re.compile(r"\{\{-?\s*(?:unsubscribe_url|web_url)\s*-?\}\}")
 UNTRACKED = ("mailto:", "tel:")
+ABSOLUTE = re.compile(r"[a-z][a-z+.-]*:|zqj\d", re.IGNORECASE)
+ENTITY = re.compile(r"&#?\w+;|&[a-zA-Z][a-zA-Z0-9]*+(?!=)")
 WEB = re.compile(r"https?://[^\s/?#@]+", re.IGNORECASE)
 FIXED_HOST = re.compile(r"https?://[^\s/?#@]+[/?#]", re.IGNORECASE)
-NAMED_BY_NAME = ("a", "mj-button", "mj-image")  # elsewhere `name` means something else to MJML
+NAMED_BY_NAME = (
+    "a",
+    "mj-button",
+    "mj-image",
+    "mj-navbar-link",
+    "mj-carousel-image",
+)  # elsewhere `name` means something else to MJML
 SOURCES = ("src", "background-url")
+# The page of a network on which a reader shares an address, by the `name` of an `<mj-social-element>`.
+SHARING = {
+    "facebook": "https://www.facebook.com/sharer/sharer.php?u={}",
+    "twitter": "https://twitter.com/intent/tweet?url={}",
+    "x": "https://twitter.com/intent/tweet?url={}",
+    "google": "https://plus.google.com/share?url={}",
+    "pinterest": "https://pinterest.com/pin/create/button/?url={}&media=&description=",
+    "linkedin": "https://www.linkedin.com/shareArticle?mini=true&url={}&title=&summary=&source=",
+    "tumblr": "https://www.tumblr.com/widgets/share/tool?canonicalUrl={}",
+    "xing": "https://www.xing.com/app/user?op=share&url={}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,7 @@ class Links:
 
     def track(self, href: str, name: str, place: Place) -> str:
         """What to write instead of an address: our own for a web address, itself for one that is ours or not of the web."""
-        written = unescape(href).strip()
+        written = attribute_text(href).strip()
         if OURS.fullmatch(self.held.restore(written)) or written.lower().startswith(UNTRACKED):
             return href
         if HELD.search(written):
@@ -92,6 +112,11 @@ class Links:
         return self._links.index(link)
 
 
+def attribute_text(value: str) -> str:
+    """What an attribute says. Without its semicolon an entity is one only if no word goes on: not in `?a=1&region=2`."""
+    return ENTITY.sub(lambda found: unescape(found[0]) if found[0][-1] == ";" else html5.get(found[0][1:], found[0]), value)
+
+
 def inner(token: str) -> str:
     return token[2:-2].strip("-+ \t\n")
 
@@ -100,18 +125,37 @@ def edits_of_links(tree: Element, document: Document, links: Links) -> list[Edit
     """What tracks the links and takes out their names. Raises nothing; what is not a link is reported."""
     edits: list[Edit] = []
     for element in tree.walk():
+        if element.tag == "mj-font":
+            continue
+        if element.tag == "mj-navbar":
+            edits += edits_of_base(element)
         if href := element.attributes.get("href"):
             edits += edits_of_link(element, href, document, links)
         edits += [edit for name in SOURCES if (edit := edit_of_source(element.attributes.get(name), document, links))]
     return edits
 
 
+def edits_of_base(navbar: Element) -> list[Edit]:
+    """The `base-url` goes to the links that need it, before they are tracked."""
+    base = navbar.attributes.get("base-url")
+    for link in navbar.elements() if base else ():
+        href = link.attributes.get("href")
+        if base and href and not ABSOLUTE.match(href.value):
+            link.attributes["href"] = replace(href, before=base.value)
+    return [Edit(base.start, base.end, "")] if base else []
+
+
 def edits_of_link(element: Element, href: Attribute, document: Document, links: Links) -> list[Edit]:
     name = element.attributes.get("name")
-    tracked = links.track(href.value, unescape(name.value) if name else "", document.at(href.start + 1))
+    is_name = name is not None and element.tag in NAMED_BY_NAME
+    sharing = SHARING.get(element.get("name"), "{}") if element.tag == "mj-social-element" else "{}"
+    leads_to = sharing.format(quote(href.value, safe="") if sharing != "{}" else href.before + href.value)
+    tracked = links.track(leads_to, unescape(name.value) if name and is_name else "", document.at(href.start + 1))
     edits = [Edit(href.value_start, href.value_start + len(href.value), tracked)]
-    if name and element.tag in NAMED_BY_NAME:
+    if name and is_name:
         edits.append(Edit(name.start, name.end, ""))
+    elif name and sharing != "{}":
+        edits.append(Edit(name.value_start, name.value_start + len(name.value), f"{name.value}-noshare"))
     return edits
 
 
@@ -119,17 +163,19 @@ def edit_of_source(source: Attribute | None, document: Document, links: Links) -
     """A picture whose address is the recipient's is checked when it is rendered, as links are."""
     if source is None or not HELD.search(source.value):
         return None
-    expression = links.expression(unescape(source.value), document.at(source.start + 1))
+    expression = links.expression(attribute_text(source.value), document.at(source.start + 1))
     checked = links.held.hold(f"{{{{ checked_url({expression}) }}}}")
     return Edit(source.value_start, source.value_start + len(source.value), checked)
 
 
 def apply_edits(document: Document, edits: list[Edit]) -> Document:
     """The document with the edits made; places stay exact to the tag before the first edit of a line."""
-    text = document.text
-    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
-        text = text[: edit.start] + edit.text + text[edit.end :]
-    return Document(text, document.offsets, document.places)
+    parts: list[str] = []
+    position = 0
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        parts += document.text[position : edit.start], edit.text
+        position = edit.end
+    return Document("".join(parts) + document.text[position:], document.offsets, document.places)
 
 
 def track_written_addresses(text: str, links: Links, place: Place) -> str:

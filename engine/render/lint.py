@@ -6,7 +6,9 @@ value, which is a warning. Each rule is one function over one element.
 
 import re
 
+from engine.render.foreign import PLACEHOLDER
 from engine.render.held import HELD, Document, Held
+from engine.render.links import SHARING
 from engine.render.markup import INLINE_STYLE, NOTES
 from engine.render.mjml_rules import (
     ATTRIBUTES,
@@ -17,6 +19,7 @@ from engine.render.mjml_rules import (
     KEEPS_STATEMENTS,
     LIVE_ATTRIBUTES,
     MEASURED,
+    NOT_EVERYWHERE,
     REFUSED,
     REFUSED_HTML,
     SCHEME_METAS,
@@ -26,7 +29,7 @@ from engine.render.tags import Attribute, Element
 
 LENGTH = re.compile(r"-?\d+(?:\.\d+)?(?:px|%)?")
 AFRESH = "W060"
-SHARING = frozenset({"facebook", "twitter", "x", "linkedin", "pinterest", "xing", "tumblr", "vk", "buffer"})
+NOT_EVERYWHERE_CODE = "W061"
 
 
 def lint(tree: Element, document: Document, held: Held, problems: Problems) -> bool:
@@ -34,6 +37,7 @@ def lint(tree: Element, document: Document, held: Held, problems: Problems) -> b
     linting = Linting(document, held, problems)
     linting.check_children(tree)
     linting.check_comments()
+    linting.check_placeholders()
     return linting.is_settled
 
 
@@ -51,6 +55,9 @@ class Linting:
         told = f"{what}, so MJML is read anew for each person, which takes about forty times as long; {instead}"
         self.problems.warn(AFRESH, self.document.at(offset), told)
 
+    def warn(self, offset: int, message: str) -> None:
+        self.problems.warn(NOT_EVERYWHERE_CODE, self.document.at(offset), message)
+
     def report(self, offset: int, message: str) -> None:
         self.problems.add(self.document.at(offset), message)
 
@@ -61,6 +68,7 @@ class Linting:
                 self.check_loose_text(parent, child)
             elif self.is_known(child):
                 self.check_nesting(parent, child)
+                self.check_split(parent, child)
                 self.check_mjml(child)
 
     def is_known(self, element: Element) -> bool:
@@ -82,9 +90,17 @@ class Linting:
             where = f"<{parent.tag}>" if parent.tag else "the top of the document"
             self.report(child.start, f"<{child.tag}> cannot be in {where}; it belongs in {' or '.join(homes) or 'the layout'}")
 
+    def check_split(self, parent: Element, child: Element) -> None:
+        """Statements in `<mj-raw>` count as if they stood there without it: other compilers need it around them."""
+        if child.tag == "mj-raw" and parent.tag not in KEEPS_STATEMENTS and self.is_half(child.texts()):
+            instead = "put it around the whole section, or around the whole tag"
+            self.report_unsettled(child.start, f"a {{% … %}} directly in <{parent.tag or 'mjml'}>", instead)
+
     def check_mjml(self, element: Element) -> None:
         for attribute in element.attributes.values():
             self.check_attribute(element, attribute)
+        if element.tag in NOT_EVERYWHERE:
+            self.warn(element.start, f"<{element.tag}>: {NOT_EVERYWHERE[element.tag]}")
         if element.tag == "mj-attributes":
             self.check_defaults(element)
         elif element.tag in HOLDS_TEXT:
@@ -94,8 +110,9 @@ class Linting:
             self.check_rows(element)
         else:
             self.check_children(element)
-        if element.tag == "mj-social-element":
-            self.check_sharing(element)
+        if element.tag == "mj-social-element" and element.get("name") in SHARING and element.get("href"):
+            name = element.get("name")
+            self.warn(element.start, f'name="{name}" makes a link for sharing; name="{name}-noshare" leads to your page')
 
     def check_attribute(self, element: Element, attribute: Attribute) -> None:
         if HELD.fullmatch(attribute.name):
@@ -168,11 +185,6 @@ class Linting:
             instead = "put the rows of this table, with their {% … %}, inside <tbody>…</tbody>"
             self.report_unsettled(element.start, "styles are inlined into a table with {% … %}", instead)
 
-    def check_sharing(self, element: Element) -> None:
-        if element.get("name") in SHARING:
-            name = element.get("name")
-            self.report(element.start, f'name="{name}" would make a link for sharing; name="{name}-noshare" leads to your page')
-
     def check_loose_text(self, parent: Element, text: str) -> None:
         """Between tags of MJML only statements may stand; around single columns they change the widths of all."""
         words = HELD.sub(lambda found: "" if self.has_statement(found[0]) else "x", text).strip()
@@ -192,9 +204,21 @@ class Linting:
     def check_comments(self) -> None:
         """A comment is not sent, and so cannot hold one half of a condition."""
         for note in NOTES.finditer(self.document.text):
-            words = [self.word(found) for found in HELD.findall(note[0])]
-            if words.count("if") != words.count("endif") or words.count("for") != words.count("endfor"):
+            if self.is_half(note[0]):
                 self.report(note.start(), "this comment is not sent, but holds one half of a condition; write that outside of it")
+
+    def check_placeholders(self) -> None:
+        """What another program would fill in is text to us."""
+        for found in PLACEHOLDER.finditer(self.document.text):
+            told = (
+                f'"{found[0]}" is a placeholder of another program and would be sent as it is; write {{{{ lead.… }}}} or the like'
+            )
+            self.problems.warn("W062", self.document.at(found.start()), told)
+
+    def is_half(self, text: str) -> bool:
+        """Whether it begins a condition or loop that ends elsewhere, or ends one."""
+        words = [self.word(found) for found in HELD.findall(text)]
+        return words.count("if") != words.count("endif") or words.count("for") != words.count("endfor")
 
     def begins_statement(self, text: str) -> bool:
         return any(self.word(found) in ("if", "for", "set") for found in HELD.findall(text))

@@ -93,12 +93,12 @@ def check_token(piece: Piece, names: Names, place: Place, problems: Problems) ->
     check_blank(tree, names, place, problems)
 
 
-def report_syntax(error: TemplateSyntaxError, place: Place, problems: Problems) -> None:
-    """Report a token that cannot be read, in Jinja's words, or that names a filter or test there is not."""
+def report_syntax(error: TemplateSyntaxError, place: Place, problems: Problems, instead: str = "") -> None:
+    """Report a token that cannot be read, in Jinja's words and what to write instead, or a filter or test there is not."""
     if unknown := UNKNOWN.fullmatch(error.message or ""):
         problems.unknown(place, unknown[1], unknown[2], GRAMMAR.filters if unknown[1] == "filter" else GRAMMAR.tests)
     else:
-        problems.add(place, f"this cannot be read: {error.message}")
+        problems.add(place, f"this cannot be read: {error.message}{instead}")
 
 
 def check_paths(tree: nodes.Template, names: Names, place: Place, problems: Problems) -> None:

@@ -12,9 +12,19 @@ from engine.render.tags import Element
 
 PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "div", "blockquote", "ul", "ol", "table"})
 LINES = frozenset({"li", "tr"})
-SILENT = frozenset({"mj-head", "mj-style", "mj-raw", "style", "mj-spacer", "mj-divider", "img", "mj-attributes"})
+SILENT = frozenset({"mj-head", "mj-style", "style", "title", "mj-spacer", "mj-divider", "img", "mj-attributes"})
 ENDING = frozenset(
-    {"mj-text", "mj-button", "mj-table", "mj-image", "mj-social-element", "mj-accordion-title", "mj-accordion-text"}
+    {
+        "mj-text",
+        "mj-button",
+        "mj-table",
+        "mj-image",
+        "mj-social-element",
+        "mj-navbar-link",
+        "mj-accordion-title",
+        "mj-accordion-text",
+        "mj-carousel-image",
+    }
 )
 BREAK, PARAGRAPH = "\x01", "\x02"  # a line end that may be joined with its neighbours, and an empty line
 LINK_END = "\x03"
@@ -33,7 +43,7 @@ def write(element: Element, parts: list[str], held: Held) -> None:
     """Append an element's text. Between blocks only statements matter: other text there is layout."""
     if element.tag in SILENT:
         return
-    if element.tag in ENDING:
+    if element.tag in ENDING or (element.tag == "mj-raw" and has_words(element, held)):
         parts += PARAGRAPH, words_of(element, held), PARAGRAPH
         return
     for child in element.children:
@@ -43,12 +53,16 @@ def write(element: Element, parts: list[str], held: Held) -> None:
             parts += (held_text for held_text in statements_in(child, held))
 
 
+def has_words(element: Element, held: Held) -> bool:
+    return bool(held.without_statements(element.texts()).strip())
+
+
 def statements_in(text: str, held: Held) -> list[str]:
     return [found[0] for found in HELD.finditer(text) if held.is_statement(found[1])]
 
 
 def words_of(element: Element, held: Held) -> str:
-    if element.tag == "mj-image":
+    if element.tag in ("mj-image", "mj-carousel-image"):
         return linked(plain(element.get("alt")), element.get("href")) if element.get("href") else ""
     inside = "".join(inline(child, held) for child in element.children)
     href = element.get("href")

@@ -4,12 +4,16 @@ Nothing of `engine.render` comes before this module; every stage of a compilatio
 hears of everything at once.
 """
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from engine.compiler.diagnostics import all_of
 
+LONGEST_NAME = 80  # that is worth a guess
 ROOTS = 8  # names, such as those that every token may begin with, that are all told
 
 
@@ -42,10 +46,15 @@ class Source:
 
     def at(self, offset: int) -> Place:
         """The place of the character at `offset`."""
-        before = self.text[:offset]
-        lines = before.count("\n")
-        column = offset - before.rfind("\n") if lines else self.place.column + offset
+        starts = line_starts(self.text)
+        lines = bisect_right(starts, offset) - 1
+        column = offset - starts[lines] + 1 if lines else self.place.column + offset
         return Place(self.place.file, self.place.line + lines, column)
+
+
+@lru_cache(64)  # a template is asked about once for each of its tags
+def line_starts(text: str) -> list[int]:
+    return [0, *(found.end() for found in re.finditer("\n", text))]
 
 
 class Problems:
@@ -63,9 +72,7 @@ class Problems:
 
     def unknown(self, place: Place, what: str, name: str, known: Iterable[str]) -> None:
         """Report a name that is not among the known ones, with the one that was probably meant, or all where they are few."""
-        names = sorted(known)
-        close = get_close_matches(name, names, n=1)
-        self.add(place, f'unknown {what} "{name}"' + (f' (did you mean "{close[0]}"?)' if close else all_of(names, ROOTS)))
+        self.add(place, f'unknown {what} "{name}"{meant(name, frozenset(known))}')
 
     def take(self, others: "Problems") -> None:
         """Add what another compilation found."""
@@ -79,5 +86,16 @@ class Problems:
         return any(found.code.startswith("E") for found in self._found)
 
 
+@lru_cache(256)  # who misspells a name does so more than once
+def meant(name: str, known: frozenset[str]) -> str:
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1) if len(name) <= LONGEST_NAME else []
+    return f' (did you mean "{close[0]}"?)' if close else all_of(names, ROOTS)
+
+
 class Unusable(Exception):
     """This email cannot be compiled further; what is wrong has been reported."""
+
+
+class Endless(Exception):
+    """This email would be put together for ever; where has been reported, and nothing else is worth a look."""

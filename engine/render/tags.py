@@ -25,6 +25,15 @@ TAG = re.compile(
 )
 STYLE = "mj-style"
 DEEPEST = 60
+# What to do about a sign that begins no tag.
+STRAY = {
+    "<": "write &lt; for this sign",
+    "<%": "<% … %> is of another program; write {{ … }} or {% … %}",
+    "<?": "<? … ?> is not for mail; take it out",
+    "<!": "this is not for mail; take it out",
+    "<![CDATA": "write the text itself, without <![CDATA[ and ]]>",
+}
+UNREADABLE = 'this tag cannot be read: attributes need quotes, as in a="b"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class Attribute:
     start: int
     value_start: int
     end: int
+    before: str = ""  # what to read before the value
 
 
 @dataclass(slots=True)
@@ -53,6 +63,10 @@ class Element:
 
     def elements(self) -> Iterator["Element"]:
         return (child for child in self.children if isinstance(child, Element))
+
+    def texts(self) -> str:
+        """All text in it, without tags."""
+        return "".join(child if isinstance(child, str) else child.texts() for child in self.children)
 
     def walk(self) -> Iterator["Element"]:
         """This element and all below it, in the order written."""
@@ -85,10 +99,9 @@ def add_text(parent: Element, document: Document, start: int, end: int, problems
     text = document.text[start:end]
     if text:
         parent.children.append(text)
-    stray = re.search(r"<(/?[a-zA-Z!?])?", text)
+    stray = re.search(r"<(?:%|\?|!\[CDATA|!|/?[a-zA-Z])?", text)
     if stray and parent.tag != STYLE:
-        advice = 'this tag cannot be read: attributes need quotes, as in a="b"' if stray[1] else "write &lt; for this sign"
-        problems.add(document.at(start + stray.start()), advice)
+        problems.add(document.at(start + stray.start()), STRAY.get(stray[0], UNREADABLE))
 
 
 def check_comment(found: re.Match[str], document: Document, problems: Problems) -> None:

@@ -23,7 +23,7 @@ MARKUP = {
     "tag-not-closed": "<mj-text>Air goes stale.",
     "tag-closed-wrongly": "<mj-text>Air <b>goes</i> stale.</b></mj-text>",
     "tag-of-html": "<div>Air goes stale.</div>",
-    "tag-that-mail-lacks": "<mj-carousel></mj-carousel>",
+    "tag-that-mail-lacks": "<mj-list></mj-list>",
     "script": "<mj-text>Air goes stale.<script>open()</script></mj-text>",
     "wrong-nesting": "<mj-section></mj-section>",
     "text-outside": "Air goes stale before anybody notices it.",

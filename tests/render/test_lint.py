@@ -27,9 +27,20 @@ MISTAKES = {
     '<mj-text><b onclick="x">y</b></mj-text>': "2:13: onclick would be a script, which no mail program runs",
     '<mj-image src="https://x.example/a.png" width="wide" />': '2:41: width="wide" is not a length like 20px or 50%',
     "<mj-text {{ lead.email }}>x</mj-text>": "2:9: {{ lead.email }} cannot be an attribute; it can stand inside quotes",
-    '<mj-include path="x.mjml" />': '2:1: <mj-include> is not used here: use {{ block("…") }} instead, which knows its arguments',
-    '<mj-social><mj-social-element name="linkedin" href="https://x.example">x</mj-social-element></mj-social>': '2:12: '
-    'name="linkedin" would make a link for sharing; name="linkedin-noshare" leads to your page',
+    '<mj-include path="x.mjml" />': "2:1: templates/emails/welcome/x.mjml: this file is missing",
+    '<mj-include path="../../../x.mjml" />': '2:1: write path="…" with a file inside templates/, as seen from this file',
+    '<mj-include path="body.mjml" />': "2:1: files include each other without end; keep in it only what is to stand here",
+    "<mj-container></mj-container>": "2:1: <mj-container> is not used here: it is of MJML 3; put what is in it directly into "
+    "<mj-body>",
+    "<mj-text><![CDATA[x]]></mj-text>": "2:10: write the text itself, without <![CDATA[ and ]]>",
+    "<mj-text><%= name %></mj-text>": "2:10: <% … %> is of another program; write {{ … }} or {% … %}",
+    "<mj-text>{{#if name}}x{{/if}}</mj-text>": "2:10: this cannot be read: unexpected char '#' at 2; this is Handlebars: write "
+    "{% if … %}…{% endif %}, {% for … in … %}…{% endfor %} or {{ … }}",
+    "<mj-text>{{ lead.email|default:'x' }}</mj-text>": "2:10: this cannot be read: expected token "
+    "'end of print statement', got ':'; write what a filter takes in brackets, as in | default(\"…\")",
+    "<mj-text>{% load i18n %}</mj-text>": "2:10: {% load %} is not used in emails: take it out",
+    "<mj-text>{% trans 'x' %}</mj-text>": "2:10: {% trans %} is not used in emails: write the words themselves",
+    "<mj-text>{% url 'home' %}</mj-text>": "2:10: {% url %} is not used in emails: write the address itself, or {{ links.… }}",
     "<mj-text color=red>x</mj-text>": "2:1: this tag cannot be read: attributes need quotes, as in a=\"b\"",
     '<mj-button href="{% if lead.email %}https://x.example{% endif %}">x</mj-button>': "2:12: a link cannot have {% … %} inside: "
     "write the condition around the whole link",
@@ -49,7 +60,7 @@ def test_a_mistake_in_the_markup_is_told_with_its_place(compile_email, mistake):
 
 def test_a_mistake_in_the_layout_or_a_block_is_told_in_that_file(compile_email):
     layout = (
-        "<mjml><mj-head><mj-font name='x' href='https://fonts.example'/></mj-head>\n<mj-body><!-- body -->\n"
+        "<mjml><mj-head><mj-html-attributes /></mj-head>\n<mj-body><!-- body -->\n"
         "<mj-section><mj-column><mj-text><a href='{{ unsubscribe_url }}'>u</a></mj-text></mj-colum></mj-section></mj-body></mjml>"
     )
 
@@ -57,8 +68,8 @@ def test_a_mistake_in_the_layout_or_a_block_is_told_in_that_file(compile_email):
 
     assert problems == [
         'templates/blocks/one.mjml:2:3: unknown tag "mj-sektion" (did you mean "mj-section"?)',
-        "templates/layouts/default.mjml:1:16: <mj-font> is not used here: fonts are not loaded from other servers; "
-        "name the ones that mail programs have",
+        "templates/layouts/default.mjml:1:16: <mj-html-attributes> is not used here: it is not read here; "
+        "write the attribute where it belongs",
         "templates/layouts/default.mjml:3:13: <mj-column> is not closed before </mj-section>",
         "templates/layouts/default.mjml:3:80: </mj-colum> closes nothing: <mj-column> is open here",
     ]

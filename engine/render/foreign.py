@@ -1,0 +1,43 @@
+"""What to write instead of the words of other template languages, which end up in templates as they are carried over.
+
+Before: `engine.render.fold` and `engine.render.groups` cannot read a token. After: the author is told in our words. A placeholder
+that no language of ours knows is text to us, and `engine.render.lint` warns that it would be sent.
+"""
+
+import re
+
+OURS = 'there are if, for, set and {{ block("…") }}'
+WORDS = "write the words themselves"
+BLOCK = 'use {{ block("…") }} for a piece of mail, and a layout for what is around it'
+INSTEAD = {
+    "load": "take it out",
+    "csrf_token": "take it out",
+    **dict.fromkeys(("trans", "translate", "blocktrans", "blocktranslate", "endblocktrans", "endblocktranslate"), WORDS),
+    **dict.fromkeys(("url", "static", "path"), "write the address itself, or {{ links.… }}"),
+    **dict.fromkeys(("include", "extends", "block", "endblock", "macro", "import", "from", "call", "render", "partial"), BLOCK),
+    **dict.fromkeys(("assign", "with", "capture", "let"), "write {% set … = … %}"),
+    "unless": "write {% if not … %}",
+    "endunless": "write {% endif %}",
+    **dict.fromkeys(("elseif", "elsif", "elif:"), "write {% elif … %}"),
+    "empty": "write {% else %}",
+    **dict.fromkeys(("comment", "endcomment"), "write {# … #}"),
+    **dict.fromkeys(("case", "when", "switch"), "write {% if … %}, {% elif … %}"),
+}
+HANDLEBARS = re.compile(r"\{\{\{|\{\{~?[#^/>&]")
+COLON = re.compile(r"\|\s*\w+\s*:")
+NAMESPACE = re.compile(r"\{\{\s*var:")
+PLACEHOLDER = re.compile(r"\[\[\s*[A-Za-z_][\w.: -]*\]\]|\*\|[A-Za-z_][\w:]*\|\*|%%[A-Za-z_]\w*%%|\$\{[A-Za-z_][\w.]*\}")
+
+
+def of_statement(keyword: str) -> str:
+    """What to write instead of a `{% … %}` that begins with this word."""
+    return INSTEAD.get(keyword, OURS)
+
+
+def of_token(text: str) -> str:
+    """What to write instead of a token that is not Jinja; empty: nothing is known."""
+    if HANDLEBARS.match(text):
+        return "; this is Handlebars: write {% if … %}…{% endif %}, {% for … in … %}…{% endfor %} or {{ … }}"
+    if NAMESPACE.match(text):
+        return "; write {{ lead.… }} or {{ event.… }}"
+    return '; write what a filter takes in brackets, as in | default("…")' if COLON.search(text) else ""
