@@ -178,6 +178,7 @@ def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
         arm=version.arm if step.copy.arms else None,
         is_shadow=plan.shadow or step.shadow,
         moves_by=days,
+        matching=step.collateral,
     )
 
 

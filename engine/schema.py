@@ -88,6 +88,7 @@ def instant_of(text: str) -> datetime:
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER PRIMARY KEY
 Json = JSON().with_variant(JSONB, "postgresql")
+KeptJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Hash = String(64)
 Name = String(120)
 Words = String(200)
@@ -318,6 +319,7 @@ sends = Table(
     Column("language", String(8)),  # of that artifact
     Column("arm", Name),  # which one was drawn; NULL: the email had no variants
     Column("offer", Name),
+    Column("collateral", KeptJson),  # what goes along by the lead's interests; NULL: nothing does
     Column("is_shadow", Boolean, nullable=False, default=False),  # was asked for in shadow, and so never leaves
     *claim_columns("ready"),
     Column("reason", String(40)),

@@ -410,6 +410,7 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=8), nullable=True),
         sa.Column("arm", sa.String(length=120), nullable=True),
         sa.Column("offer", sa.String(length=120), nullable=True),
+        sa.Column("collateral", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
         sa.Column("is_shadow", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),

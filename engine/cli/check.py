@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from engine.cli.options import json_option, print_json, workspace_option
+from engine.clock import HostClock
 from engine.compiler.diagnostics import TABLE, Diagnostic
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.render import library
@@ -26,7 +27,7 @@ def check_command(workspace: Path, as_json: bool) -> None:
     Example:
       handraiser check --workspace my-workspace
     """
-    compiled = compile_workspace(workspace, render=library)
+    compiled = compile_workspace(workspace, render=library, today=HostClock().now().date())
     print_json(as_plain(compiled)) if as_json else click.echo(in_words(compiled))
     if compiled.plan is None:
         sys.exit(1)

@@ -13,6 +13,7 @@ import click
 from engine.cli import check
 from engine.cli.opening import open_workspace
 from engine.cli.options import json_option, print_json, workspace_option
+from engine.clock import HostClock
 from engine.compiler.plan import hash_of
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.database import Tx
@@ -67,7 +68,7 @@ def plan_command(out: Path | None, who: str | None, limit: int, workspace: Path,
 
 def compile_or_exit(workspace: Path, *, as_json: bool) -> Compiled:
     """The compiled workspace; where it has errors, they are printed and the command ends with status 1."""
-    compiled = compile_workspace(workspace, render=library)
+    compiled = compile_workspace(workspace, render=library, today=HostClock().now().date())
     if compiled.plan is None:
         print_json(check.as_plain(compiled)) if as_json else click.echo(check.in_words(compiled), err=True)
         sys.exit(1)

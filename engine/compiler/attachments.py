@@ -5,7 +5,7 @@ plan, and whoever stores a plan stores the bytes under their digests.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from engine.compiler.attachment import Attachment
 from engine.compiler.diagnostics import Findings, closest, quote
 from engine.compiler.steps import all_steps
-from engine.compiler.syntax import Cadence, EmailStep, Text
+from engine.compiler.syntax import EmailStep, Files, Text
 
 FOLDER = "attachments"
 LARGEST_FILE = 5 * 1024 * 1024
@@ -50,22 +50,24 @@ class Attachable:
 Attachables = Mapping[str, Attachable]  # by the file's name
 
 
-def read_attachments(folder: Path, cadences: tuple[Cadence, ...], findings: Findings) -> Attachables:
-    """Every file that a mail asks for and may carry; what is wrong with the others is reported where they are asked for."""
-    wanted = [(step, name) for cadence in cadences for step in emails_with_files(cadence) for name in step.attach]
+def read_attachments(folder: Path, files: Files, findings: Findings) -> Attachables:
+    """Every file that a mail may carry; what is wrong with the others is reported where they are named."""
+    steps = [step for cadence in files.cadences for step in all_steps(cadence.steps) if isinstance(step, EmailStep)]
     attachables: dict[str, Attachable | None] = {}
-    for _, name in wanted:
-        if attachables.get(name.value):
-            continue
-        attachables[name.value] = read_attachment(folder, name, findings)
+    for name in (*(name for step in steps for name in files_of(step)), *(each.file for each in files.collateral)):
+        if name.value and not attachables.get(name.value):
+            attachables[name.value] = read_attachment(folder, name, findings)
     found = {name: each for name, each in attachables.items() if each}
-    for step in {id(step): step for step, _ in wanted}.values():
-        check_mail(step, found, findings)
+    sizes = sorted(found[name].attachment.size for name in {each.file.value for each in files.collateral} & found.keys())
+    for step in steps:
+        check_mail(step, found, sizes, findings)
     return found
 
 
-def emails_with_files(cadence: Cadence) -> Iterator[EmailStep]:
-    return (step for step in all_steps(cadence.steps) if isinstance(step, EmailStep) and step.attach)
+def files_of(step: EmailStep) -> Iterator[Text]:
+    yield from step.attach
+    if step.otherwise:
+        yield step.otherwise
 
 
 def read_attachment(folder: Path, name: Text, findings: Findings) -> Attachable | None:
@@ -113,14 +115,15 @@ def read_data(path: Path) -> bytes | None:
         return None
 
 
-def check_mail(step: EmailStep, attachables: Attachables, findings: Findings) -> None:
-    """Report a mail that carries a file twice, or more than mail servers take."""
+def check_mail(step: EmailStep, attachables: Attachables, sizes: Sequence[int], findings: Findings) -> None:
+    """Report a mail that carries a file twice, or may carry more than mail servers take. `sizes`: of all collateral, in order."""
     counts = Counter(name.value for name in step.attach)
     for name in step.attach:
         if counts.pop(name.value, 1) > 1:
             findings.add("E024", name.place, f"{quote(name.value)} is attached twice")
     size = sum(attachables[name.value].attachment.size for name in step.attach if name.value in attachables)
+    size += sum(sizes[-step.collateral.value :]) if step.collateral else 0
     if size > LARGEST_MAIL:
-        place = step.attach[0].place
+        place = step.attach[0].place if step.attach else step.email.place
         message = f"the files of this mail are {size / 1024**2:.1f} MB together; {LARGEST_MAIL // 1024**2} MB are the most"
         findings.add("E050", place, message)

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from engine.compiler import plan, syntax
+from engine.compiler.attachment import Attachment
 from engine.compiler.attachments import Attachables
 from engine.compiler.build_steps import Made, build_steps, text_of
+from engine.compiler.collateral import Collateral
 from engine.compiler.copies import Copy
 from engine.compiler.senders import sender_in
 from engine.compiler.steps import emails_of
@@ -18,11 +20,13 @@ from engine.vocabulary import Late, Reason
 
 Editions: TypeAlias = Mapping[tuple[str, str], Edition]  # by email and brand
 
+NONE: Attachables = {}
+
 
 def build_plan(files: syntax.Files, editions: Editions, attachables: Attachables) -> plan.WorkspacePlan:
     """The plan of a workspace without errors."""
     brand, copies = default_brand(files), {key: edition.copy for key, edition in editions.items()}
-    tables = build_tables(files)
+    tables = build_tables(files, attachables)
     return replace(
         tables,
         policy=replace(tables.policy, promptness=dict(build_promptness(files, editions))),
@@ -38,10 +42,10 @@ def build_promptness(files: syntax.Files, editions: Editions) -> Iterator[tuple[
             yield name, plan.Promptness(valid_for=own.valid_for.value, late=own.late.value if own.late else Late.SKIP)
 
 
-def build_tables(files: syntax.Files) -> plan.WorkspacePlan:
+def build_tables(files: syntax.Files, attachables: Attachables = NONE) -> plan.WorkspacePlan:
     """The plan without cadences and emails: what can be had of it although there are errors."""
     return plan.WorkspacePlan(
-        policy=build_policy(files, default_brand(files)),
+        policy=build_policy(files, default_brand(files), attachables),
         scoring=build_scoring(files.scoring),
         assignment=build_assignment(files.assignment),
         offers=tuple(build_offer(offer) for offer in files.offers),
@@ -61,7 +65,7 @@ def brand_of(email: str, brand: str, files: syntax.Files) -> str:
     return own.value if own else brand
 
 
-def build_policy(files: syntax.Files, brand: str) -> plan.Policy:
+def build_policy(files: syntax.Files, brand: str, attachables: Attachables) -> plan.Policy:
     workspace = files.workspace
     return plan.Policy(
         name=workspace.name,
@@ -79,6 +83,22 @@ def build_policy(files: syntax.Files, brand: str) -> plan.Policy:
         holidays=workspace.holidays,
         language=workspace.language,
         webhooks={name: plan.Webhook(url=url.value) for name, url in workspace.webhooks.items()},
+        collateral=tuple(
+            build_collateral(each, attachables[each.file.value].attachment)
+            for each in files.collateral
+            if each.file.value in attachables
+        ),
+    )
+
+
+def build_collateral(each: syntax.Collateral, attachment: Attachment) -> Collateral:
+    return Collateral(
+        key=each.key,
+        title=each.title,
+        interests=each.interests,
+        attachment=attachment,
+        language=each.language.value if each.language else None,
+        expires=each.expires.value if each.expires else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.compiler import plan, syntax
 from engine.compiler.attachments import Attachables
+from engine.compiler.collateral import Matching
 from engine.compiler.copies import Copy
 from engine.compiler.reading import plain
 from engine.compiler.sender import Sender
@@ -75,11 +76,18 @@ def build_email(step: syntax.EmailStep, onward: str | None, made: Made) -> plan.
         copy=made.copies[step.email.value],
         next=onward,
         attach=tuple(made.attachables[name.value].attachment for name in step.attach),
+        collateral=build_matching(step, made) if step.collateral else None,
         valid_for=step.valid_for.value if step.valid_for else None,
         late=step.late.value if step.late else usual,
         shadow=step.shadow,
         sender=made.senders[step.email.value],
     )
+
+
+def build_matching(step: syntax.EmailStep, made: Made) -> Matching:
+    assert step.collateral
+    otherwise = made.attachables[step.otherwise.value].attachment if step.otherwise else None
+    return Matching(at_most=step.collateral.value, otherwise=otherwise)
 
 
 def build_task(step: syntax.TaskStep, onward: str | None) -> plan.TaskStep:

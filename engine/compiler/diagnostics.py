@@ -98,6 +98,7 @@ TABLE: dict[str, Row] = {
     "E063": Row("a day out of order in a test", "Write events and mails in the order of their days, from the start on."),
     "E064": Row("a test that expects an end there is not", "Use an exit, the words of a `leave`, goal, end, or no."),
     "E065": Row("an unknown identity", "Use a name under `identities:` of the brand, or `rep` for the lead's rep."),
+    "E066": Row("collateral that cannot be matched", "Declare `interests` as a list in leads.yaml, and write collateral.yaml."),
     # what no inbox should get
     "E070": Row("a marketing mail that cannot be left", "Link to `{{ unsubscribe_url }}` in the layout, in words that show."),
     "E071": Row("a marketing mail without a postal address", "Print `brand.postal_address` in the layout; the law asks for it."),
@@ -124,6 +125,8 @@ TABLE: dict[str, Row] = {
     "W013": Row("a deadline without effect", "Give emails `valid_for:`, or let `late:` be shift or skip."),
     "W014": Row("a webhook that nothing posts to", "Use it in a step, or remove it from workspace.yaml."),
     "W015": Row("a reason for a warning that is not there", "Take the code out of `considered:`."),
+    "W016": Row("collateral that has expired", "Give it a later `expires:`, or remove it."),
+    "W017": Row("collateral that expires under way", "Give it a later `expires:`, or plan what takes its place."),
     # what makes a mail weaker
     "W030": Row("a mail that Gmail cuts off", "Shorten it, or split it in two: Gmail shows 102 KB of HTML."),
     "W031": Row("an email that its sample does not fill", "Give its sample.yaml the values that it prints."),

@@ -12,6 +12,7 @@ from engine.compiler.kinds import Unusable, parse_name
 from engine.compiler.plan import Window
 from engine.compiler.read_brand import read_brand
 from engine.compiler.read_cadence import read_cadence
+from engine.compiler.read_collateral import read_collateral
 from engine.compiler.read_emails import read_emails
 from engine.compiler.read_events import read_events
 from engine.compiler.read_sales import read_assignment, read_offers, read_scoring
@@ -21,6 +22,7 @@ from engine.compiler.syntax import Brand, Cadence, Files
 
 TABLES = (
     "workspace.yaml", "leads.yaml", "events.yaml", "segments.yaml", "scoring.yaml", "assignment.yaml", "offers.yaml",
+    "collateral.yaml",
 )  # fmt: skip
 
 # What makes a table lack a name that is written there, so that nothing is said of those who use it.
@@ -41,6 +43,7 @@ def read_files(folder: Path, findings: Findings) -> Files | None:
         scoring=read_scoring(sound["scoring.yaml"], findings),
         assignment=read_assignment(sound["assignment.yaml"], findings),
         offers=read_offers(sound["offers.yaml"], findings),
+        collateral=read_collateral(sound["collateral.yaml"], findings),
         brands={brand.name: brand for brand in read_brands(folder, findings)},
         emails=dict(read_emails(folder, findings)),
         cadences=tuple(read_cadences(folder, workspace.window, findings)),

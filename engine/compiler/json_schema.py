@@ -19,6 +19,7 @@ FILES: dict[str, tuple[str, Record]] = {
     "scoring": ("scoring.yaml", shapes_of_tables.SCORING),
     "assignment": ("assignment.yaml", shapes_of_tables.ASSIGNMENT),
     "offers": ("offers.yaml", shapes_of_tables.OFFERS),
+    "collateral": ("collateral.yaml", shapes_of_tables.LIBRARY),
     "cadence": ("cadences/*.yaml", shapes_of_cadences.CADENCE),
     "brand": ("templates/brands/*.yaml", shapes_of_tables.BRAND),
     "email": ("templates/emails/*/email.yaml", shapes_of_tables.EMAIL_FILE),

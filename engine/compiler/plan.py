@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from pydantic import Field, TypeAdapter
 
 from engine.compiler.attachment import Attachment
+from engine.compiler.collateral import Collateral, Matching
 from engine.compiler.copies import Copy
 from engine.compiler.sender import Sender
 from engine.expressions.fields import EventSchema, LeadSchema
@@ -67,6 +68,7 @@ class EmailStep:
     late: Late = Late.SEND
     shadow: bool = False
     sender: Sender | None = None
+    collateral: Matching | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +330,7 @@ class Policy:
     between: Between = Between()
     holidays: Holidays = Holidays()
     webhooks: dict[str, Webhook] = field(default_factory=dict)
+    collateral: tuple[Collateral, ...] = ()
     promptness: dict[str, Promptness] = field(default_factory=dict)  # of transactional emails; without one, any lateness is borne
     language: str = USUAL  # in which the plain files are written
 
@@ -433,7 +436,7 @@ def hash_of(value: object) -> str:
 COPY = frozenset({"title", "owner", "priority", "shadow"})
 NOT_STRUCTURE = COPY | {"on_change", "entries", "reentry"}
 COPY_OF_STEPS = frozenset(
-    {"copy", "attach", "valid_for", "late", "shadow", "sender", "title", "note", "action", "owner", "because"}
+    {"copy", "attach", "collateral", "valid_for", "late", "shadow", "sender", "title", "note", "action", "owner", "because"}
 )
 
 

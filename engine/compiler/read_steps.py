@@ -11,7 +11,7 @@ from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.plan import Timing
 from engine.compiler.reading import Section, items_of
-from engine.compiler.shapes_of_cadences import ARM, PAUSE, STEP
+from engine.compiler.shapes_of_cadences import ARM, MATCHING, PAUSE, STEP
 from engine.compiler.source import Mapping, Node, Scalar
 from engine.compiler.syntax import (
     Arm,
@@ -202,16 +202,29 @@ def read_arm(key: Scalar, node: Node, positions: Iterator[int], findings: Findin
 
 
 def read_email(section: Section) -> EmailStep:
-    email = section.reference("email")
+    email, items = section.reference("email"), section.list_of_nodes("attach")
+    matching = [read_matching(item, section.findings) for item in items if isinstance(item, Mapping)]
+    for _, place in matching[1:]:
+        section.findings.add("E024", place.place, "collateral is asked for twice; say once how many at most")
+    collateral, otherwise = next(((most, other) for other, most in matching), (None, None))
     return EmailStep(
         id=section.optional("id", kinds.NAME) or email,
         timing=read_timing(section),
         email=email,
-        attach=section.texts("attach"),
+        attach=tuple(Written(item.text, item.place) for item in items if isinstance(item, Scalar)),
+        collateral=collateral,
+        otherwise=otherwise,
         valid_for=section.optional("valid_for", kinds.POSITIVE_SPAN),
         late=section.optional("late", kinds.LATE),
         shadow=section.given("shadow", kinds.YES_NO, False).value,
     )
+
+
+def read_matching(node: Node, findings: Findings) -> tuple[Text | None, Written[int]]:
+    """What goes where nothing fits, and how many at most."""
+    section = Section(node, "an attachment", MATCHING, findings)
+    most = section.needed("collateral", kinds.COUNT, 1)
+    return section.optional("else", kinds.TEXT), most
 
 
 def read_task(section: Section) -> TaskStep:

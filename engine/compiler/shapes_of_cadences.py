@@ -26,10 +26,16 @@ EXIT = Record(
         "because": K(Value.TEXT, "The reason that reports show."),
     }
 )
+MATCHING = Record(
+    {
+        "collateral": needed(Value.COUNT, "How many files of collateral.yaml at most, by the lead's interests."),
+        "else": K(Value.FILE, "A file of attachments/ for those whom nothing there fits."),
+    }
+)
 EMAIL = Record(
     email=needed(Value.NAME, "A folder in templates/emails/."),
     id=K(Value.NAME, "For an email that stands twice in one cadence. Else its name."),
-    attach=K(ListOf(Value.FILE), "Files of attachments/ that go with the mail."),
+    attach=K(ListOf(OneOf((Value.FILE, MATCHING))), "Files of attachments/ that go with the mail, or `{collateral: 1}`."),
     valid_for=K(Value.SPAN, "What lateness by our own fault, such as an outage, the mail bears."),
     late=K(choice(tuple(Late)), "What happens to a mail that is later: send, shift (all that follows, too) or skip."),
     shadow=K(Value.YES_NO, "yes: everything happens, but the mail does not go out."),

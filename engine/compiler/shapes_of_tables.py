@@ -115,6 +115,14 @@ OFFER = Record(
     }
 )
 OFFERS = Record(offers=K(MapOf(Value.NAME, OFFER), "What order and shipping mails may show besides."))
+COLLATERAL = Record(
+    file=needed(Value.FILE, "A file of attachments/."),
+    title=needed(Value.TEXT, "What a mail calls it: `{{ collateral.title }}`."),
+    interests=needed(ListOf(Value.TEXT, 1), "Who gets it: leads of whose `interests` it has one."),
+    language=K(Value.LANGUAGE, "In which it is written. Default: it needs none."),
+    expires=K(Value.DATE, "The last day on which it goes out."),
+)
+LIBRARY = Record(collateral=K(MapOf(Value.NAME, COLLATERAL), "Files that go to those who care for them."))
 IDENTITY = Record(
     name=needed(Value.TEXT, "Who the mail is from: a person, or the brand."),
     address=needed(Value.ADDRESS, "From which address. Somebody must read what comes there."),

@@ -7,6 +7,7 @@ there as an empty one (it has been reported), so that all the rest can still be 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from engine.compiler.diagnostics import Place
@@ -34,12 +35,14 @@ Text: TypeAlias = Written[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailStep:
-    """`late` None: the usual, which depends on `valid_for`."""
+    """`late` None: the usual, which depends on `valid_for`. `collateral`: how many at most; `otherwise`: where none fits."""
 
     id: Text
     timing: Written[Timing]
     email: Text
     attach: tuple[Text, ...] = ()
+    collateral: Written[int] | None = None
+    otherwise: Text | None = None
     valid_for: Written[Span] | None = None
     late: Written[Late] | None = None
     shadow: bool = False
@@ -282,6 +285,18 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collateral:
+    """One file of collateral.yaml."""
+
+    key: str
+    file: Text
+    title: str
+    interests: tuple[str, ...]
+    language: Text | None
+    expires: Written[date] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
     """One brand file: its own text all through, as the templates see it. `usual`: the identity of mails that name none."""
 
@@ -321,6 +336,7 @@ class Files:
     scoring: Scoring
     assignment: Assignment
     offers: tuple[Offer, ...]
+    collateral: tuple[Collateral, ...]
     brands: Mapping[str, Brand]
     emails: Mapping[str, Email]
     cadences: tuple[Cadence, ...]

@@ -6,12 +6,14 @@ the plan and its artifacts. Reads files only: no database, no clock, no environm
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 from engine.compiler.attachments import Attachables, read_attachments
 from engine.compiler.build import brand_of, build_plan, build_tables, default_brand
 from engine.compiler.cadence_tests import CadenceTest, Happening
 from engine.compiler.check import check_files
+from engine.compiler.check_collateral import check_collateral
 from engine.compiler.checks import Checks, Emails
 from engine.compiler.diagnostics import Diagnostic, Findings, Place
 from engine.compiler.files import is_usable, printable, read_files
@@ -44,19 +46,20 @@ class Compiled:
     files: Files | None = None
 
 
-def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = None) -> Compiled:
+def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = None, today: date | None = None) -> Compiled:
     """The workspace in a folder, with everything that is wrong with it at once. Raises nothing for a user's mistake.
 
-    `script`: a file of events that are to be read by the same rules.
+    `script`: a file of events that are to be read by the same rules. `today`: for what expires; None: nothing does.
     """
     findings = Findings()
     files = read_files(folder, findings)
     if files is None:
         return Compiled(plan=None, artifacts={}, diagnostics=findings.in_order())
     emails = compile_emails(folder, files, render, findings)
-    attachables = read_attachments(folder, files.cadences, findings)
+    attachables = read_attachments(folder, files, findings)
     checks = Checks(files, emails, findings)
     check_files(checks)
+    check_collateral(checks, today)
     tests, events = read_tests(checks), read_script(script, checks) if script else ()
     plan = sound_plan(files, emails, attachables, findings)
     if not findings.has_errors_but_below(TOLD_BY_THEMSELVES):

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.claim import Claim
+from engine.compiler.collateral import Matching
 from engine.compiler.copies import Version
 from engine.database import Tx
+from engine.deliver.collateral import Kept, choose
 from engine.leads import Lead
 from engine.prepared import PreparedInsert
 from engine.schema import sends
@@ -29,22 +31,24 @@ class TouchMail:
     arm: str | None  # which one was drawn; None: the email has no variants
     is_shadow: bool
     moves_by: int = 0
+    matching: Matching | None = None  # what it asks of the library
 
 
 def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Claim]:
     """One send for each touch, claimed by this worker; what `deliver_begun` wants. A touch that has its send gets no second."""
     claims: list[Claim] = []
     for some in rows_at_once(mails):
-        rows = [send_row(tx, mail, worker_id) for mail in some]
+        chosen = choose(tx, {mail.touch_id: (mail.lead, mail.matching) for mail in some if mail.matching})
+        rows = [send_row(tx, mail, worker_id, chosen.get(mail.touch_id)) for mail in some]
         claims.extend((row.id, row.epoch) for row in NEW_SENDS.rows(tx, rows))
     return claims
 
 
-def send_row(tx: Tx, mail: TouchMail, worker_id: str) -> tuple[object, ...]:
+def send_row(tx: Tx, mail: TouchMail, worker_id: str, collateral: Kept | None) -> tuple[object, ...]:
     """The values of `NEW_SENDS`."""
     of_lead = (mail.topic, mail.lead.id, mail.lead.address_key)
     version = mail.version
-    of_mail = (mail.touch_id, mail.email, version.artifact, version.language, mail.arm, mail.is_shadow)
+    of_mail = (mail.touch_id, mail.email, version.artifact, version.language, mail.arm, collateral, mail.is_shadow)
     claimed = (SendState.CLAIMED.value, tx.now, 1, 1, worker_id)
     return (f"touch:{mail.touch_id}", Stream.MARKETING.value, *of_lead, *of_mail, *claimed, 0, 0, tx.now)
 
@@ -53,7 +57,7 @@ NEW_SENDS = PreparedInsert(
     sends,
     (
         "source", "stream", "topic", "lead_id", "address_key", "touch_id", "email", "artifact_hash", "language",
-        "arm", "is_shadow",
+        "arm", "collateral", "is_shadow",
         "state", "due_at", "epoch", "claims", "worker_id", "attempts", "unknowns", "created_at",
     ),
     unless=("source",),

@@ -139,6 +139,7 @@ def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, sp
         rep=rep_for_template(send, live),
         event=event_for_template(send.asked, live.policy),
         offer=offer_for_template(send.offer, live.offers),
+        collateral=send.collateral,
         track=public_url,
         token=spelt.in_url,
         seal=runtime.tokens.seal_target,

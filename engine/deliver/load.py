@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from engine.claim import Claim
+from engine.compiler.collateral import for_template
 from engine.compiler.plan import EmailStep, Promptness, Window
 from engine.conditions import zone_of
 from engine.database import Tx
+from engine.deliver.collateral import attachments_of, titles_of
 from engine.deliver.files import parts_of
 from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
@@ -61,6 +63,7 @@ class Loaded:
     owner: str | None  # of the cadence
     step: EmailStep | None
     attached: tuple[bytes, ...] | None  # finished parts of the message; None: one is missing
+    collateral: Mapping[str, object] | None  # what the template may print of it
     pictures: tuple[bytes, ...] | None  # the same of those that its HTML shows
     is_shadow: bool  # its step or its cadence only pretends, or did when it was asked for
     late_by: timedelta  # up to `due_at`, by our own fault
@@ -155,7 +158,8 @@ def as_loaded(
         days_off=days_off_of(lead.fields, cadence, live.policy) if cadence else NO_DAYS_OFF,
         owner=cadence.owner if cadence else None,
         step=step,
-        attached=parts_of(tx, step.attach) if step is not None and step.attach else (),
+        attached=parts_of(tx, (*(step.attach if step is not None else ()), *attachments_of(row.collateral))),
+        collateral=for_template(titles_of(row.collateral)),
         pictures=pictures_of(tx, row.artifact_hash),
         is_shadow=row.is_shadow or (cadence is not None and cadence.shadow) or (step is not None and step.shadow),
         late_by=timedelta(seconds=row.late_by or 0),
@@ -186,8 +190,8 @@ CHOSEN = (
     sa.select(
         sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
         sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
-        sends.c.event_id, sends.c.topic, sends.c.due_at, sends.c.is_shadow, enrolments.c.version_id, touches.c.step_id,
-        touches.c.late_by, enrolments.c.state.label("passage"),
+        sends.c.event_id, sends.c.collateral, sends.c.topic, sends.c.due_at, sends.c.is_shadow, enrolments.c.version_id,
+        touches.c.step_id, touches.c.late_by, enrolments.c.state.label("passage"),
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)

@@ -5,22 +5,23 @@ Before: `engine.preview.remember` has compiled the emails, and `engine.compiler`
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from engine.compiler.attachments import read_attachments
 from engine.compiler.build import build_tables, default_brand
-from engine.compiler.diagnostics import Diagnostic
+from engine.compiler.diagnostics import Diagnostic, Findings
 from engine.compiler.pictures import picture_bytes
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.sender import Sender
 from engine.compiler.senders import sender_in
-from engine.compiler.steps import emails_of
-from engine.compiler.syntax import Files
+from engine.compiler.steps import all_steps, emails_of
+from engine.compiler.syntax import EmailStep, Files
 from engine.compiler.workspace import wanted_emails
 from engine.deliver.attach import as_part
 from engine.deliver.heading import headers_for, spell
@@ -30,7 +31,7 @@ from engine.render import library
 from engine.render.artifact import Artifact
 from engine.render.fence import NotRendering, render_wire
 from engine.render.pictures import pictures_in, with_pictures_inside
-from engine.render.sample import Leading, sample_values, samples_of
+from engine.render.sample import Leading, fitting_sample, sample_values, samples_of
 from engine.settings import Settings
 from engine.tokens import Tokens
 
@@ -54,7 +55,10 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A mail as it would leave, taken apart. `html_size`, `size`: bytes of the HTML, and of the whole message as sent."""
+    """A mail as it would leave, taken apart. `html_size`, `size`: bytes of the HTML, and of the whole message as sent.
+
+    `attached`: the names of the files that go with it; their bytes are not counted.
+    """
 
     subject: str
     headers: tuple[tuple[str, str], ...]
@@ -62,6 +66,7 @@ class Written:
     text: str
     html_size: int
     size: int
+    attached: tuple[str, ...] = ()
 
     @property
     def has_dark_styles(self) -> bool:
@@ -95,18 +100,17 @@ class Workspace:
     tables: WorkspacePlan
     topics: Mapping[str, str]  # by email
     senders: Mapping[str, Sender]  # by email, where its cadence names one
+    steps: Mapping[str, EmailStep]  # by email
 
     def write(self, artifact: Artifact, sample: str) -> Written:
         """Raises WorkspaceError for the sample, RenderError or ValueError for a mail that the send would not write either."""
         pixel = f"{self.settings.public_url}/o/{spell(TOKENS, 0, artifact.hash).in_url}"
-        return taken_apart(self.message(artifact, sample), pixel)
+        attached = self.attached(artifact.email, self.values(artifact, sample)["lead"])
+        return replace(taken_apart(self.message(artifact, sample), pixel), attached=tuple(attached))
 
     def message(self, artifact: Artifact, sample: str) -> bytes:
         """The whole message, as it would leave. Raises what `write` raises."""
-        spelt = spell(TOKENS, 0, artifact.hash)
-        leading = Leading(track=self.settings.public_url, token=spelt.in_url, seal=TOKENS.seal_target)
-        file = self.folder / library.EMAILS / artifact.email / f"{sample}.yaml"
-        values = sample_values(artifact, file, self.tables, leading)
+        spelt, values = spell(TOKENS, 0, artifact.hash), self.values(artifact, sample)
         headers = headers_for(
             self.senders.get(artifact.email, artifact.sender),
             spelt,
@@ -122,6 +126,21 @@ class Workspace:
         pictures = [as_part(each, data[each.digest], is_picture=True) for each in artifact.pictures if each.digest in data]
         return write_message(headers, render_wire(artifact, values), pictures=pictures)
 
+    def values(self, artifact: Artifact, sample: str) -> dict[str, Any]:
+        token = spell(TOKENS, 0, artifact.hash).in_url
+        leading = Leading(track=self.settings.public_url, token=token, seal=TOKENS.seal_target)
+        file = self.folder / library.EMAILS / artifact.email / f"{sample}.yaml"
+        return sample_values(artifact, file, self.tables, leading)
+
+    def attached(self, email: str, lead: Mapping[str, Any]) -> Iterator[str]:
+        """The names of the files that would go with it."""
+        step = self.steps.get(email)
+        yield from (name.value for name in step.attach) if step else ()
+        if step and step.collateral:
+            found = fitting_sample(lead, self.tables.policy)[: step.collateral.value]
+            otherwise = [step.otherwise.value] if step.otherwise else []
+            yield from [f"{each.attachment.file} ({each.title})" for each in found] or otherwise
+
 
 def workspace_of(folder: Path, settings: Settings, files: Files) -> Workspace:
     """Also where the files have errors, as far as they can be read."""
@@ -132,7 +151,10 @@ def workspace_of(folder: Path, settings: Settings, files: Files) -> Workspace:
         for email in emails_of(cadence.steps)
         if (sender := sender_in(cadence, email, cadence.brand.value if cadence.brand else default_brand(files), files))
     }
-    return Workspace(folder=folder, settings=settings, tables=build_tables(files), topics=topics, senders=senders)
+    mails = (step for cadence in files.cadences for step in all_steps(cadence.steps) if isinstance(step, EmailStep))
+    tables = build_tables(files, read_attachments(folder, files, Findings()))
+    steps = {step.email.value: step for step in mails}
+    return Workspace(folder=folder, settings=settings, tables=tables, topics=topics, senders=senders, steps=steps)
 
 
 def names_of(folder: Path, files: Files) -> list[Name]:

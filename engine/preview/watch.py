@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.beside import beside
+from engine.clock import HostClock
 from engine.compiler.diagnostics import Diagnostic
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.preview.mails import Mail, Name, Workspace, make_mail, names_of, stamp_of, workspace_of
@@ -58,7 +59,7 @@ class Watch:
         if stamps == self._stamps:
             return False
         self._stamps = self.remembered.stamps = stamps
-        compiled = compile_workspace(self.folder, render=self.remembered)
+        compiled = compile_workspace(self.folder, render=self.remembered, today=HostClock().now().date())
         if compiled.files is not None and (now := workspace_of(self.folder, self.settings, compiled.files)) != self._workspace:
             self._workspace = now
         self.shown = shown_of(self.all_mails(compiled), compiled.diagnostics)

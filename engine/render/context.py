@@ -18,15 +18,17 @@ def values_for(
     rep: Mapping[str, Any] | None = None,
     event: Mapping[str, Any] | None = None,
     offer: Mapping[str, Any] | None = None,
+    collateral: Mapping[str, Any] | None = None,
     unsubscribe_url: str | None = None,
     web_url: str | None = None,
 ) -> dict[str, Any]:
     """The values for one mail to one person.
 
     `lead`: every declared field and the built-in ones, None where missing. `brand`: what templates/brands/<name>.yaml says.
-    `rep`: name, email, phone. `event`: its data. `offer`: title, text, link, button; None: no offer fits. `track`: the public
-    address of the receiver, without a slash at its end. `token`: the send's token, spelt for a URL. `seal`: turns a personal
-    address into what may stand in a URL (`Tokens.seal_target`).
+    `rep`: name, email, phone. `event`: its data. `offer`: title, text, link, button; None: no offer fits.
+    `collateral`: title, titles; None: none goes along. `track`: the public address of the receiver, without a slash at its end.
+    `token`: the send's token, spelt for a URL. `seal`: turns a personal address into what may stand in a URL
+    (`Tokens.seal_target`).
     """
     return {
         "lead": lead,
@@ -34,6 +36,7 @@ def values_for(
         "rep": rep or {},
         "event": event or {},
         "offer": offer,
+        "collateral": collateral,
         "unsubscribe_url": unsubscribe_url,
         "web_url": web_url,
         "track": track.rstrip("/"),

@@ -18,7 +18,7 @@ ALONE = ("set", "raw", "endraw")
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """A statement with all that belongs to it. `made`: names it makes; `asked`: lead fields its conditions ask for."""
+    """A statement with all that belongs to it. `made`: names it makes; `asked`: what its conditions ask for."""
 
     opener: Piece
     conditions: list[Piece] = field(default_factory=list)

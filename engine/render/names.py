@@ -23,12 +23,14 @@ ROOTS: Mapping[str, Collection[str] | None] = {
     "rep": ("name", "email", "phone"),
     "event": None,
     "offer": ("title", "text", "link", "button"),
+    "collateral": ("title", "titles"),
     "unsubscribe_url": (),
     "web_url": (),
 }
 UNKNOWN = re.compile(r"No (filter|test) named '(.*)'\.")  # as Jinja says it
 NEVER_MISSING = ("key", "email")
 NULLABLE_ROOT = "lead"
+MAY_BE_NOTHING = ("offer", "collateral")  # as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Names:
 
     known: Mapping[str, Collection[str] | None]
     bound: frozenset[str]
-    guarded: frozenset[str]  # lead fields that an `if` around the token has asked for
+    guarded: frozenset[str]  # what an `if` around the token has asked for, as `asked_fields` has it
 
     def has(self, root: str, field: str) -> bool:
         """Whether there is such a field, as far as anybody knows."""
@@ -74,8 +76,15 @@ def targets_of(tree: nodes.Template) -> set[str]:
 
 
 def asked_fields(tree: nodes.Template) -> set[str]:
-    """The lead's fields that a condition mentions."""
-    return {field for root, field in paths_in(tree) if root == NULLABLE_ROOT}
+    """The lead's fields that a condition mentions, and `offer.` and the like where it asks whether there is one."""
+    fields = {field for root, field in paths_in(tree) if root == NULLABLE_ROOT}
+    return fields | {f"{root}." for root in MAY_BE_NOTHING if asks_for(tree, root)}
+
+
+def asks_for(tree: nodes.Template, root: str) -> bool:
+    """Whether the name stands by itself somewhere, and not only before a dot."""
+    named = sum(name.name == root for name in tree.find_all(nodes.Name))
+    return named > sum(of == root for of, _ in paths_in(tree))
 
 
 def check_token(piece: Piece, names: Names, place: Place, problems: Problems) -> None:
@@ -91,6 +100,7 @@ def check_token(piece: Piece, names: Names, place: Place, problems: Problems) ->
     check_paths(tree, names, place, problems)
     check_means(tree, place, problems)
     check_blank(tree, names, place, problems)
+    check_nothing(tree, names, place, problems)
 
 
 def report_syntax(error: TemplateSyntaxError, place: Place, problems: Problems, instead: str = "") -> None:
@@ -143,6 +153,14 @@ def check_blank(tree: nodes.Template, names: Names, place: Place, problems: Prob
             if root == NULLABLE_ROOT and names.has(root, field) and field not in names.guarded and field not in NEVER_MISSING:
                 told = f'{{{{ lead.{field} or "…" }}}}'
                 problems.add(place, f"lead.{field} may be missing: write {told}, or put it inside {{% if lead.{field} %}}")
+
+
+def check_nothing(tree: nodes.Template, names: Names, place: Place, problems: Problems) -> None:
+    """What there may be none of must be asked for before anything of it is named."""
+    for root in MAY_BE_NOTHING:
+        is_named = root not in names.bound and any(of == root for of, _ in paths_in(tree))
+        if is_named and f"{root}." not in names.guarded and not asks_for(tree, root):
+            problems.add(place, f"there may be no {root}: put this inside {{% if {root} %}}")
 
 
 def unfiltered(node: nodes.Node) -> nodes.Node:

@@ -7,16 +7,19 @@ with them, for `handraiser render` and `preview` and for tests. Links are to a h
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from engine.compiler.collateral import INTERESTS, Collateral, fitting, for_template
 from engine.compiler.diagnostics import Findings
-from engine.compiler.plan import WorkspacePlan
+from engine.compiler.plan import Policy, WorkspacePlan
 from engine.compiler.source import Listing, Node, Scalar, parse_source
 from engine.errors import WorkspaceError
 from engine.expressions.fields import EventKind, LeadSchema
 from engine.expressions.values import parse_data, parse_value
+from engine.languages import FIELD
 from engine.render.artifact import Artifact
 from engine.render.context import values_for
 
@@ -62,12 +65,19 @@ def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan, leading
         rep=written.get("rep") or first_rep(plan),
         event=event,
         offer=written.get("offer") or first_offer(artifact.email, plan),
+        collateral=for_template([each.title for each in fitting_sample(lead, plan.policy)[:1]]),
         track=leading.track,
         token=leading.token,
         seal=leading.seal,
         unsubscribe_url=f"{leading.track}/u/{leading.token}",
         web_url=f"{leading.track}/w/{leading.token}",
     )
+
+
+def fitting_sample(lead: Mapping[str, Any], policy: Policy) -> list[Collateral]:
+    """The collateral that fits a lead like this, whatever has expired."""
+    language = lead.get(FIELD)
+    return fitting(policy.collateral, lead.get(INTERESTS), language=language, usual_language=policy.language, on=date.min)
 
 
 def read_sample(sample: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import EmailStep, Policy
 from engine.database import Tx
+from engine.deliver.collateral import told as told_collateral
 from engine.schedule.next_step import Course
 from engine.schedule.passages import PASSAGE_COLUMNS, passage_of
 from engine.schedule.why import OpenTouch, why_then
@@ -76,7 +77,7 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
             sends.c.due_at.label("send_due_at"), sends.c.ended_at.label("sent_at"), sends.c.smtp_code, sends.c.smtp_reply,
             touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),
             posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), sends.c.email,
-            sends.c.waited_for, sends.c.address_key, touches.c.late_by,
+            sends.c.waited_for, sends.c.address_key, sends.c.collateral, touches.c.late_by,
             *PASSAGE_COLUMNS,
         )
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
@@ -100,6 +101,7 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
             *why_its_date(row, way, policy, mailed_at),
             *waited(row.waited_for),
             *([in_words(reason)] if reason else ()),
+            *([with_it] if (with_it := told_collateral(row.collateral)) else []),
             *what_followed(row, local),
         ),
         server=server(row),

@@ -21,7 +21,9 @@ def test_the_first_cadence_is_about_ten_lines_long() -> None:
 
 
 def test_every_example_and_every_row_of_its_tables_is_understood(workspace: Path) -> None:
-    write(workspace, "attachments/guide.pdf", "%PDF-1.7\n")
+    for name in ("guide", "school-air", "overview"):
+        write(workspace, f"attachments/{name}.pdf", "%PDF-1.7\n")
+    write(workspace, "collateral.yaml", next(text for text in EXAMPLES if text.startswith("# collateral.yaml\n")))
     shown = "".join(text for text in EXAMPLES if is_of_workspace(text))
     write(workspace, "workspace.yaml", without(top_keys(shown), (workspace / "workspace.yaml").read_text()) + shown)
     for number, text in enumerate([*examples(), cadence_of_conditions(), *cadences_of_times()]):
@@ -46,6 +48,10 @@ def is_of_workspace(text: str) -> bool:
     return text.startswith("# workspace.yaml\n")
 
 
+def is_of_cadences(text: str) -> bool:
+    return not text.startswith(("# workspace.yaml\n", "# collateral.yaml\n"))
+
+
 def test_every_kind_of_step_and_every_key_of_a_cadence_has_an_example() -> None:
     shown = "".join(EXAMPLES)
 
@@ -55,7 +61,7 @@ def test_every_kind_of_step_and_every_key_of_a_cadence_has_an_example() -> None:
 
 def examples() -> list[str]:
     """Whole cadences as they are, steps under a heading."""
-    shown = [*(text for text in EXAMPLES if not is_of_workspace(text)), YAML.findall(README.read_text(encoding="utf-8"))[0]]
+    shown = [*filter(is_of_cadences, EXAMPLES), YAML.findall(README.read_text(encoding="utf-8"))[0]]
     return [text if text.startswith("title:") else HEAD + indent(text, "  ") for text in shown]
 
 

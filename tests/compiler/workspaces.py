@@ -1,6 +1,7 @@
 """Workspaces for the compiler's tests: a small sound one, one whose templates are real, and what is laid over them."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 from engine.compiler.workspace import Compiled, compile_workspace
@@ -11,6 +12,7 @@ HERE = Path(__file__).parent
 GOOD = HERE / "good"
 MAILS = HERE / "mails"
 BAD = HERE / "bad"
+TODAY = date(2026, 1, 5)
 PADDING = "# padding\n" * 30_000
 
 
@@ -23,7 +25,7 @@ def compiled_example(code: str, folder: Path) -> Compiled:
     is_of_mails = code >= {"E": "E070", "W": "W030"}[code[0]]
     shutil.copytree(MAILS if is_of_mails else GOOD, folder, dirs_exist_ok=True)
     lay_over(folder, BAD / code)
-    return compile_workspace(folder, render=library if is_of_mails else stub_render)
+    return compile_workspace(folder, render=library if is_of_mails else stub_render, today=TODAY)
 
 
 def copy_good(to: Path) -> Path:

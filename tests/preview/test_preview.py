@@ -211,3 +211,20 @@ def without_links(html: str) -> str:
     """What does not depend on where the links lead."""
     html = html.replace("\r\n", "\n").replace('<base target="_blank">', "")
     return re.sub(r'(href|src)="[^"]*"', "", html).strip()
+
+
+def test_a_page_names_the_files_that_would_go_with_the_mail(tmp_path: Path) -> None:
+    asking = CADENCE.replace("at: day 0}", "at: day 0, attach: [plan.pdf, {collateral: 1}]}")
+    folder = make_workspace(tmp_path / "workspace", lessons=asking)
+    entry = "  a-week: {file: week.pdf, title: A week of air, interests: [co2]}\n"
+    (folder / "collateral.yaml").write_text(f"collateral:\n{entry}")
+    (folder / "attachments").mkdir()
+    for name in ("plan", "week"):
+        (folder / f"attachments/{name}.pdf").write_bytes(b"%PDF-1.7")
+    (folder / "templates/emails/welcome/sample.yaml").write_text("lead: {interests: [co2]}\n")
+    watch = Watch(folder, read_settings(folder, {}))
+    watch.look()
+
+    page = create_preview(watch).test_client().get(f"/{MAIL}.html", base_url="http://127.0.0.1").text
+
+    assert "<dt>With it</dt><dd>plan.pdf, week.pdf (A week of air)</dd>" in page

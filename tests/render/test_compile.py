@@ -250,3 +250,17 @@ def test_a_recipients_link_in_a_comment_for_outlook_is_refused(compile_email):
     _, problems = compile_email(body('<!--[if mso]><a href="{{ lead.email }}">x</a><![endif]-->'))
 
     assert any("a link in a comment cannot depend on the recipient" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("root", ["offer", "collateral"])
+def test_what_there_may_be_none_of_must_be_asked_for_first(compile_email, values, root):
+    unasked, told = compile_email(body(f"{{{{ {root}.title }}}}"))
+    half_asked, again = compile_email(body(f"{{% if {root}.title %}}yes{{% endif %}}"))
+    artifact, problems = compile_email(
+        body(f"{{% if {root} %}}We attach {{{{ {root}.title }}}}{{% endif %}}, {{{{ {root}.title if {root} else 'none' }}}}")
+    )
+
+    assert unasked is half_asked is None
+    assert f"there may be no {root}: put this inside {{% if {root} %}}" in told[0] and told[0][-20:] == again[0][-20:]
+    assert problems == []
+    assert ", none" in render(artifact, values()).text
