@@ -122,7 +122,7 @@ def fill(templates: Templates, values: dict[str, Any], artifact: Artifact) -> li
 
 def one_line(subject: str) -> str:
     """A value's line end must not begin a header."""
-    return " ".join(subject.split())[:LONGEST_SUBJECT]
+    return " ".join(subject.split())[:LONGEST_SUBJECT].rstrip()
 
 
 @lru_cache(COMPILED)

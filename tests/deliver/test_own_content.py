@@ -88,9 +88,8 @@ def test_every_mail_holds_its_own_reader_s_values_and_no_other_s(
     assert set(states) == {(SendState.ACCEPTED, False), (SendState.CANCELLED, True)}
     assert len(kept) == len(arrived) == len(writable)
     assert [claim for claim, expected in writable.items() if told(arrived[claim]) != expected] == []
-    print(
-        f"\n{people} people, {len(kept)} mails over {THREADS} threads: each its own; {states[SendState.CANCELLED, True]} failed half-way"
-    )
+    failed = states[SendState.CANCELLED, True]
+    print(f"\n{people} people, {len(kept)} mails over {THREADS} threads: each its own; {failed} failed half-way")
 
 
 def given_mails(tx: Tx, people: int) -> Iterator[tuple[Claim, Expected | None]]:
