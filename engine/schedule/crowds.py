@@ -5,7 +5,7 @@ people are in one crowd where no date and no answer to a condition tells them ap
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
 
@@ -17,11 +17,12 @@ from engine.expressions.facts import Facts
 from engine.schedule.answers import Answers, Side, answers_of, gather, outlook_of, side_of
 from engine.schedule.counterparts import counterparts
 from engine.schedule.courses import course, days_off_of, zone_named, zone_of
-from engine.schedule.fates import Edit, Fate, Past, Place, fate, fate_unchanged, had_in_all
+from engine.schedule.fates import Edit, Fate, Place, fate, fate_unchanged, had_in_all
 from engine.schedule.futures import alike_from, futures_of
 from engine.schedule.next_step import NEXT, Course, Ended, Passage, course_of, date_of_end, due_again
 from engine.schedule.passages import done_in_earlier_passages
-from engine.schedule.positions import Position, behind_of, mails_as_sent, mails_by_step, positions
+from engine.schedule.pasts import Pasts
+from engine.schedule.positions import Position, mails_as_sent, mails_by_step, positions
 from engine.schedule.timing import end_of_gap, first_instant, local_date
 from engine.schema import cadence_versions
 from engine.spans import DaysOff
@@ -30,7 +31,6 @@ from engine.vocabulary import TouchState
 
 NOON = time(12)
 Person = tuple[int, int, int]  # enrolment, lead, open touch
-Behind = tuple[tuple[tuple[str, str, str], ...], frozenset[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,36 +48,6 @@ class Leaving:
 
     edit: Edit
     sides: tuple[Side, Side]
-
-
-@dataclass(slots=True, kw_only=True)
-class Pasts:
-    """What lies behind people: the same object for all with the same past. `mails`: by step id, over all versions; `as_sent`:
-    where a step stood for several, which it was.
-    """
-
-    mails: Mapping[str, set[str]]
-    as_sent: Mapping[int, Mapping[str, str]]
-    texts: dict[str | None, Past] = field(default_factory=dict)  # what the query says of a past, read once
-    known: dict[Behind, Past] = field(default_factory=dict)
-
-    def of(self, position: Position) -> Past:
-        as_sent = self.as_sent.get(position.enrolment_id)
-        if as_sent is not None:
-            return self.read(position.behind, as_sent)
-        if position.behind not in self.texts:
-            self.texts[position.behind] = self.read(position.behind, {})
-        return self.texts[position.behind]
-
-    def read(self, text: str | None, as_sent: Mapping[str, str]) -> Past:
-        behind = tuple(sorted(behind_of(text)))
-        had = frozenset(
-            (step_id, as_sent.get(step_id, next(iter(self.mails[step_id]))))
-            for step_id, state, _took in behind
-            if state == TouchState.DONE and step_id in self.mails
-        )
-        taken = {step_id: took for step_id, _state, took in behind}
-        return self.known.setdefault((behind, had), Past(taken=taken, had=had))
 
 
 @dataclass(slots=True, kw_only=True)
