@@ -142,6 +142,7 @@ def build_offer(offer: syntax.Offer) -> plan.Offer:
         text=offer.text,
         link=offer.link,
         button=offer.button,
+        languages=dict(offer.languages),
     )
 
 

@@ -23,6 +23,8 @@ FILES: dict[str, tuple[str, Record]] = {
     "cadence": ("cadences/*.yaml", shapes_of_cadences.CADENCE),
     "brand": ("templates/brands/*.yaml", shapes_of_tables.BRAND),
     "email": ("templates/emails/*/email.yaml", shapes_of_tables.EMAIL_FILE),
+    "email-language": ("templates/emails/*/languages/*/email.yaml", shapes_of_tables.EMAIL_LANGUAGE),
+    "phrases": ("templates/phrases.yaml", shapes_of_tables.PHRASES),
 }
 STEP = OneOf((*shapes_of_cadences.STEP.values(), shapes_of_cadences.PAUSE))
 UNIT = "(business +days?|seconds?|minutes?|hours?|days?|weeks?|months?|years?)"
@@ -87,6 +89,8 @@ def value_of(value: Value) -> dict[str, Any]:
             return {"type": ["number", "string"], "pattern": r"^-?\d{1,12}(\.\d{1,6})?$"}
         case Value.COUNT:
             return {"type": ["integer", "string"], "minimum": 1, "pattern": r"^\d{1,9}$"}
+        case Value.SHARE:
+            return {"type": ["integer", "string", "null"], "minimum": 0, "pattern": r"^(\d{1,6})?$"}
         case Value.WHOLE | Value.PRIORITY:
             bounds = {"minimum": -100, "maximum": 100} if value is Value.PRIORITY else {}
             return {"type": ["integer", "string"], **bounds, "pattern": r"^-?\d{1,9}$"}

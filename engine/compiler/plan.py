@@ -382,7 +382,19 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferWords:
+    """An offer in another language. `link` is empty where it leads to the same page."""
+
+    title: str
+    text: str
+    link: str
+    button: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
+    """`languages`: what it says in others than that of the plain files."""
+
     key: str
     priority: int
     emails: tuple[str, ...]
@@ -391,6 +403,14 @@ class Offer:
     text: str
     link: str
     button: str
+    languages: dict[str, OfferWords] = field(default_factory=dict)
+
+    def words(self, language: str, usual: str) -> dict[str, str] | None:
+        """As a mail in that language prints it; None: it is not written in it. `usual`: the language of the plain files."""
+        own = self if language == usual else self.languages.get(language)
+        if own is None:
+            return None
+        return {"title": own.title, "text": own.text, "link": own.link or self.link, "button": own.button}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.reading import Section, plain, scalar_of, value_of
 from engine.compiler.sender import Sender
 from engine.compiler.senders import REP
-from engine.compiler.shapes_of_tables import BRAND, FONTS, IDENTITY
+from engine.compiler.shapes_of_tables import BRAND, BRAND_LANGUAGE, FONTS, IDENTITY
 from engine.compiler.source import Node
 from engine.compiler.syntax import Brand
 
@@ -27,6 +27,8 @@ def read_brand(node: Node, name: str, findings: Findings) -> Brand:
         Section(section.node("fonts"), "`fonts`", FONTS, findings).text("text")
     for _, link in section.named_entries("links"):
         check_link(link, findings)
+    for code, own in section.keyed_entries("languages"):
+        check_language(section.value(code, kinds.LANGUAGE_CODE, "").value, own, findings)
     identities = dict(read_identities(section))
     usual, values = usual_sender(section, identities), plain(node)
     return Brand(
@@ -59,6 +61,14 @@ def usual_sender(section: Section, identities: Collection[str]) -> str:
         told = "a brand with several identities needs `from:`, the one of mails that name none"
         section.findings.add("E011", section.place, told)
     return named.value if named else next(iter(identities), "")
+
+
+def check_language(code: str, node: Node, findings: Findings) -> None:
+    """What a brand says otherwise in a language."""
+    own = Section(node, f'the brand in "{code}"', BRAND_LANGUAGE, findings)
+    own.optional("site", kinds.LINK)
+    for _, link in own.named_entries("links"):
+        check_link(link, findings)
 
 
 def check_link(node: Node, findings: Findings) -> None:

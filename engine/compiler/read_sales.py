@@ -3,11 +3,13 @@
 Before: `engine.compiler.reading` over each file. After: `engine.compiler.check`.
 """
 
+from collections.abc import Iterator
+
 from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings
-from engine.compiler.plan import Rep
+from engine.compiler.plan import OfferWords, Rep
 from engine.compiler.reading import Section
-from engine.compiler.shapes_of_tables import ASSIGNMENT, OFFER, OFFERS, POINT_RULE, PROFILE_RULE, REP, RULE, SCORING
+from engine.compiler.shapes_of_tables import ASSIGNMENT, OFFER, OFFER_WORDS, OFFERS, POINT_RULE, PROFILE_RULE, REP, RULE, SCORING
 from engine.compiler.source import Node
 from engine.compiler.syntax import Assignment, AssignmentRule, Offer, PointRule, ProfileRule, Scoring
 from engine.spans import Span
@@ -96,4 +98,14 @@ def read_offer(node: Node, key: str, findings: Findings) -> Offer:
         text=section.text("text"),
         link=section.needed("link", kinds.LINK, "").value,
         button=section.text("button"),
+        languages=dict(read_offer_words(section)),
     )
+
+
+def read_offer_words(section: Section) -> Iterator[tuple[str, OfferWords]]:
+    """What the offer says in other languages."""
+    for key, node in section.keyed_entries("languages"):
+        own = Section(node, "an offer in a language", OFFER_WORDS, section.findings)
+        link = own.given("link", kinds.LINK, "").value
+        words = OfferWords(title=own.text("title"), text=own.text("text"), link=link, button=own.text("button"))
+        yield section.value(key, kinds.LANGUAGE_CODE, "").value, words

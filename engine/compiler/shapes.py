@@ -21,6 +21,7 @@ class Value(StrEnum):
     NUMBER = "number"
     COUNT = "count"  # a whole number from 1
     WHOLE = "whole"
+    SHARE = "share"  # a whole number from 0; 1 where nothing is written
     PRIORITY = "priority"  # -100 to 100
     YES_NO = "yes or no"
     SPAN = "span"

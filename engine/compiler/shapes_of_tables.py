@@ -103,6 +103,12 @@ RULE = Record(
 ASSIGNMENT = Record(
     reps=K(MapOf(Value.NAME, REP), "Who sells."), rules=K(ListOf(RULE), "Who gets which lead: the first rule that fits.")
 )
+OFFER_WORDS = Record(
+    title=needed(Value.TEXT, "Its heading."),
+    text=needed(Value.TEXT, "Its words."),
+    link=K(Value.LINK, "Where its button leads. Default: as in the plain one."),
+    button=needed(Value.TEXT, "What the button says."),
+)
 OFFER = Record(
     {
         "priority": K(Value.WHOLE, "The highest that fits fills the slot. Default: 0."),
@@ -112,6 +118,7 @@ OFFER = Record(
         "text": needed(Value.TEXT, "Its words."),
         "link": needed(Value.LINK, "Where its button leads."),
         "button": needed(Value.TEXT, "What the button says."),
+        "languages": K(MapOf(Value.LANGUAGE, OFFER_WORDS), "The same in other languages; in others it is not offered."),
     }
 )
 OFFERS = Record(offers=K(MapOf(Value.NAME, OFFER), "What order and shipping mails may show besides."))
@@ -131,6 +138,13 @@ FONTS = Record(
     text=needed(Value.TEXT, "A list of fonts, as in CSS; the last should be serif or sans-serif."),
     headings=K(Value.TEXT, "Another list for headings. Default: that of the text."),
 )
+BRAND_LANGUAGE = Record(
+    name=K(Value.TEXT, "The brand's name in this language."),
+    postal_address=K(OneOf((ListOf(Value.TEXT), Value.TEXT)), "Where it is, as this language writes it."),
+    site=K(Value.LINK, "Its site in this language."),
+    footer=K(Value.TEXT, "The words under every mail."),
+    links=K(MapOf(Value.NAME, Value.LINK), "Links that lead elsewhere in this language."),
+)
 BRAND = Record(
     {
         "name": needed(Value.TEXT, "The brand's name."),
@@ -147,7 +161,18 @@ BRAND = Record(
         "footer": K(Value.TEXT, "The words under every mail."),
         "links": K(MapOf(Value.NAME, Value.LINK), "Links that templates may name."),
         "zone": K(Value.ZONE, "Its time zone."),
+        "languages": K(MapOf(Value.LANGUAGE, BRAND_LANGUAGE), "What it says otherwise in other languages."),
     }
+)
+LINES = {
+    "subject": K(Value.TEMPLATE, "The subject."),
+    "preheader": K(Value.TEMPLATE, "The line that mailboxes show behind the subject."),
+    "links": K(MapOf(Value.NAME, Value.LINK), "Links that the body may name."),
+}
+VARIANT = Record({**LINES, "share": K(Value.SHARE, "How many of all shares get it. Default: 1.")})
+VARIANTS = K(
+    MapOf(Value.NAME, OneOf((VARIANT, Value.SHARE))),
+    "Other arms of this email, each with what differs or with its share; the email's own files are the arm `plain`.",
 )
 EMAIL_FILE = Record(
     {
@@ -161,7 +186,21 @@ EMAIL_FILE = Record(
         "links": K(MapOf(Value.NAME, Value.LINK), "Links that the body may name."),
         "valid_for": K(Value.SPAN, "Transactional: how long after the event it is of use."),
         "late": K(choice((Late.SEND, Late.SKIP)), "What becomes of it after that. Default: skip."),
+        "variants": VARIANTS,
         "to_try": K(Value.TEXT, "What you will try next to make it better."),
         "considered": CONSIDERED,
     }
+)
+EMAIL_LANGUAGE = Record(
+    {
+        **LINES,
+        "subject": needed(Value.TEMPLATE, "The subject in this language."),
+        "variants": K(MapOf(Value.NAME, Record(LINES)), "What the variants of the email say in this language."),
+    }
+)
+PHRASES = Record(
+    phrases=needed(
+        MapOf(Value.FIELD_NAME, MapOf(Value.LANGUAGE, Value.TEMPLATE)),
+        "What layouts and blocks say, by language: `{en: Total, de: Summe}`.",
+    )
 )

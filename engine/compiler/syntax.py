@@ -11,7 +11,7 @@ from datetime import date
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from engine.compiler.diagnostics import Place
-from engine.compiler.plan import Between, Caps, Holidays, Rep, Timing, Window
+from engine.compiler.plan import Between, Caps, Holidays, OfferWords, Rep, Timing, Window
 from engine.compiler.sender import Sender
 from engine.compiler.source import Node, Scalar
 from engine.expressions.fields import EventSchema, LeadSchema
@@ -282,6 +282,7 @@ class Offer:
     text: str
     link: str
     button: str
+    languages: Mapping[str, OfferWords] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

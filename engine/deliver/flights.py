@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from engine.compiler.plan import Offer, Policy
+from engine.compiler.plan import Policy
 from engine.conditions import lead_values
 from engine.deliver.heading import Spelt, headers_for, spell
 from engine.deliver.load import Asked, Loaded
@@ -24,6 +24,7 @@ from engine.leads import Lead
 from engine.render.artifact import Artifact
 from engine.render.context import values_for
 from engine.render.fence import render_many
+from engine.render.phrases import look_in
 from engine.render.wire import WireParts
 from engine.runtime import Runtime
 from engine.versions import Live
@@ -135,10 +136,10 @@ def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, sp
     public_url = runtime.settings.public_url
     return values_for(
         lead=lead_for_template(send.lead, live.policy.lead_schema),
-        brand=live.policy.brands[artifact.brand],
+        brand=look_in(live.policy.brands[artifact.brand], artifact.language),
         rep=rep_for_template(send, live),
         event=event_for_template(send.asked, live.policy),
-        offer=offer_for_template(send.offer, live.offers),
+        offer=offer_for_template(send.offer, artifact.language, live),
         collateral=send.collateral,
         track=public_url,
         token=spelt.in_url,
@@ -201,6 +202,6 @@ def event_for_template(asked: Asked | None, policy: Policy) -> Mapping[str, obje
         raise RenderError(f"the data of this `{kind.name}` are not as events.yaml has them now") from error
 
 
-def offer_for_template(key: str | None, offers: Sequence[Offer]) -> dict[str, object] | None:
-    offer = next((offer for offer in offers if offer.key == key), None)
-    return {"title": offer.title, "text": offer.text, "link": offer.link, "button": offer.button} if offer else None
+def offer_for_template(key: str | None, language: str, live: Live) -> Mapping[str, object] | None:
+    offer = next((offer for offer in live.offers if offer.key == key), None)
+    return offer.words(language, live.policy.language) if offer else None

@@ -38,7 +38,7 @@ def request_email(tx: Tx, event_id: int, event_type: str, lead_id: int, data: Ma
     if email is None or copy is None or lead is None or lead.email is None:
         return None
     version = version_for(tx, live, copy, email=email, lead=lead)
-    offer = pick_offer(tx, live, lead, email)
+    offer = pick_offer(tx, live, lead, email, version.language)
     row = {
         "source": f"event:{event_id}",
         "stream": Stream.TRANSACTIONAL,

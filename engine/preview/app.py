@@ -5,7 +5,7 @@ Before: `engine.preview.watch` follows the files. After: nobody; nothing can be 
 
 from flask import Flask, Response, abort, jsonify, request, send_from_directory
 
-from engine.preview.mails import Mail, Name
+from engine.preview.mails import Mail
 from engine.preview.pages import BESIDE, PARTS, POLICY, index_page, mail_page
 from engine.preview.watch import Watch
 from engine.processes.outbox.app import THIS_MACHINE
@@ -17,8 +17,7 @@ def create_preview(watch: Watch) -> Flask:
     app.config["TRUSTED_HOSTS"] = THIS_MACHINE
 
     def opened(name: str) -> Mail:
-        parts = name.split(".")
-        found = watch.shown.mails.get(Name(*parts)) if len(parts) == len(Name._fields) else None
+        found = next((mail for each, mail in watch.shown.mails.items() if str(each) == name), None)
         if found is None:
             abort(404)
         watch.look_at(found.name.email)

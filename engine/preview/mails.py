@@ -1,20 +1,21 @@
-"""The mails to be shown: every email × brand × sample, each written by the code that sends it, or with what is wrong.
+"""The mails to be shown: every email × brand × sample × language × arm, as it is sent, or with what is wrong with it.
 
 Before: `engine.preview.remember` has compiled the emails, and `engine.compiler` knows the rest of the workspace. After:
-`engine.preview.pages` shows them. A language or a variant of an email would be one more part of `Name`, and of `names_of`.
+`engine.preview.pages` shows them.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from engine.compiler.attachments import read_attachments
 from engine.compiler.build import build_tables, default_brand
+from engine.compiler.copies import PLAIN
 from engine.compiler.diagnostics import Diagnostic, Findings
 from engine.compiler.pictures import picture_bytes
 from engine.compiler.plan import WorkspacePlan
@@ -28,16 +29,17 @@ from engine.deliver.heading import headers_for, spell
 from engine.deliver.mime import write_message
 from engine.errors import RenderError, WorkspaceError
 from engine.render import library
-from engine.render.artifact import Artifact
+from engine.render.artifact import Artifact, Edition
 from engine.render.fence import NotRendering, render_wire
 from engine.render.pictures import pictures_in, with_pictures_inside
-from engine.render.sample import Leading, fitting_sample, sample_values, samples_of
+from engine.render.sample import Leading, fitting_sample, sample_file, sample_values, samples_of
 from engine.settings import Settings
 from engine.tokens import Tokens
 
 TOKENS = Tokens(("a preview's links are as long as real ones, and open nothing",))
 SENT_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)  # of no meaning, and the same every time
 NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+Versions: TypeAlias = Collection[tuple[str, str]]  # language and arm
 HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 DARK_STYLES = re.compile(r"prefers-color-scheme\s*:\s*dark", re.IGNORECASE)
 
@@ -48,9 +50,14 @@ class Name(NamedTuple):
     email: str
     brand: str
     sample: str  # the name of its file, without .yaml
+    language: str = ""  # empty where the email has but one
+    arm: str = ""  # empty where the email has no variants
 
     def __str__(self) -> str:
-        return ".".join(self)
+        return ".".join(part for part in self if part)
+
+    def artifact_in(self, edition: Edition) -> Artifact | None:
+        return edition.artifacts.get((self.language or edition.language, self.arm or PLAIN))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +136,7 @@ class Workspace:
     def values(self, artifact: Artifact, sample: str) -> dict[str, Any]:
         token = spell(TOKENS, 0, artifact.hash).in_url
         leading = Leading(track=self.settings.public_url, token=token, seal=TOKENS.seal_target)
-        file = self.folder / library.EMAILS / artifact.email / f"{sample}.yaml"
+        file = self.folder / sample_file(self.folder, artifact.email, artifact.language, sample)
         return sample_values(artifact, file, self.tables, leading)
 
     def attached(self, email: str, lead: Mapping[str, Any]) -> Iterator[str]:
@@ -157,11 +164,24 @@ def workspace_of(folder: Path, settings: Settings, files: Files) -> Workspace:
     return Workspace(folder=folder, settings=settings, tables=tables, topics=topics, senders=senders, steps=steps)
 
 
-def names_of(folder: Path, files: Files) -> list[Name]:
-    """Every mail there is to show, in the order of the emails' names."""
+def names_of(folder: Path, files: Files, versions: Mapping[tuple[str, str], Versions]) -> list[Name]:
+    """Every mail there is to show, in the order of the emails' names. `versions`: of each email and brand that is known."""
     emails = library.email_names(folder)
     wanted = sorted({(email, brand) for email, brand in wanted_emails(files, emails) if email in emails})
-    return [Name(email, brand, sample) for email, brand in wanted for sample in samples_of(folder, email)]
+    return [
+        Name(email, brand, sample, *version)
+        for email, brand in wanted
+        for language, version in named(versions.get((email, brand), ()), files.workspace.language)
+        for sample in samples_of(folder, email, language)
+    ]
+
+
+def named(versions: Versions, usual: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each version's language, and how it is called: by what tells it from the others. The plain files come first."""
+    languages, arms = {language for language, _ in versions} or {usual}, {arm for _, arm in versions} or {PLAIN}
+    for language in sorted(languages, key=lambda each: (each != usual, each)):
+        for arm in sorted(arms, key=lambda each: (each != PLAIN, each)):
+            yield language, (language if len(languages) > 1 else "", arm if len(arms) > 1 else "")
 
 
 def make_mail(name: Name, artifact: Artifact | None, diagnostics: Sequence[Diagnostic], workspace: Workspace) -> Mail:

@@ -17,7 +17,7 @@ from engine.render.problems import Problem
 
 Email = tuple[str, str]  # its name, and the brand
 Stamps = Mapping[str, tuple[int, int]]  # file → when it was changed, and its size
-SHARED = ("templates/layouts/", "templates/blocks/", "templates/images/")
+SHARED = ("templates/layouts/", "templates/blocks/", "templates/images/", "templates/phrases.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class Remembered:
     stamps: Stamps = field(default_factory=dict)
     first: str = ""
     kept: dict[Email, Kept] = field(default_factory=dict)
+    versions: dict[Email, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # as they were when it last compiled
     compiled: int = 0  # how many, all in all
     on_compiled: Callable[[Email, Kept], None] = lambda email, kept: None
 
@@ -79,6 +80,8 @@ class Remembered:
         editions, problems = library.compile_emails(workspace, brands, [email], known, language)
         kept = Kept(made_of=made_of, known=known, edition=editions.get(email), problems=tuple(problems))
         self.kept[email] = kept
+        if kept.edition is not None:
+            self.versions[email] = tuple(kept.edition.artifacts)
         self.compiled += 1
         self.on_compiled(email, kept)
 

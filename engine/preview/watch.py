@@ -21,6 +21,7 @@ from engine.preview.mails import Mail, Name, Workspace, make_mail, names_of, sta
 from engine.preview.remember import Email, Kept, Remembered
 from engine.render import library
 from engine.render.problems import Problem
+from engine.render.sample import sample_file
 from engine.settings import Settings
 
 LOOKS_EVERY = 0.1  # seconds
@@ -66,7 +67,7 @@ class Watch:
         return True
 
     def all_mails(self, compiled: Compiled) -> dict[Name, Mail]:
-        names = names_of(self.folder, compiled.files) if compiled.files else list(self.shown.mails)
+        names = names_of(self.folder, compiled.files, self.remembered.versions) if compiled.files else list(self.shown.mails)
         return {name: mail for name in names if (mail := self.mail(name, compiled.diagnostics)) is not None}
 
     def mail(self, name: Name, diagnostics: Iterable[Diagnostic]) -> Mail | None:
@@ -75,9 +76,9 @@ class Watch:
         if self._workspace is None:
             return None
         edition = kept.edition if kept and name.brand in self._workspace.tables.policy.brands else None
-        artifact = edition.plain if edition else None
+        artifact = name.artifact_in(edition) if edition else None
         told = tuple(those_of(name, kept, diagnostics))
-        sample = self.remembered.stamps.get(f"{library.EMAILS}/{name.email}/{name.sample}.yaml")
+        sample = self.remembered.stamps.get(sample_file(self.folder, name.email, name.language, name.sample))
         made_of = (artifact, sample, self._workspace, told)
         if name not in self._made or self._made[name][0] != made_of:
             self._made[name] = (made_of, make_mail(name, artifact, told, self._workspace))

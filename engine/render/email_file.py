@@ -1,34 +1,72 @@
-"""Reads an email's `email.yaml`: what it is, apart from its copy.
+"""Reads an email's `email.yaml`, and those of its languages: what it is, apart from its body.
 
-Before: the file in the workspace. After: `engine.render.library` compiles the email in these terms.
+Before: the files in the workspace. After: `engine.render.editions` puts its versions together.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Collection
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from engine.compiler.copies import PLAIN
 from engine.compiler.diagnostics import Findings, Place
+from engine.compiler.kinds import parse_name
 from engine.compiler.source import Mapping, Node, Scalar, read_source
 from engine.render import problems as said
 from engine.render.problems import Problems, Unusable
 
-MAPPINGS = {"links": "names to addresses", "considered": "codes to reasons"}
+MAPPINGS = {"links": "names to addresses", "considered": "codes to reasons", "variants": "names to what differs"}
+LINES = ("subject", "preheader", "links")  # what a variant may say in email.yaml
+OF_A_LANGUAGE = (*LINES, "variants")
+SHARE = re.compile(r"\d{1,6}", re.ASCII)
 KEYS = ("subject", "preheader", "stream", "owner", "brand", "from", "layout", "valid_for", "late", "to_try", *MAPPINGS)
 REQUIRED = ("subject", "stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailFile:
-    """An email.yaml. `subject` and `preheader` may hold Jinja. `sender` is empty where it names none."""
+class Lines:
+    """What an email.yaml says to its reader, or one of the variants in it. `subject` and `preheader` may hold Jinja.
 
-    subject: said.Source
-    preheader: said.Source
+    None: nothing of its own.
+    """
+
+    subject: said.Source | None = None
+    preheader: said.Source | None = None
+    links: AnyMapping[str, str] = field(default_factory=dict)
+    variants: "AnyMapping[str, Lines]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """An arm beside the plain files, as email.yaml names it."""
+
+    place: said.Place
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailFile:
+    """An email.yaml. `sender` is empty where it names none. `shares`: of every arm, the plain one first; empty: no variants."""
+
+    lines: Lines
     stream: Literal["marketing", "transactional"]
     sender: said.Source
     layout: str
     names_layout: bool
     layout_place: said.Place
-    links: dict[str, str]
+    variants: AnyMapping[str, Variant] = field(default_factory=dict)
+    shares: AnyMapping[str, int] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> said.Source:
+        assert self.lines.subject is not None, "email.yaml and every language have one"
+        return self.lines.subject
+
+    @property
+    def preheader(self) -> said.Source:
+        return self.lines.preheader or said.Source("", self.subject.place)
 
 
 def read_email_file(workspace: Path, file: str, problems: Problems) -> EmailFile:
@@ -39,19 +77,99 @@ def read_email_file(workspace: Path, file: str, problems: Problems) -> EmailFile
         problems.add(stream.place, 'stream must be "marketing" or "transactional"')
         raise Unusable
     layout = text_of(entries, "layout", file, "default" if stream.text == "marketing" else "transactional")
+    variants, shares = read_variants(entries.get("variants"), problems)
     return EmailFile(
-        subject=text_of(entries, "subject", file),
-        preheader=text_of(entries, "preheader", file),
+        lines=lines_of(entries, variants, problems),
         stream="marketing" if stream.text == "marketing" else "transactional",
         sender=text_of(entries, "from", file),
         layout=layout.text,
         names_layout="layout" in entries,
         layout_place=layout.place,
-        links=links_of(entries.get("links"), problems),
+        variants=variants,
+        shares=shares,
     )
 
 
-def read_entries(workspace: Path, file: str, problems: Problems) -> dict[str, Node]:
+def read_language_file(workspace: Path, file: str, variants: Collection[str], problems: Problems) -> Lines | None:
+    """What the email.yaml of a language says; None: it cannot be used, which is reported. `variants`: the email's."""
+    try:
+        entries = read_entries(workspace, file, problems, known=OF_A_LANGUAGE, required=("subject",))
+    except Unusable:
+        return None
+    own = entries.get("variants")
+    for key, _ in own.entries if isinstance(own, Mapping) else ():
+        if key.text not in variants:
+            problems.unknown(told(key.place), "variant", key.text, variants)
+    return lines_of(entries, variants, problems)
+
+
+def lines_of(entries: dict[str, Node], variants: Collection[str], problems: Problems) -> Lines:
+    own = entries.get("variants")
+    found = {key.text: node for key, node in own.entries} if isinstance(own, Mapping) else {}
+    return Lines(
+        subject=line_of(entries, "subject"),
+        preheader=line_of(entries, "preheader"),
+        links=links_of(entries.get("links"), problems),
+        variants={name: lines_of_variant(found.get(name), problems) for name in variants},
+    )
+
+
+def line_of(entries: dict[str, Node], name: str) -> said.Source | None:
+    node = entries.get(name)
+    return said.Source(node.text, told(node.place)) if isinstance(node, Scalar) and node.text else None
+
+
+def lines_of_variant(node: Node | None, problems: Problems) -> Lines:
+    """Nothing of its own where email.yaml has but its share, or nothing."""
+    if not isinstance(node, Mapping):
+        return Lines()
+    return lines_of({key.text: value for key, value in node.entries}, (), problems)
+
+
+def read_variants(node: Node | None, problems: Problems) -> tuple[dict[str, Variant], dict[str, int]]:
+    """The variants by name, and the shares of all arms."""
+    if not isinstance(node, Mapping):
+        return {}, {}
+    if not any(key.text != PLAIN for key, _ in node.entries):
+        problems.add(told(node.place), "a test needs a variant beside the plain files: `variants: {another: {subject: …}}`")
+    found = {key.text: Variant(place=told(key.place), share=share_of(value, problems)) for key, value in node.entries}
+    for key, value in node.entries:
+        check_variant(key, value, problems)
+    plain = found.pop(PLAIN, None)
+    shares = {PLAIN: plain.share if plain else 1, **{name: variant.share for name, variant in found.items()}}
+    return found, shares if found else {}
+
+
+def check_variant(key: Scalar, node: Node, problems: Problems) -> None:
+    """Report what cannot be the name of an arm, and what cannot stand in one."""
+    try:
+        parse_name(key.text)
+    except ValueError as error:
+        problems.add(told(key.place), str(error))
+    known = ("share",) if key.text == PLAIN else (*LINES, "share")
+    for own, _ in node.entries if isinstance(node, Mapping) else ():
+        if key.text == PLAIN and own.text in LINES:
+            problems.add(told(own.place), f"`plain` is the email's own files: write its {own.text} at the top of this file")
+        elif own.text not in known:
+            problems.unknown(told(own.place), "key", own.text, known)
+    if isinstance(node, Mapping):
+        report_shapes(node, LINES, problems)
+
+
+def share_of(node: Node, problems: Problems) -> int:
+    """How many of all shares draw this arm: 1 unless it says otherwise."""
+    own = dict((key.text, value) for key, value in node.entries).get("share") if isinstance(node, Mapping) else node
+    if own is None or is_nothing(own):
+        return 1
+    if isinstance(own, Scalar) and SHARE.fullmatch(own.text):
+        return int(own.text)
+    problems.add(told(own.place), "a share is a whole number: 1 and 1, or 45 and 45 and 10; 0 and nobody draws it any more")
+    return 1
+
+
+def read_entries(
+    workspace: Path, file: str, problems: Problems, *, known: Collection[str] = KEYS, required: Collection[str] = REQUIRED
+) -> dict[str, Node]:
     findings = Findings()
     node = read_source(workspace, file, findings)
     for found in findings.in_order():
@@ -59,23 +177,28 @@ def read_entries(workspace: Path, file: str, problems: Problems) -> dict[str, No
     if not isinstance(node, Mapping):
         raise Unusable
     entries = {key.text: value for key, value in node.entries}
-    report_keys(node, file, problems)
-    if any(name not in entries for name in REQUIRED):
+    for key in entries.keys() - set(known):
+        place = next(each.place for each, _ in node.entries if each.text == key)
+        problems.unknown(told(place), "key", key, known)
+    report_shapes(node, known, problems)
+    missing = [name for name in required if is_nothing(entries.get(name))]
+    for name in missing:
+        problems.add(said.Place(file), f'the key "{name}" is missing')
+    if missing:
         raise Unusable
     return entries
 
 
-def report_keys(node: Mapping, file: str, problems: Problems) -> None:
-    """Report keys that do not exist, keys that are missing, and texts that are not texts."""
+def is_nothing(node: Node | None) -> bool:
+    return node is None or (isinstance(node, Scalar) and not node.text)
+
+
+def report_shapes(node: Mapping, known: Collection[str], problems: Problems) -> None:
+    """Report texts that are not texts, and mappings that are not mappings."""
     for key, value in node.entries:
-        if key.text not in KEYS:
-            problems.unknown(told(key.place), "key", key.text, KEYS)
-        elif (key.text in MAPPINGS) != isinstance(value, Mapping):
+        if key.text in known and (key.text in MAPPINGS) != isinstance(value, Mapping):
             wanted = f"a mapping of {MAPPINGS[key.text]}" if key.text in MAPPINGS else "a text"
             problems.add(told(value.place), f"{key.text} must be {wanted}")
-    for name in REQUIRED:
-        if name not in [key.text for key, _ in node.entries]:
-            problems.add(said.Place(file), f'the key "{name}" is missing')
 
 
 def told(place: Place) -> said.Place:

@@ -28,6 +28,7 @@ from engine.render.substitute import arguments_of, is_call_of, put_in_place
 
 DEEPEST_BLOCK = 8
 MISSING = re.compile(r"'(\w+)' is undefined")  # as Jinja says it
+SHARED = ("brand", "phrases")  # what blocks know of the email that they are in
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,8 @@ class Folding:
             raise Unusable
         live = {name: value.expression for name, value in arguments.items() if isinstance(value, LiveArgument)}
         fixed = {name: self.fold_texts(value, place) for name, value in arguments.items() if name not in live}
-        return Scope(fixed={"brand": self.scope.fixed["brand"], **fixed}, live=live, calls=(*self.scope.calls, (name, place)))
+        shared = {name: self.scope.fixed[name] for name in SHARED if name in self.scope.fixed}
+        return Scope(fixed={**shared, **fixed}, live=live, calls=(*self.scope.calls, (name, place)))
 
     def fold_texts(self, value: Any, place: Place) -> Any:
         """An argument whose texts may hold tokens themselves, in the terms of the template that calls."""

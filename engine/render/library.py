@@ -8,17 +8,17 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateSyntaxError
 from markupsafe import Markup
 
-from engine.compiler.copies import PLAIN
 from engine.compiler.sender import Sender
 from engine.compiler.senders import names_of, sender_of
-from engine.languages import USUAL
+from engine.languages import USUAL, is_right_to_left
 from engine.render.artifact import Artifact, Edition
-from engine.render.email_file import EmailFile, read_email_file
+from engine.render.editions import BODY, Editions, Version
+from engine.render.email_file import read_email_file
 from engine.render.fold import Scope, Workshop, fold
 from engine.render.groups import DEEPEST
 from engine.render.guard import edits_of_layout
@@ -28,6 +28,7 @@ from engine.render.links import Links, apply_edits, edits_of_links, track_writte
 from engine.render.lint import lint
 from engine.render.markup import NOTES, check_mjml, html_of, printable_attributes, with_pixel
 from engine.render.names import GRAMMAR, ROOTS
+from engine.render.phrases import Written, look_in, phrases_in, read_phrases
 from engine.render.pictures import Pictures
 from engine.render.plaintext import write_text
 from engine.render.problems import Endless, Place, Problem, Problems, Source, Unusable
@@ -37,6 +38,8 @@ from engine.render.template_file import read_template
 
 EMAILS = "templates/emails"
 BODY_SLOT = "<!-- body -->"
+ATTRIBUTE = re.compile(r"""\s+([\w:-]+)\s*=\s*("[^"<>]*"|'[^'<>]*')""")
+ROOT = re.compile(rf"<mjml((?:{ATTRIBUTE.pattern})*)\s*>")
 LOOP = re.compile(r"\{%[-+]?\s*(for|endfor)\b")
 PIXEL = "{{ track }}/o/{{ token }}"
 Known = Mapping[str, Collection[str] | None]
@@ -62,37 +65,47 @@ def compile_emails(
     """
     editions: dict[tuple[str, str], Edition] = {}
     problems = Problems()
+    tables = Tables(brands, read_phrases(workspace, problems), {**ROOTS, **(known or {})}, language)
     for email, brand in sorted(set(wanted)):
         found = Problems()
-        if artifact := compile_email(workspace, email, brand, brands, {**ROOTS, **(known or {})}, found):
-            editions[email, brand] = Edition(language=language, shares={}, artifacts={(language, PLAIN): artifact})
+        if edition := compile_email(workspace, email, brand, tables, found):
+            editions[email, brand] = edition
         problems.take(found)
     return editions, problems.in_order()
+
+
+class Tables(NamedTuple):
+    """What all emails of a workspace share."""
+
+    brands: Mapping[str, Mapping[str, object]]
+    phrases: Written
+    known: Known
+    language: str
 
 
 def compile_email(
     workspace: Path,
     email: str,
     brand: str,
-    brands: Mapping[str, Mapping[str, object]],
-    known: Known,
+    tables: Tables,
     problems: Problems,
     *,
     afresh: bool = False,
-) -> Artifact | None:
+) -> Edition | None:
     """One email in one brand; None: it has problems. `afresh`: MJML is left to do for each person, even without need."""
-    folder = f"{EMAILS}/{email}"
+    folder, artifacts = f"{EMAILS}/{email}", {}
     try:
-        look = look_of(brand, brands, f"{folder}/email.yaml", problems)
+        look = look_of(brand, tables.brands, f"{folder}/email.yaml", problems)
         about = read_email_file(workspace, f"{folder}/email.yaml", problems)
-        compiling = Compiling(workspace, folder, look, about, known, problems, afresh)
-        artifact = compiling.artifact(email, brand)
+        for version in Editions(workspace, folder, about, tables.language, problems).versions():
+            compiling = Compiling(workspace, version, look_in(look, version.language), tables, problems, afresh)
+            artifacts[version.language, version.arm] = compiling.artifact(email, brand)
     except (Unusable, Endless):
         return None
     except TooMany as error:
         problems.add(Place(f"{folder}/body.mjml"), f"with its layout and blocks this email has more than {error}")
         return None
-    return None if problems else artifact
+    return None if problems else Edition(language=tables.language, shares=about.shares, artifacts=artifacts)
 
 
 def look_of(brand: str, brands: Mapping[str, Mapping[str, object]], file: str, problems: Problems) -> Mapping[str, Any]:
@@ -103,24 +116,26 @@ def look_of(brand: str, brands: Mapping[str, Mapping[str, object]], file: str, p
 
 
 class Compiling:
-    """One email in one brand on its way to an artifact."""
+    """One version of an email in one brand on its way to an artifact."""
 
     def __init__(
         self,
         workspace: Path,
-        folder: str,
+        version: Version,
         look: Mapping[str, Any],
-        about: EmailFile,
-        known: Known,
+        tables: Tables,
         problems: Problems,
         afresh: bool = False,
     ) -> None:
-        self.workspace, self.folder, self.about, self.problems = workspace, folder, about, problems
-        self.look, self.held, self.afresh = look, Held(), afresh
-        self.known = {**known, "brand": tuple(look)}
-        self.fixed = {"brand": look, "links": about.links}
+        self.workspace, self.version, self.about, self.problems = workspace, version, version.about, problems
+        self.look, self.held, self.afresh, self.is_usual = look, Held(), afresh, version.language == tables.language
+        self.body = f"{version.folder}/{BODY}"
+        self.known = {**tables.known, "brand": tuple(look)}
+        self.fixed: dict[str, Any] = {"brand": look, "links": version.about.lines.links}
         self.including = Including(held=self.held, problems=problems, workspace=workspace, read=self.read, fold=self.folded)
         self.workshop = Workshop(held=self.held, problems=problems, known=self.known, read_block=self.read_block)
+        if tables.phrases:
+            self.fixed["phrases"] = phrases_in(tables.phrases, version.language, self.folded)
 
     def artifact(self, email: str, brand: str) -> Artifact:
         """All stages in order."""
@@ -145,6 +160,8 @@ class Compiling:
             links=links.table(),
             pictures=pictures.table(),
             is_mjml=is_mjml,
+            language=self.version.language,
+            arm=self.version.arm,
         )
 
     def sender(self) -> Sender:
@@ -158,14 +175,17 @@ class Compiling:
 
     def put_together(self) -> Document:
         """The layout with the body in its slot."""
-        source = self.read(f"{self.folder}/body.mjml")
-        if is_whole(source.text):
-            return self.held.lift_marks(with_includes(self.whole(source), self.including))
+        source = self.read(self.body)
+        document = self.whole(source) if is_whole(source.text) else self.in_layout(source)
+        spoken = spoken_in(document, self.version.language, is_usual=self.is_usual)
+        return self.held.lift_marks(with_includes(spoken, self.including))
+
+    def in_layout(self, source: Source) -> str:
         body = self.attempt(lambda: self.folded(source))
         layout = self.attempt(self.folded_layout)
         if body is None or layout is None:
             raise Unusable
-        return self.held.lift_marks(with_includes(layout.replace(BODY_SLOT, body), self.including))
+        return layout.replace(BODY_SLOT, body)
 
     def whole(self, source: Source) -> str:
         """A body that is a whole document: it has no layout, but gets the preheader if it has none of its own."""
@@ -227,9 +247,9 @@ class Compiling:
             try:
                 GRAMMAR.parse(template)
             except TemplateSyntaxError as error:
-                self.problems.add(Place(f"{self.folder}/body.mjml"), f"its tokens do not fit together: {error.message}")
+                self.problems.add(Place(self.body), f"its tokens do not fit together: {error.message}")
             if loop_depth(template) > DEEPEST:
-                self.problems.add(Place(f"{self.folder}/body.mjml"), f"its loops are nested deeper than {DEEPEST} levels")
+                self.problems.add(Place(self.body), f"its loops are nested deeper than {DEEPEST} levels")
 
     def one_line(self, source: Source) -> str:
         """Subject or preheader as Jinja over the recipient's values, in plain characters."""
@@ -237,8 +257,8 @@ class Compiling:
 
     def written_text(self, links: Links) -> str:
         """The author's own text part; empty: there is none."""
-        file = f"{self.folder}/text.txt"
-        if not (self.workspace / file).is_file():
+        file = self.version.text
+        if file is None:
             return ""
         folded = MARK.sub("", self.folded(self.read(file)).unescape())
         return track_written_addresses(folded, links, Place(file))
@@ -252,6 +272,20 @@ class Compiling:
 
     def read(self, file: str, named_at: Place | None = None) -> Source:
         return read_template(self.workspace, file, self.problems, named_at)
+
+
+def spoken_in(document: str, language: str, *, is_usual: bool) -> str:
+    """The document with its language, and the way that is written. A layout may say both itself for the plain files."""
+
+    def named(found: re.Match[str]) -> str:
+        said = {name: value[1:-1] for name, value in ATTRIBUTE.findall(found[1])}
+        way = "rtl" if is_right_to_left(language) else "ltr"
+        wanted = {"lang": language} | ({"dir": way} if way == "rtl" or "dir" in said else {})
+        attributes = {**wanted, **said} if is_usual else {**said, **wanted}
+        written = "".join(map(' {}="{}"'.format, attributes, attributes.values()))
+        return f"<mjml{written}>"
+
+    return ROOT.sub(named, document, count=1)
 
 
 def loop_depth(template: str) -> int:

@@ -22,7 +22,9 @@ from engine.expressions.values import parse_data, parse_value
 from engine.languages import FIELD
 from engine.render.artifact import Artifact
 from engine.render.context import values_for
+from engine.render.phrases import look_in
 
+EMAILS = "templates/emails"
 KEYS = ("lead", "event", "rep", "offer")
 USUAL_SAMPLE = "sample"
 ANOTHER = re.compile(r"sample-[a-z0-9][a-z0-9_-]*\.yaml")
@@ -40,12 +42,19 @@ class Leading:
 NOWHERE = Leading(track="https://track.invalid", token="sample", seal=lambda address: quote(address, safe=""))
 
 
-def samples_of(workspace: Path, email: str) -> list[str]:
+def samples_of(workspace: Path, email: str, language: str) -> list[str]:
     """The names of an email's samples, the usual one first. That is always there: without a file, it is a lead of whom nothing
-    is known.
+    is known. A language may have more, and others of the same names.
     """
-    files = (workspace / "templates/emails" / email).glob("sample-*.yaml")
-    return [USUAL_SAMPLE, *sorted(file.stem for file in files if ANOTHER.fullmatch(file.name))]
+    folder = workspace / EMAILS / email
+    files = {*folder.glob("sample-*.yaml"), *(folder / "languages" / language).glob("sample-*.yaml")}
+    return [USUAL_SAMPLE, *sorted({file.stem for file in files if ANOTHER.fullmatch(file.name)})]
+
+
+def sample_file(workspace: Path, email: str, language: str, sample: str) -> str:
+    """The sample's file, below the workspace: the language's own where it has one."""
+    own = f"{EMAILS}/{email}/languages/{language}/{sample}.yaml"
+    return own if (workspace / own).is_file() else f"{EMAILS}/{email}/{sample}.yaml"
 
 
 def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan, leading: Leading = NOWHERE) -> dict[str, Any]:
@@ -61,10 +70,10 @@ def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan, leading
         raise WorkspaceError(f"{sample}: {error}") from error
     return values_for(
         lead=lead,
-        brand=plan.policy.brands[artifact.brand],
+        brand=look_in(plan.policy.brands[artifact.brand], artifact.language),
         rep=written.get("rep") or first_rep(plan),
         event=event,
-        offer=written.get("offer") or first_offer(artifact.email, plan),
+        offer=written.get("offer") or first_offer(artifact, plan),
         collateral=for_template([each.title for each in fitting_sample(lead, plan.policy)[:1]]),
         track=leading.track,
         token=leading.token,
@@ -130,7 +139,8 @@ def first_rep(plan: WorkspacePlan) -> dict[str, Any] | None:
     return {"name": rep.name, "email": rep.email, "phone": rep.phone} if rep else None
 
 
-def first_offer(email: str, plan: WorkspacePlan) -> dict[str, str] | None:
-    fitting = [offer for offer in plan.offers if email in offer.emails]
-    best = max(fitting, key=lambda offer: offer.priority, default=None)
-    return {"title": best.title, "text": best.text, "link": best.link, "button": best.button} if best else None
+def first_offer(artifact: Artifact, plan: WorkspacePlan) -> dict[str, str] | None:
+    """Of those that are written in the mail's language."""
+    best = sorted((offer for offer in plan.offers if artifact.email in offer.emails), key=lambda offer: -offer.priority)
+    told = (offer.words(artifact.language, plan.policy.language) for offer in best)
+    return next((words for words in told if words), None)

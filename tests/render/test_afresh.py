@@ -55,9 +55,10 @@ def test_both_paths_write_the_same_mail(email):
 
 def compile_afresh(workspace: Path, email: str = "welcome", brand: str = "fern", brands: object = None) -> Artifact:
     problems = Problems()
-    artifact = library.compile_email(workspace, email, brand, brands or {"fern": BRAND}, ROOTS, problems, afresh=True)
-    assert artifact is not None, problems.in_order()
-    return artifact
+    tables = library.Tables(brands or {"fern": BRAND}, {}, ROOTS, "en")
+    edition = library.compile_email(workspace, email, brand, tables, problems, afresh=True)
+    assert edition is not None, problems.in_order()
+    return edition.plain
 
 
 BOTH = [

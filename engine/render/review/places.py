@@ -11,7 +11,9 @@ from pathlib import Path
 
 from engine.compiler.diagnostics import Place
 from engine.render.artifact import Artifact
+from engine.render.phrases import FILE as PHRASES
 from engine.render.review.mail import Finding, Home
+from engine.render.sample import EMAILS, sample_file
 
 LAYOUT = re.compile(r"^layout:\s*[\"']?([\w-]+)", re.MULTILINE)
 
@@ -43,26 +45,39 @@ class Files:
         return Place(home)
 
     def searched(self, artifact: Artifact, sample: str) -> Iterator[str]:
-        folder = f"templates/emails/{artifact.email}"
-        yield from (f"{folder}/body.mjml", f"{folder}/email.yaml", self.layout(artifact))
+        folders = self.folders(artifact)
+        yield from (f"{folder}/{file}" for folder in folders for file in ("body.mjml", "email.yaml"))
+        yield self.layout(artifact)
         blocks = sorted((self.workspace / "templates/blocks").glob("*.mjml"))
         yield from (f"templates/blocks/{path.name}" for path in blocks)
-        yield from (f"templates/brands/{artifact.brand}.yaml", "offers.yaml", f"{folder}/{sample}.yaml", "events.yaml")
+        yield from (f"templates/brands/{artifact.brand}.yaml", "offers.yaml")
+        yield from (sample_file(self.workspace, artifact.email, artifact.language, sample), "events.yaml", PHRASES)
 
     def home(self, home: Home, artifact: Artifact, sample: str) -> str:
-        folder = f"templates/emails/{artifact.email}"
         match home:
             case Home.EMAIL:
-                return f"{folder}/email.yaml"
+                return self.own(artifact, "email.yaml")
             case Home.LAYOUT:
                 return self.layout(artifact)
             case Home.BRAND:
                 return f"templates/brands/{artifact.brand}.yaml"
             case Home.SAMPLE:
-                return f"{folder}/{sample}.yaml"
-            case Home.TEXT if self.text(f"{folder}/text.txt"):
-                return f"{folder}/text.txt"
-        return f"{folder}/body.mjml"
+                return sample_file(self.workspace, artifact.email, artifact.language, sample)
+            case Home.TEXT if self.text(own := self.own(artifact, "text.txt")):
+                return own
+        return self.own(artifact, "body.mjml")
+
+    def own(self, artifact: Artifact, file: str) -> str:
+        """The file of that name which this version is made of; the plain one where none has it."""
+        folders = self.folders(artifact)
+        return next((path for folder in folders if self.text(path := f"{folder}/{file}")), f"{folders[-1]}/{file}")
+
+    def folders(self, artifact: Artifact) -> tuple[str, ...]:
+        """Where a version's files may be, the most particular first, the email's own last."""
+        plain = f"{EMAILS}/{artifact.email}"
+        language = f"{plain}/languages/{artifact.language}"
+        arm = f"variants/{artifact.arm}"
+        return (f"{language}/{arm}", language, f"{plain}/{arm}", plain)
 
     def layout(self, artifact: Artifact) -> str:
         named = LAYOUT.search(self.text(f"templates/emails/{artifact.email}/email.yaml"))

@@ -7,7 +7,7 @@ error among them keeps the workspace from being applied.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from itertools import groupby, product
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +21,11 @@ from engine.compiler.syntax import Email
 from engine.errors import RenderError, WorkspaceError
 from engine.render.artifact import Artifact, Edition
 from engine.render.fence import render
+from engine.render.phrases import look_in
 from engine.render.review.mail import TOKEN, TRACK, UNSUBSCRIBE, Finding, Home, Mail
 from engine.render.review.places import Files
 from engine.render.review.rules import faults_of
-from engine.render.sample import USUAL_SAMPLE, sample_values, samples_of
+from engine.render.sample import USUAL_SAMPLE, sample_file, sample_values, samples_of
 from engine.render.skeleton import Skeleton
 from engine.render.wire import Rendered
 
@@ -44,7 +45,8 @@ def review_emails(workspace: Path, plan: WorkspacePlan, editions: Mapping[tuple[
         about = abouts[email]
         told: set[tuple[str, Place]] = set()
         made = [artifact for key in some for _, artifact in sorted(editions[key].artifacts.items())]
-        for artifact, sample in product(made, samples_of(workspace, email)):
+        looked = ((artifact, sample) for artifact in made for sample in samples_of(workspace, email, artifact.language))
+        for artifact, sample in looked:
             told |= review_one(Looked(workspace, plan, artifact, about, sample), files, told, findings)
         if "W031" not in (codes := {code for code, _ in told}):  # else nobody knows what the others would show
             report_needless(about.considered, codes, findings)
@@ -84,8 +86,8 @@ def faults(looked: Looked) -> tuple[Finding, ...]:
 def rendered(looked: Looked) -> Mail:
     """The email as its sample gets it. Raises RenderError or WorkspaceError."""
     workspace, plan, artifact, about, sample = looked
-    brand = plan.policy.brands[artifact.brand]
-    values = sample_values(artifact, workspace / f"templates/emails/{artifact.email}/{sample}.yaml", plan)
+    brand = look_in(plan.policy.brands[artifact.brand], artifact.language)
+    values = sample_values(artifact, workspace / sample_file(workspace, artifact.email, artifact.language, sample), plan)
     has_slot = artifact.stream == "transactional" and OFFER_SLOT.search(artifact.html)
     return Mail(
         artifact=artifact,
