@@ -20,6 +20,8 @@ NAMED = {
     "pink": "#ffc0cb", "gold": "#ffd700", "brown": "#a52a2a", "lime": "#00ff00", "aqua": "#00ffff", "cyan": "#00ffff",
 }  # fmt: skip
 HEX = re.compile(r"#(?:[0-9a-f]{6}|[0-9a-f]{3})(?![0-9a-f])")
+KEEPING = frozenset({"inherit", "initial", "unset", "currentcolor", "transparent", "auto"})
+RGBA = re.compile(r"rgba\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d*\.?\d+)(%?)\s*\)")
 RGB = re.compile(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)")
 
 
@@ -33,6 +35,24 @@ def colour_in(value: str) -> Colour | None:
         return min(int(found[1]), 255), min(int(found[2]), 255), min(int(found[3]), 255)
     named = next((word for word in re.findall(r"[a-z]+", low) if word in NAMED), None)
     return from_hex(NAMED[named]) if named else None
+
+
+def colour_over(value: str, ground: Colour | None) -> Colour | None:
+    """As `colour_in`, and what a colour that lets something through comes to on that ground."""
+    found = RGBA.search(value.lower())
+    if found is None:
+        return colour_in(value)
+    share = min(float(found[4]) / (100 if found[5] else 1), 1.0)
+    over = [min(int(found[part]), 255) for part in (1, 2, 3)]
+    if ground is None:
+        return (over[0], over[1], over[2]) if share == 1 else None
+    red, green, blue = (round(own * share + below * (1 - share)) for own, below in zip(over, ground, strict=True))
+    return red, green, blue
+
+
+def is_colour(value: str) -> bool:
+    """Whether a value of CSS sets a colour, be it one that we cannot compute with."""
+    return bool(value) and value.strip().lower() not in KEEPING and not value.lower().startswith(("url(", "none"))
 
 
 def from_hex(text: str) -> Colour:

@@ -12,11 +12,18 @@ from engine.render.review.mail import TOKEN, UNSUBSCRIBE, Finding, Home, Mail
 # Gmail shows no more of a mail's HTML than this, and "[Message clipped]" in place of the rest, where the way out is.
 CLIPPED_AT = 102 * 1024
 REAL_TOKEN = 44  # characters of a token in a real link
-NO_REPLY = re.compile(r"(?:no|do-?not|dont)[-_.]?reply", re.IGNORECASE)
+NO_REPLY = re.compile(
+    r"(?:no|do-?not|dont)[-_.]?reply|nicht-?antworten|keine-?antwort|ne-?pas-?repondre|no-?responder", re.IGNORECASE
+)
+# "Do not reply with your password" refuses no answer; "do not reply to this mail" does.
 REFUSES_ANSWERS = re.compile(
-    r"\b(?:please )?(?:do not|don['’]t) (?:reply|respond|answer)\b[^.]{0,40}"
+    r"\b(?:please )?(?:do not|don['’]t) (?:reply|respond|answer)"
+    r"(?=\s*(?:$|[.,;:!)–]|directly\b|as\b|because\b|since\b|to th(?:is|e) [\w-]+\b(?!\s+(?:with|by|if|until|before)\b)))"
+    r"(?: to th(?:is|e) [\w-]+)?"
     r"|\b(?:mailbox|inbox|address) is not (?:monitored|read)\b"
-    r"|\bunmonitored (?:mailbox|inbox|address)\b|\breplies (?:to this \w+ )?are not (?:read|monitored)\b",
+    r"|\bunmonitored (?:mailbox|inbox|address)\b|\breplies (?:to this \w+ )?are not (?:read|monitored)\b"
+    r"|\bantworten sie (?:bitte )?nicht\b|\bnicht auf diese [\w-]+ (?:zu )?antworten\b|\bantworten werden nicht gelesen\b"
+    r"|\bne (?:pas répondre|répondez pas)\b|\bno respond(?:a|as|er|an) a este\b",
     re.IGNORECASE,
 )
 ENOUGH_OF_ADDRESS = 0.6  # a layout may set the lines otherwise, or leave out the country

@@ -13,6 +13,7 @@ from engine.render.review.page import Anchor, Page, Run, read_page
 
 LEAST_CONTRAST, LEAST_CONTRAST_LARGE = 4.5, 3.0
 LEAST_HEIGHT = 44.0
+HAIR = 1.0  # nobody feels it, and line heights of 120 % come to 43.6
 LEAST_SPACE = 8.0
 DARK = 0.18  # luminance below which text disappears on a dark ground
 SHOWN = 40  # characters of a text that a finding quotes
@@ -36,7 +37,7 @@ def weak_contrast_in_the_dark(mail: Mail) -> Iterator[Finding]:
 def lost_in_the_dark(mail: Mail) -> Iterator[Finding]:
     """Dark text on a ground that the mail leaves to the mail program, which makes it dark in dark mode."""
     for run in mail.page.runs:
-        if run.look.is_coloured and not run.look.is_papered and luminance(run.look.colour) < DARK:
+        if run.look.is_coloured and run.look.is_sure and not run.look.is_papered and luminance(run.look.colour) < DARK:
             colour = spelt(run.look.colour)
             told = f'"{run.text[:SHOWN]}" has a colour ({colour}) and nothing behind it: in dark mode it is dark on dark'
             yield Finding("W047", f"{told}; give <mj-body> a background-color", ("<mj-body",), Home.LAYOUT)
@@ -48,7 +49,12 @@ def weak_runs(page: Page) -> Iterator[tuple[Colour, Colour, Run]]:
     seen: set[tuple[Colour, Colour, bool]] = set()
     for run in page.runs:
         colour, paper = run.look.colour, run.look.paper
-        if paper is None or (colour, paper, run.look.is_large) in seen or not any(map(str.isalnum, run.text)):
+        if (
+            not run.look.is_sure
+            or paper is None
+            or (colour, paper, run.look.is_large) in seen
+            or not any(map(str.isalnum, run.text))
+        ):
             continue
         seen.add((colour, paper, run.look.is_large))
         if contrast(colour, paper) < (LEAST_CONTRAST_LARGE if run.look.is_large else LEAST_CONTRAST):
@@ -64,13 +70,13 @@ def told_of(run: Run, colour: Colour, paper: Colour) -> str:
 
 
 def beginnings(run: Run) -> tuple[str, ...]:
-    """By which it is found where it was written: all of it, or what is before the first value."""
-    return run.text, " ".join(run.words[:3])
+    """By which it is found where it was written: all of it, what is before the first value, or its colour."""
+    return run.text, " ".join(run.words[:3]), spelt(run.look.colour), spelt(run.look.colour).lower()
 
 
 def hard_to_tap(mail: Mail) -> Iterator[Finding]:
     for anchor in mail.page.anchors:
-        if anchor.height is not None and anchor.height < LEAST_HEIGHT:
+        if anchor.height is not None and anchor.height < LEAST_HEIGHT - HAIR:
             told = f'"{anchor.words[:SHOWN]}" is {anchor.height:g} px high; a thumb needs {LEAST_HEIGHT:g}: more inner-padding'
             yield Finding("W037", told, (anchor.words,))
     buttons = [anchor for anchor in mail.page.anchors if anchor.is_button]

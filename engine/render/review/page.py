@@ -23,6 +23,7 @@ TOKEN = re.compile(
 ATTRIBUTE = re.compile(r"([a-zA-Z][\w:-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 SHEET = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL | re.IGNORECASE)
 UNSEEN = frozenset({"head", "title", "style", "script", "noscript"})
+STACKED = frozenset({"img", "br", "p", "div", "table", "ul", "h1", "h2", "h3", "h4"})
 SMALLEST = 3.0  # pixels; what is smaller is there to keep a distance
 
 
@@ -40,12 +41,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`alt` None: it has none at all. `width` and `height` 0: not said."""
+    """`alt` None: it has none at all. `width` and `height` 0: not said. `href`: of the link that it stands in; None: in none."""
 
     src: str
     alt: str | None
     width: float
     height: float
+    href: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The whole mail. `css`: its style sheets and every `style` in it; `tags`: the tags it uses.
+    """The whole mail. `sheets`: its style sheets; `css`: these and every `style` in it; `tags`: the tags it uses.
 
     `is_read`: every rule of its style sheets that sets a colour is understood.
     """
@@ -72,6 +74,7 @@ class Page:
     anchors: tuple[Anchor, ...]
     pictures: tuple[Picture, ...]
     tags: frozenset[str]
+    sheets: str
     css: str
     is_read: bool
 
@@ -92,6 +95,7 @@ class Box:
     href: str | None = None
     texts_before: int = 0
     words: str = ""
+    is_stack: bool = False  # of several things, so that its height is not that of a line
 
 
 @lru_cache(512)
@@ -124,7 +128,15 @@ class Reading:
                 case "close":
                     self.close(found["close"].lower())
         css = "\n".join([self.sheets, *self.styles])
-        return Page(tuple(self.runs), tuple(self.anchors), tuple(self.pictures), frozenset(self.tags), css, self.sheet.is_read)
+        return Page(
+            runs=tuple(self.runs),
+            anchors=tuple(self.anchors),
+            pictures=tuple(self.pictures),
+            tags=frozenset(self.tags),
+            sheets=self.sheets,
+            css=css,
+            is_read=self.sheet.is_read,
+        )
 
     def text(self, written: str) -> None:
         box = self.path[-1]
@@ -146,6 +158,9 @@ class Reading:
         self.styles[own.style] = None
         if tag == "img":
             self.picture(attributes, look)
+        if tag in STACKED:
+            for outer in self.path:
+                outer.is_stack = True
         if tag in VOID:
             return
         self.boxes += 1
@@ -157,7 +172,9 @@ class Reading:
         width, height = number(attributes.get("width")), number(attributes.get("height"))
         if look.is_hidden or (width == height == 1):
             return
-        self.pictures.append(Picture(unescape(attributes.get("src", "")), None if alt is None else unescape(alt), width, height))
+        src, words = unescape(attributes.get("src", "")), None if alt is None else unescape(alt)
+        href = next((box.href for box in reversed(self.path) if box.href is not None), None)
+        self.pictures.append(Picture(src, words, width, height, href))
         for outer in self.path:
             if outer.href is not None:
                 outer.words = f"{outer.words} {unescape(alt or '')}".strip()
@@ -178,11 +195,12 @@ class Reading:
         is_box = given.get("display", "") in ("inline-block", "block")
         above, below = padding_of(box.style)
         is_filled = "background" in given or "border" in given
+        has_text = len(self.runs) > box.texts_before
         return Anchor(
             href=href,
             words=box.words,
-            height=box.look.line_height + above + below if is_box and len(self.runs) > box.texts_before else None,
-            is_button=is_box and is_filled and len(self.runs) > box.texts_before,
+            height=box.look.line_height + above + below if is_box and has_text and not box.is_stack else None,
+            is_button=is_box and is_filled and has_text,
             texts_before=box.texts_before,
             texts_until=len(self.runs),
             space=tuple((outer.number, *padding_of(outer.style)) for outer in self.path),

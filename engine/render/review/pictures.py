@@ -24,14 +24,16 @@ def not_there(mail: Mail) -> Iterator[Finding]:
 
 def no_alt(mail: Mail) -> Iterator[Finding]:
     """A picture without words for those who do not see it: many inboxes do not load pictures before they are asked to."""
+    wordless = [anchor.href for anchor in mail.page.anchors if not anchor.words and anchor.texts_before == anchor.texts_until]
+    worded = {anchor.href for anchor in mail.page.anchors if anchor.words}
     for picture in mail.page.pictures:
-        if picture.alt is None:
+        if picture.alt is None and picture.href not in wordless:
             told = 'a picture without alt="…"; write what it shows, or alt="" if it is only decoration'
             yield Finding("W033", told, (picture.src, "<mj-image", "<img"))
-    for anchor in mail.page.anchors:
-        if not anchor.words and anchor.texts_before == anchor.texts_until:
+    for href in wordless:
+        if href not in worded:  # else words beside the picture say where both lead
             told = "a link without words: give its picture an alt that says where it leads"
-            yield Finding("W033", told, (mail.target_of(anchor.href), "<mj-image"))
+            yield Finding("W033", told, (mail.target_of(href), "<mj-image"))
 
 
 def only_pictures(mail: Mail) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ RULES: tuple[Callable[[Mail], Iterator[Finding]], ...] = (
     words.bare_look,
     words.another_text,
     support.not_shown,
+    support.too_much_style,
     support.no_ground_behind_picture,
     pictures.only_pictures,
     addresses.suspicious_addresses,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from engine.render.review.colours import BLACK, LINK, WHITE, Colour, colour_in
+from engine.render.review.colours import BLACK, LINK, WHITE, Colour, colour_over, is_colour
 
 LENGTH = re.compile(r"(-?[\d.]+)(px|pt|em|rem|%|)")
 BOLD_TAGS = frozenset({"b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"})
@@ -21,13 +21,15 @@ USUAL_SIZE = 16.0
 class Look:
     """How text looks at one place. `paper` None: a picture, or what cannot be computed. Sizes are pixels.
 
-    `is_coloured`, `is_papered`: the mail itself says so, rather than leaving it to the mail program.
+    `is_coloured`, `is_papered`: the mail itself says so, rather than leaving it to the mail program. `is_sure`: in colours that
+    can be computed with.
     """
 
     colour: Colour = BLACK
     paper: Colour | None = WHITE
     is_coloured: bool = False
     is_papered: bool = False
+    is_sure: bool = True
     size: float = USUAL_SIZE
     line: str = "1.2"
     is_bold: bool = False
@@ -62,14 +64,20 @@ def look_of(around: Look, tag: str, style: str, bgcolor: str) -> Look:
 
 
 def with_colours(around: Look, tag: str, given: Mapping[str, str], bgcolor: str) -> Look:
-    look = around
-    if colour := colour_in(given.get("color", "")):
-        look = replace(look, colour=colour, is_coloured=True)
-    elif tag == "a" and not around.is_coloured:
-        look = replace(look, colour=LINK)
+    look, written = with_paper(around, given, bgcolor), given.get("color", "")
+    if colour := colour_over(written, look.paper):
+        return replace(look, colour=colour, is_coloured=True)
+    if is_colour(written):
+        return replace(look, is_sure=False)
+    if tag == "a" and not around.is_coloured:
+        return replace(look, colour=LINK)
+    return look
+
+
+def with_paper(look: Look, given: Mapping[str, str], bgcolor: str) -> Look:
     behind = given.get("background", "") or bgcolor
-    if paper := colour_in(re.sub(r"url\([^)]*\)", "", behind)):
-        return replace(look, paper=paper, is_papered=True)
+    if paper := colour_over(re.sub(r"url\([^)]*\)", "", behind), look.paper):
+        return replace(look, paper=paper, is_papered=True, is_sure=True)
     is_picture = "url(" in behind + given.get("background-image", "") or "gradient" in behind
     return replace(look, paper=None, is_papered=True) if is_picture else look
 

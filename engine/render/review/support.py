@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from engine.render.review.mail import Finding, Mail
+from engine.render.review.mail import Finding, Home, Mail
 
+MOST_STYLE = 16 * 1024
 GMAIL, OUTLOOK, BOTH = "Gmail", "Outlook for Windows", "Gmail and Outlook for Windows"
 
 
@@ -38,6 +39,7 @@ STYLES = (
     Gap(css(r"display\s*:\s*(?:inline-)?flex"), "display: flex", OUTLOOK, "use <mj-column>", "css-display-flex"),
     Gap(css(r"display\s*:\s*(?:inline-)?grid"), "display: grid", BOTH, "use <mj-column>", "css-display-grid"),
     Gap(css(r"@font-face"), "@font-face", BOTH, "name a font that computers have", "css-at-font-face"),
+    Gap(css(r"\bvar\(\s*--"), "var(--…)", BOTH, "write the value itself", "css-variables"),
     Gap(css(r"@import"), "@import", BOTH, "write the styles into the layout", "css-at-import"),
 )
 TAGS = {
@@ -70,6 +72,15 @@ def not_shown(mail: Mail) -> Iterator[Finding]:
         for gap in PICTURES:
             if gap.css.search(picture.src):
                 yield finding(gap, picture.src[:80])
+
+
+def too_much_style(mail: Mail) -> Iterator[Finding]:
+    """Gmail throws all style sheets away from a certain size on (html-style)."""
+    if (size := len(mail.page.sheets.encode())) > MOST_STYLE:
+        told = (
+            f"the style sheets come to {size // 1024} KB; {GMAIL} ignores them from 16 KB on; put styles on the tags themselves"
+        )
+        yield Finding("W045", told, ("<mj-style",), Home.LAYOUT)
 
 
 def no_ground_behind_picture(mail: Mail) -> Iterator[Finding]:

@@ -13,13 +13,17 @@ from engine.render.review.mail import Finding, Home, Mail
 SUBJECT = ("subject:",)
 COLD_WORDS = (
     "automatic automated system new important notification message update alert confirmation information notice info mail email"
-    " account your the a an order re from us"
+    " account your the a an order re from us automatisch automatische neue neuer wichtige information informationen nachricht"
+    " mitteilung hinweis benachrichtigung bestätigung bestellung bestellbestätigung auftragsbestätigung konto ihr ihre zu der die"
+    " confirmation commande votre message de la notification pedido confirmación su tu"
 )
 COLD = re.compile(rf"(?:\W*\b(?:{'|'.join(COLD_WORDS.split())})\b)+\W*", re.IGNORECASE)
 # SpamAssassin: FAKE_REPLY_C, PLING_QUERY, SUBJ_ALL_CAPS and the rules on money in a subject.
 FAKED = re.compile(r"^\s*(?:re|fwd?|aw|wg)\s*:", re.IGNORECASE)
 SHOUTED = re.compile(
-    r"!.*!|!\s*\?|\?\s*!|[$€£]{2,}|\b(?:100 ?% free|act now|risk[- ]free|free!+|no obligation|urgent|winner)\b", re.IGNORECASE
+    r"!!|!.*!.*!|!\s*\?|\?\s*!|[$€£]{2,}|^\W*urgent\b"
+    r"|\b(?:100 ?% free|act now|risk[- ]free|free!+|no obligation|(?:you are|you['’]re|you have|you['’]ve) (?:a winner|won))\b",
+    re.IGNORECASE,
 )
 WORD = re.compile(r"[^\W\d_]{4,}")
 LEAST_SHARED = 0.6  # of the HTML's words, in the text part
