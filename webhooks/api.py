@@ -24,7 +24,7 @@ from engine.errors import DatabaseError
 from engine.events import NewEvent, record_events
 from engine.leads import NewLead, find_lead, save_leads
 from engine.log import Trouble
-from engine.render.fence import NotRendering
+from engine.render.children import NotRendering
 from engine.runtime import Runtime
 from engine.schema import events, sends
 from engine.versions import live_rules

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.deliver.again import print_again
 from engine.errors import DatabaseError, RenderError
-from engine.render.fence import NotRendering
+from engine.render.children import NotRendering
 from webhooks.receiver import Receiver
 from webhooks.unsubscribe import opened
 

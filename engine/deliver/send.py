@@ -25,7 +25,7 @@ from engine.deliver.load import Loaded, load_sends
 from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
 from engine.deliver.wire import NoAnswer, Outcome
 from engine.render.artifact import Artifact
-from engine.render.fence import PAUSE, NotRendering
+from engine.render.children import PAUSE, NotRendering
 from engine.runtime import Runtime
 from engine.schema import bodies
 from engine.sql import insert

@@ -30,7 +30,8 @@ from engine.deliver.mime import write_message
 from engine.errors import RenderError, WorkspaceError
 from engine.render import library
 from engine.render.artifact import Artifact, Edition
-from engine.render.fence import NotRendering, render_wire
+from engine.render.children import NotRendering
+from engine.render.fence import render_wire
 from engine.render.pictures import pictures_in, with_pictures_inside
 from engine.render.sample import Leading, fitting_sample, sample_file, sample_values, samples_of
 from engine.settings import Settings

@@ -6,32 +6,26 @@ waited for, so nobody waits long behind a mail that loops.
 """
 
 import atexit
-import logging
 import os
 import re
 import struct
-import threading
-import time
 from binascii import a2b_qp
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pickle import PicklingError
 from typing import Any
 
-from engine.errors import HandraiserError, RenderError
+from engine.errors import RenderError
 from engine.render.artifact import Artifact
-from engine.render.child import USUAL, Brand, CannotStart, Child, Ended, Limits
+from engine.render.child import USUAL, Brand, Child, Ended, Limits
+from engine.render.children import MOST_CHILDREN, Children, NotRendering
 from engine.render.frames import Answered, Asked, pack, read_answers, write_asked
 from engine.render.quoted import quote_piece
 from engine.render.sandbox import checked_url
 from engine.render.wire import Rendered, WireParts, one_line
 
-MOST_CHILDREN = 8
-PATIENCE = 0.05  # seconds of waiting for a child before another is started
-PAUSE = 5.0  # seconds after a child did not come up before the next is tried
 MOST_FORMS = 128  # artifacts in a brand that a child holds ready
 MOST_MAILS = 64  # in a batch
 LARGEST_BATCH = 16 * 1024 * 1024
@@ -41,12 +35,7 @@ MOST_ENDS = 5  # of children in a row over no mail at all
 
 NEWLINE = ord("\n")
 
-log = logging.getLogger(__name__)
 Written = WireParts | RenderError
-
-
-class NotRendering(HandraiserError, RuntimeError):
-    """No child comes up, so that nothing can be rendered: nobody's mail is at fault, and it can be tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +49,10 @@ class Draft:
 
 
 class Fence:
-    """The children of this process."""
+    """Renders in children of its own."""
 
     def __init__(self, limits: Limits = USUAL) -> None:
-        self.limits = limits
-        self._changed = threading.Condition()
-        self.idle: list[Child] = []
-        self._running = 0
-        self._not_before = 0.0
-        self._why: str | None = None
+        self.children = Children(limits)
 
     def render_many(self, mails: Sequence[tuple[Artifact, Mapping[str, Any]]]) -> list[Written]:
         """What `wire.render_wire` makes of each, or why there is nothing. Raises NotRendering."""
@@ -107,7 +91,7 @@ class Fence:
 
     def _ask(self, drafts: Mapping[int, Draft]) -> dict[int, Written]:
         """Raises Ended."""
-        with self._child() as child:
+        with self.children.one() as child:
             frame = child.ask(write_asked(request(child, drafts.values())), len(drafts))
             try:
                 answers = list(zip(drafts.items(), read_answers(frame), strict=True))
@@ -116,73 +100,10 @@ class Fence:
             return {at: finished(child.nonce, one, answer) for (at, one), answer in answers}
 
     def _stopped(self, artifact: Artifact, ended: Ended) -> RenderError:
-        took = f"took more than {self.limits.cpu_seconds:g} seconds" if ended.overtime else "ended the process that renders"
+        took = (
+            f"took more than {self.children.limits.cpu_seconds:g} seconds" if ended.overtime else "ended the process that renders"
+        )
         return RenderError(f'the email "{artifact.email}" cannot be written for this person: it {took}')
-
-    @contextmanager
-    def _child(self) -> Iterator[Child]:
-        """A child for the caller alone. After an error it is ended and not used again."""
-        child = self._take()
-        try:
-            yield child
-        except BaseException:
-            child.end()
-            self._give_back(None)
-            raise
-        self._give_back(child)
-
-    def _take(self) -> Child:
-        with self._changed:
-            if not self.idle and self._running:
-                self._changed.wait_for(lambda: self.idle, PATIENCE if self._running < MOST_CHILDREN else None)
-            if self.idle:
-                return self.idle.pop()
-            if self._why and time.monotonic() < self._not_before:
-                raise NotRendering(self._why)
-            self._running += 1
-        return self._start()
-
-    def _start(self) -> Child:
-        try:
-            child = Child(self.limits)
-        except CannotStart as error:
-            self._failed(str(error))
-            raise NotRendering(f"no mail can be rendered, because the process for it does not start: {error}") from error
-        if self._why:
-            log.warning("mail is rendered again")
-        self._why = None
-        return child
-
-    def _failed(self, why: str) -> None:
-        """Said once, not at every try."""
-        with self._changed:
-            self._running -= 1
-            self._changed.notify()
-            if self._why is None:
-                log.error("no mail goes out: the process that renders it does not start", extra={"facts": {"why": why}})
-            self._why, self._not_before = why, time.monotonic() + PAUSE
-
-    def _give_back(self, child: Child | None) -> None:
-        with self._changed:
-            if child is None:
-                self._running -= 1
-            else:
-                self.idle.append(child)
-            self._changed.notify()
-
-    def close(self) -> None:
-        """End the children that nobody uses. A mail after that starts another."""
-        with self._changed:
-            ended, self.idle = self.idle, []
-            self._running -= len(ended)
-        for child in ended:
-            child.end()
-
-    def leave(self) -> None:
-        """In a forked process: the children are the parent's."""
-        for child in self.idle:
-            child.leave()
-        self.__init__(self.limits)  # type: ignore[misc]
 
 
 def draft(artifact: Artifact, values: Mapping[str, Any]) -> Draft | RenderError:
@@ -271,5 +192,5 @@ def decoded(body: bytes) -> str:
 
 FENCE = Fence()
 render, render_wire, render_many = FENCE.render, FENCE.render_wire, FENCE.render_many
-atexit.register(FENCE.close)
-os.register_at_fork(after_in_child=FENCE.leave)
+atexit.register(FENCE.children.close)
+os.register_at_fork(after_in_child=FENCE.children.leave)

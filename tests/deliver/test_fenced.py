@@ -12,7 +12,8 @@ from engine.database import Database
 from engine.deliver import send as send_module
 from engine.deliver.send import deliver, deliver_begun
 from engine.render import child as child_module
-from engine.render import fence
+from engine.render import children
+from engine.render.fence import FENCE
 from engine.simulate.sink import Sink
 from engine.vocabulary import SendState
 from tests.deliver.given import add_mail, add_workspace, an_artifact, keep_artifact, runtime_over, send_of, touch_of
@@ -47,13 +48,13 @@ def nested_loops(depth: int) -> str:
 def test_where_nothing_can_be_rendered_nothing_goes_out_and_all_stays_due(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for module in (send_module, fence):
-        monkeypatch.setattr(module, "PAUSE", 0)
+    for module in (send_module, children):
+        monkeypatch.setattr(module, "PAUSE", 0.05)
     with database.write() as tx:
         version_id = add_workspace(tx)
         sends = [add_mail(tx, version_id, worker=None, state=SendState.READY, lease_until=None)[0] for _ in range(2)]
     sink = Sink()
-    fence.FENCE.close()
+    FENCE.children.close()
 
     with runtime_over(database, sink, tmp_path) as runtime:
         with monkeypatch.context() as broken:

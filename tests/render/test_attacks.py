@@ -39,7 +39,7 @@ def by_hand(html: str) -> Artifact:
 def fence(request: pytest.FixtureRequest) -> Iterator[Fence]:
     fence = Fence(Limits(cpu_seconds=2.0 if request.config.getoption("--full") else 0.2))
     yield fence
-    fence.close()
+    fence.children.close()
 
 
 def test_no_template_gets_out_of_the_sandbox_even_if_nobody_checked_it(fence: Fence) -> None:
@@ -99,7 +99,9 @@ def test_a_bomb_that_goes_off_harms_only_itself(fence: Fence, bomb: Bomb) -> Non
 def most_memory(fence: Fence) -> int:
     """The most that a living child ever held, in KB; one that was ended could not hold more by its own limit."""
     found = [
-        re.search(r"VmHWM:\s+(\d+)", status.read_text()) for child in fence.idle if (status := status_of(child.pid)).exists()
+        re.search(r"VmHWM:\s+(\d+)", status.read_text())
+        for child in fence.children.idle
+        if (status := status_of(child.pid)).exists()
     ]
     return max((int(one[1]) for one in found if one), default=0)
 

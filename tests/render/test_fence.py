@@ -19,11 +19,12 @@ import pytest
 from engine.compiler.sender import Sender
 from engine.errors import RenderError
 from engine.render import child as child_module
-from engine.render import fence as fence_module
+from engine.render import children as children_module
 from engine.render.artifact import Artifact
 from engine.render.child import Limits
+from engine.render.children import NotRendering
 from engine.render.context import values_for
-from engine.render.fence import MOST_FORMS, Fence, NotRendering
+from engine.render.fence import MOST_FORMS, Fence
 from engine.render.wire import WireParts, render, render_wire
 
 PLAIN = Artifact(
@@ -50,7 +51,7 @@ QUICK = Limits(cpu_seconds=0.3, still_seconds=1)
 def fence() -> Iterator[Fence]:
     fence = Fence(QUICK)
     yield fence
-    fence.close()
+    fence.children.close()
 
 
 def values(**lead: Any) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def test_a_mail_that_grows_ends_alone(fence: Fence) -> None:
 
 
 def peak_memory(fence: Fence) -> int:
-    status = Path(f"/proc/{fence.idle[-1].pid}/status")
+    status = Path(f"/proc/{fence.children.idle[-1].pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []  # not on every system
     return max((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), default=0)
 
@@ -146,7 +147,7 @@ def in_threads(work: Callable[[int], None], how_many: int) -> None:
 
 def test_a_child_that_is_killed_while_idle_is_replaced_and_nobody_is_blamed(fence: Fence) -> None:
     fence.render_wire(PLAIN, values())
-    os.kill(fence.idle[0].pid, signal.SIGKILL)
+    os.kill(fence.children.idle[0].pid, signal.SIGKILL)
 
     assert fence.render_wire(PLAIN, values()) == render_wire(PLAIN, values())
 
@@ -154,19 +155,19 @@ def test_a_child_that_is_killed_while_idle_is_replaced_and_nobody_is_blamed(fenc
 def test_a_mail_over_which_a_child_was_killed_from_outside_is_tried_once_more() -> None:
     fence = Fence(Limits(cpu_seconds=60))
     fence.render_wire(PLAIN, values())
-    first = fence.idle[0].pid
+    first = fence.children.idle[0].pid
     killer = threading.Timer(0.2, os.kill, (first, signal.SIGKILL))
     killer.start()
     written = fence.render_many([(LOOPING, values(items=[0] * 300)), (PLAIN, values())])  # a second's work or more
 
     assert names(written) == ["WireParts", "WireParts"]
-    assert [child.pid for child in fence.idle] != [first]
-    fence.close()
+    assert [child.pid for child in fence.children.idle] != [first]
+    fence.children.close()
 
 
 def test_a_child_that_stands_still_is_ended(fence: Fence) -> None:
     fence.render_wire(PLAIN, values())
-    os.kill(fence.idle[0].pid, signal.SIGSTOP)
+    os.kill(fence.children.idle[0].pid, signal.SIGSTOP)
 
     assert fence.render_wire(PLAIN, values()) == render_wire(PLAIN, values())
 
@@ -188,12 +189,13 @@ def test_values_that_are_not_plain_data_never_reach_a_template(fence: Fence) -> 
 def test_where_no_child_starts_it_is_said_once_and_mended_by_itself(
     fence: Fence, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(fence_module, "PAUSE", 0)
+    monkeypatch.setattr(children_module, "PAUSE", 0.2)
     with monkeypatch.context() as broken:
         broken.setattr(child_module, "BEGIN", "raise SystemExit('no room here')")
         for _ in range(3):
             with pytest.raises(NotRendering, match="no room here"):
                 fence.render_wire(PLAIN, values())
+    time.sleep(0.3)
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
 
     assert len(told) == 1
@@ -202,7 +204,7 @@ def test_where_no_child_starts_it_is_said_once_and_mended_by_itself(
 
 def test_a_child_has_no_environment_and_can_open_nothing(fence: Fence) -> None:
     fence.render_wire(PLAIN, values())
-    own = Path(f"/proc/{fence.idle[0].pid}")
+    own = Path(f"/proc/{fence.children.idle[0].pid}")
     if not own.exists():
         pytest.skip("this system has no /proc")
 
@@ -214,7 +216,7 @@ def test_a_child_has_no_environment_and_can_open_nothing(fence: Fence) -> None:
 def test_a_child_goes_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "import os, time\nfrom engine.render.fence import FENCE\nfrom tests.render.test_fence import PLAIN, values\n"
-        "FENCE.render_wire(PLAIN, values())\nprint(FENCE.idle[0].pid, flush=True)\ntime.sleep(60)\n"
+        "FENCE.render_wire(PLAIN, values())\nprint(FENCE.children.idle[0].pid, flush=True)\ntime.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     assert parent.stdout is not None
