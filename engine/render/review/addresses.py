@@ -5,6 +5,7 @@ Before: `engine.render.review.mail`. After: `engine.render.review.rules` has the
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from engine.render.review.mail import TRACK, Finding, Mail
@@ -60,11 +61,18 @@ def why_nowhere(target: str, own: str) -> str | None:
         return None if len(target.partition(":")[2]) > 2 else f'"{target}" has no address'
     if not host:
         return f'"{target}" is no address' if target else "it has no address"
-    if OWN_MACHINE.match(host) or host == "localhost":
+    if host == "localhost" or is_of_own_network(host):
         return f"{host} is the writer's own machine or network"
     if RESERVED.search(host) or PLACEHOLDER.match(host) or (host.endswith(".example") and not own.endswith(".example")):
         return f"{host} stands for an address that was never filled in"
     return None
+
+
+def is_of_own_network(host: str) -> bool:
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return False
 
 
 def without_encryption(mail: Mail) -> Iterator[Finding]:
