@@ -14,7 +14,7 @@ from functools import lru_cache
 from engine.compiler.diagnostics import all_of
 
 LONGEST_NAME = 80  # that is worth a guess
-ROOTS = 8  # names, such as those that every token may begin with, that are all told
+ROOTS = 10  # names, such as those that every token may begin with, that are all told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
