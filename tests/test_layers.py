@@ -122,14 +122,27 @@ def test_pure_modules_know_no_database() -> None:
 
 @pytest.mark.parametrize("command", ["check", "init", "render", "schema"])
 def test_a_command_that_asks_no_database_does_not_wait_for_its_library(command: str) -> None:
-    reached, ahead = set[str](), [f"engine.cli.{command}", "engine.cli.main"]
+    libraries = reached_from(f"engine.cli.{command}", "engine.cli.main")
+
+    assert "click" in libraries
+    assert "sqlalchemy" not in libraries
+
+
+def test_the_process_that_renders_loads_little_and_nothing_that_knows_a_secret() -> None:
+    libraries = reached_from("engine.render.behind")
+
+    assert "jinja2" in libraries
+    assert libraries.isdisjoint({"cryptography", "pydantic", "sqlalchemy", "yaml"})
+
+
+def reached_from(*begun: str) -> set[str]:
+    """The libraries that are loaded with these modules of ours."""
+    reached, ahead = set[str](), list(begun)
     while ahead:
         names = {*imported(modules()[ahead.pop()])} - reached
         reached |= names
         ahead += names & modules().keys()
-
-    assert "click" in reached
-    assert "sqlalchemy" not in top_names(iter(reached))
+    return top_names(iter(reached))
 
 
 def rank(module: str) -> int:

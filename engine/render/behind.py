@@ -19,10 +19,9 @@ from typing import Any
 
 import jinja2.debug
 
-from engine.compiler.sender import Sender
 from engine.errors import RenderError
-from engine.render.artifact import Artifact
 from engine.render.context import values_for
+from engine.render.form import Bare, from_json
 from engine.render.frames import Answered, Asked, read_asked, read_frame, send_frame, unpack, write_answers
 from engine.render.wire import render_wire
 
@@ -31,10 +30,9 @@ PROGRESS_BYTES = mmap.PAGESIZE
 MOST_ASKED = 64 * 1024 * 1024
 READY = b"ready"
 OUT_OF_ORDER = 70  # exit status: something happened for which no mail can be blamed
-TRIAL = Artifact(
-    email="", brand="", stream="marketing", sender=Sender(name="", address=""), subject="", preheader="", text="", links=(),
-    html="{% for x in [1] %}{{ lead.name|upper }}{% endfor %}{{ seal('https://a.example') }}\n",
-)  # fmt: skip
+TRIAL = Bare(
+    email="", subject="", text="", html="{% for x in [1] %}{{ lead.name|upper }}{% endfor %}{{ seal('https://a.example') }}\n"
+)
 STYLED = (
     "<mjml><mj-head><mj-style inline='inline'>p { color: red; }</mj-style></mj-head>"
     "<mj-body><mj-section><mj-column><mj-text><p>{{ lead.name }}</p></mj-text></mj-column></mj-section></mj-body></mjml>"
@@ -91,7 +89,7 @@ class Child:
 
     def __init__(self, connection: socket, progress: mmap.mmap, nonce: str, cpu_seconds: float) -> None:
         self.connection, self.progress, self.nonce, self.cpu_seconds = connection, progress, nonce, cpu_seconds
-        self.forms: dict[int, tuple[Artifact, dict[str, Any]]] = {}
+        self.forms: dict[int, tuple[Bare, dict[str, Any]]] = {}
 
     def run(self) -> None:
         """Raises EOFError when the parent is gone."""
@@ -106,7 +104,7 @@ class Child:
     def answer(self, asked: Asked) -> list[Answered | str]:
         if asked.forget:
             self.forms.clear()
-        self.forms |= {number: (Artifact.from_json(text), unpack(brand)) for number, (text, brand) in asked.forms.items()}
+        self.forms |= {number: (from_json(text), unpack(brand)) for number, (text, brand) in asked.forms.items()}
         answers = [self.write(at, *self.forms[form], packed) for at, (form, packed) in enumerate(asked.mails, start=1)]
         self.begin(len(asked.mails) + 1)
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -116,12 +114,12 @@ class Child:
         """Note which mail it is now. If its time runs out the system ends this process, whatever it is doing."""
         NUMBER.pack_into(self.progress, 0, number)
 
-    def write(self, number: int, artifact: Artifact, brand: dict[str, Any], packed: bytes) -> Answered | str:
+    def write(self, number: int, form: Bare, brand: dict[str, Any], packed: bytes) -> Answered | str:
         self.begin(number)
         signal.setitimer(signal.ITIMER_PROF, self.cpu_seconds)
         seals = Seals(self.nonce)
         try:
-            parts = render_wire(artifact, {**unpack(packed), "brand": brand, "seal": seals})
+            parts = render_wire(form, {**unpack(packed), "brand": brand, "seal": seals})
         except RenderError as error:
             return str(error)
         return Answered(subject=parts.subject, text_qp=parts.text_qp, html_qp=parts.html_qp, addresses=tuple(seals.addresses))

@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from engine.render.artifact import Artifact
 from engine.render.behind import NUMBER, PROGRESS_BYTES, READY
+from engine.render.form import Form
 from engine.render.frames import read_frame, send_frame
 
 BEGIN = "import sys; sys.path[:] = sys.argv[1:-4]; from engine.render.behind import main; main()"
@@ -61,7 +61,7 @@ class Child:
     def __init__(self, limits: Limits) -> None:
         """Raises CannotStart."""
         self.nonce, self.limits = secrets.token_hex(8), limits
-        self.forms: dict[tuple[Artifact, int], tuple[int, Brand]] = {}  # that it has met: by artifact and the brand's identity
+        self.forms: dict[tuple[Form, int], tuple[int, Brand]] = {}  # that it has met: by artifact and the brand's identity
         self._seen, self._still = 0, 0
         self._connection, theirs = socket.socketpair()
         try:

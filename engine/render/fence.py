@@ -18,9 +18,9 @@ from pickle import PicklingError
 from typing import Any
 
 from engine.errors import RenderError
-from engine.render.artifact import Artifact
 from engine.render.child import USUAL, Brand, Child, Ended, Limits
 from engine.render.children import MOST_CHILDREN, Children, NotRendering
+from engine.render.form import Form, to_json
 from engine.render.frames import Answered, Asked, pack, read_answers, write_asked
 from engine.render.quoted import quote_piece
 from engine.render.sandbox import checked_url
@@ -42,7 +42,7 @@ Written = WireParts | RenderError
 class Draft:
     """A mail to be rendered. `packed`: its values but for the brand, and for `seal`, which stays here."""
 
-    artifact: Artifact
+    artifact: Form
     brand: Brand
     packed: bytes
     seal: Callable[[str], str]
@@ -54,7 +54,7 @@ class Fence:
     def __init__(self, limits: Limits = USUAL) -> None:
         self.children = Children(limits)
 
-    def render_many(self, mails: Sequence[tuple[Artifact, Mapping[str, Any]]]) -> list[Written]:
+    def render_many(self, mails: Sequence[tuple[Form, Mapping[str, Any]]]) -> list[Written]:
         """What `wire.render_wire` makes of each, or why there is nothing. Raises NotRendering."""
         drafts = [draft(artifact, values) for artifact, values in mails]
         written: dict[int, Written] = {at: one for at, one in enumerate(drafts) if isinstance(one, RenderError)}
@@ -77,14 +77,14 @@ class Fence:
                 del waiting[at]
         return [written[at] for at in range(len(mails))]
 
-    def render_wire(self, artifact: Artifact, values: Mapping[str, Any]) -> WireParts:
+    def render_wire(self, artifact: Form, values: Mapping[str, Any]) -> WireParts:
         """One mail as it is sent. Raises RenderError, or NotRendering."""
         written = self.render_many([(artifact, values)])[0]
         if isinstance(written, RenderError):
             raise written
         return written
 
-    def render(self, artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
+    def render(self, artifact: Form, values: Mapping[str, Any]) -> Rendered:
         """One mail as text. Raises RenderError, or NotRendering."""
         parts = self.render_wire(artifact, values)
         return Rendered(subject=parts.subject, html=decoded(parts.html_qp), text=decoded(parts.text_qp))
@@ -99,14 +99,14 @@ class Fence:
                 raise Ended(0, 0) from error
             return {at: finished(child.nonce, one, answer) for (at, one), answer in answers}
 
-    def _stopped(self, artifact: Artifact, ended: Ended) -> RenderError:
+    def _stopped(self, artifact: Form, ended: Ended) -> RenderError:
         took = (
             f"took more than {self.children.limits.cpu_seconds:g} seconds" if ended.overtime else "ended the process that renders"
         )
         return RenderError(f'the email "{artifact.email}" cannot be written for this person: it {took}')
 
 
-def draft(artifact: Artifact, values: Mapping[str, Any]) -> Draft | RenderError:
+def draft(artifact: Form, values: Mapping[str, Any]) -> Draft | RenderError:
     plain = {name: value for name, value in values.items() if name not in ("brand", "seal")}
     try:
         packed = pack(plain)
@@ -140,7 +140,7 @@ def request(child: Child, drafts: Collection[Draft]) -> Asked:
         if form not in child.forms:
             number = len(child.forms)
             child.forms[form] = number, one.brand
-            new[number] = one.artifact.to_json(), pack(one.brand)
+            new[number] = to_json(one.artifact), pack(one.brand)
     mails = [(child.forms[one.artifact, id(one.brand)][0], one.packed) for one in drafts]
     return Asked(forget=forget, forms=new, mails=mails)
 

@@ -7,8 +7,9 @@ lets through a colour, a length or a plain word, and no mail otherwise. In texts
 import re
 from collections.abc import Iterator
 
+from engine.render.edits import Edit
 from engine.render.held import HELD, Document, Held
-from engine.render.links import Edit, inner
+from engine.render.links import inner
 from engine.render.mjml_rules import LIVE_ATTRIBUTES, MEASURED
 from engine.render.tags import Element
 

@@ -18,13 +18,14 @@ from engine.compiler.senders import names_of, sender_of
 from engine.languages import USUAL, is_right_to_left
 from engine.render.artifact import Artifact, Edition
 from engine.render.editions import BODY, Editions, Version
+from engine.render.edits import apply_edits
 from engine.render.email_file import read_email_file
 from engine.render.fold import Scope, Workshop, fold
 from engine.render.groups import DEEPEST
 from engine.render.guard import edits_of_layout
 from engine.render.held import MARK, Document, Held, TooMany
 from engine.render.include import Including, is_whole, with_includes, with_preview, without_prolog
-from engine.render.links import Links, apply_edits, edits_of_links, track_written_addresses
+from engine.render.links import Links, edits_of_links, track_written_addresses
 from engine.render.lint import lint
 from engine.render.markup import NOTES, check_mjml, html_of, printable_attributes, with_pixel
 from engine.render.names import GRAMMAR, ROOTS

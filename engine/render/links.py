@@ -6,12 +6,13 @@ holds anything personal.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape, unescape
 from html.entities import html5
 from urllib.parse import quote, urlsplit
 
 from engine.render.artifact import Link
+from engine.render.edits import Edit
 from engine.render.held import HELD, Document, Held
 from engine.render.problems import Place, Problems
 from engine.render.tags import Attribute, Element
@@ -41,15 +42,6 @@ SHARING = {
     "tumblr": "https://www.tumblr.com/widgets/share/tool?canonicalUrl={}",
     "xing": "https://www.xing.com/app/user?op=share&url={}",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A stretch of the document to be replaced."""
-
-    start: int
-    end: int
-    text: str
 
 
 class Links:
@@ -166,16 +158,6 @@ def edit_of_source(source: Attribute | None, document: Document, links: Links) -
     expression = links.expression(attribute_text(source.value), document.at(source.start + 1))
     checked = links.held.hold(f"{{{{ checked_url({expression}) }}}}")
     return Edit(source.value_start, source.value_start + len(source.value), checked)
-
-
-def apply_edits(document: Document, edits: list[Edit]) -> Document:
-    """The document with the edits made; places stay exact to the tag before the first edit of a line."""
-    parts: list[str] = []
-    position = 0
-    for edit in sorted(edits, key=lambda edit: edit.start):
-        parts += document.text[position : edit.start], edit.text
-        position = edit.end
-    return Document("".join(parts) + document.text[position:], document.offsets, document.places)
 
 
 def track_written_addresses(text: str, links: Links, place: Place) -> str:

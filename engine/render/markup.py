@@ -9,8 +9,8 @@ import re
 import css_inline
 from mjml import mjml2html
 
+from engine.render.edits import Edit, apply_edits
 from engine.render.held import HELD, Document, Held
-from engine.render.links import Edit, apply_edits
 from engine.render.problems import Problems, Unusable
 from engine.render.tags import Element
 

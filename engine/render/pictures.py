@@ -22,8 +22,9 @@ from engine.compiler.pictures import (
     find_picture,
     names_in,
 )
+from engine.render.edits import Edit
 from engine.render.held import HELD, Document
-from engine.render.links import SOURCES, Edit
+from engine.render.links import SOURCES
 from engine.render.problems import Place, Problems
 from engine.render.tags import Attribute, Element
 

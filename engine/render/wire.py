@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from engine.errors import RenderError
 from engine.render.afresh import compile_afresh, html_afresh
-from engine.render.artifact import Artifact
+from engine.render.form import Form
 from engine.render.quoted import quote_piece
 from engine.render.sandbox import LaidOut, Sandbox, Tool, checked_url, laid_out, make_sandbox, measure, printed, spoken
 
@@ -58,7 +58,7 @@ class Templates:
     stems: tuple[str, ...] = ()
 
 
-def render(artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
+def render(artifact: Form, values: Mapping[str, Any]) -> Rendered:
     """The mail for one person. Raises RenderError, and then there is no part of it.
 
     `values` is what `engine.render.context.values_for` builds; its `seal` makes a personal link's address unreadable.
@@ -67,7 +67,7 @@ def render(artifact: Artifact, values: Mapping[str, Any]) -> Rendered:
     return Rendered(subject=one_line(subject), html=html, text=text)
 
 
-def render_wire(artifact: Artifact, values: Mapping[str, Any]) -> WireParts:
+def render_wire(artifact: Form, values: Mapping[str, Any]) -> WireParts:
     """The same as `render` in the form in which it is sent: what is fixed is not encoded again. Raises RenderError."""
     templates = compiled(wire_templates, artifact)
     subject, html, text = fill(templates, with_checks(values) | stems_of(values, templates.stems), artifact)
@@ -75,7 +75,7 @@ def render_wire(artifact: Artifact, values: Mapping[str, Any]) -> WireParts:
     return WireParts(subject=one_line(subject), text_qp=text.encode("ascii"), html_qp=html_qp.encode("ascii"))
 
 
-def compiled(how: Callable[[Artifact], Templates], artifact: Artifact) -> Templates:
+def compiled(how: Callable[[Form], Templates], artifact: Form) -> Templates:
     """Raises RenderError for an artifact of which no template can be made: one that our compiler did not make."""
     try:
         return how(artifact)
@@ -102,7 +102,7 @@ def stems_of(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any
     return {f"{name}_stem": Ready(quote_piece(f"{track}/{name[0]}/{token}")) for name in names}
 
 
-def fill(templates: Templates, values: dict[str, Any], artifact: Artifact) -> list[str]:
+def fill(templates: Templates, values: dict[str, Any], artifact: Form) -> list[str]:
     """Subject, HTML and text with the values in them. Raises RenderError naming the email."""
     context = templates.html.new_context(values, shared=True)
     try:
@@ -126,7 +126,7 @@ def one_line(subject: str) -> str:
 
 
 @lru_cache(COMPILED)
-def plain_templates(artifact: Artifact) -> Templates:
+def plain_templates(artifact: Form) -> Templates:
     return Templates(
         subject=PLAIN_TEXT.from_string(artifact.subject),
         html=compile_afresh(artifact.html) if artifact.is_mjml else PLAIN_HTML.from_string(artifact.html),
@@ -135,7 +135,7 @@ def plain_templates(artifact: Artifact) -> Templates:
 
 
 @lru_cache(COMPILED)
-def wire_templates(artifact: Artifact) -> Templates:
+def wire_templates(artifact: Form) -> Templates:
     return Templates(
         subject=PLAIN_TEXT.from_string(artifact.subject),
         html=compile_afresh(artifact.html) if artifact.is_mjml else quoted_template(WIRE_HTML, artifact.html),
