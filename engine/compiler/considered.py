@@ -10,7 +10,7 @@ from engine.compiler.diagnostics import TABLE, Findings, Place
 from engine.compiler.reading import Section, scalar_of
 
 OF_EVENTS = ("W040", "W041")
-OF_EMAILS = tuple(code for code in TABLE if code >= "W030" and code not in OF_EVENTS)
+OF_EMAILS = tuple(code for code in TABLE if "W030" <= code < "W050" and code not in OF_EVENTS)
 
 
 def read_considered(section: Section, codes: Collection[str]) -> Mapping[str, Place]:

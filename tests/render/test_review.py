@@ -235,15 +235,16 @@ def test_dark_text_needs_a_ground_of_its_own_for_dark_mail_programs() -> None:
 def test_an_offer_stands_below_the_message_and_is_small() -> None:
     message, offer = f"<p>{WORDS}</p>", "<p style='font-size:{}px'>Six filters for eighteen pounds.</p>"
 
-    def with_offer(html: str) -> set[str]:
+    def with_offer(html: str, bare: str = message) -> set[str]:
         whole = Rendered(subject="Order A-7 is in", html=PAGE.format(html), text=html)
-        return codes(
-            replace(a_mail("", stream="transactional"), rendered=whole, without_offer=replace(whole, html=PAGE.format(message)))
-        )
+        without = replace(whole, html=PAGE.format(bare))
+        return codes(replace(a_mail("", stream="transactional"), rendered=whole, without_offer=without))
 
     assert with_offer(message + offer.format(14)) == set()
     assert with_offer(offer.format(14) + message) == {"E075"}
     assert with_offer(message + offer.format(40)) == {"E075"}
+    assert with_offer(message + offer.format(17)) == {"E075"}, "the message has 16"
+    assert with_offer(f"<h2>Thanks</h2>{message}{offer.format(17)}", f"<h2>Thanks</h2>{message}") == set()
 
 
 def test_the_eight_mistakes_of_a_confirmation_are_each_told() -> None:

@@ -17,9 +17,6 @@ PLACEHOLDER = re.compile(
     r"^(?:www\.)?(?:your-?(?:site|domain|company|shop|store|link|website|url)|domain|website|xxx+)\.(?:com|net|org|tld|xxx?|de)$",
     re.IGNORECASE,
 )
-OWN_MACHINE = re.compile(
-    r"^(?:(?:127|10)(?:\.\d+){3}|192\.168(?:\.\d+){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d+){2}|0\.0\.0\.0|::1)$"
-)
 VAGUE = frozenset(
     {"click here", "here", "click", "this link", "this", "link", "read more", "more", "learn more", "more info", "tap here",
      "click this link", "follow this link", "hier", "hier klicken", "mehr", "ici", "cliquez ici"}

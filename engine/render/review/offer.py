@@ -8,7 +8,7 @@ its letters); of a picture, width times height, three fifths as high as wide whe
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import takewhile
 
 from engine.render.review.mail import Finding, Mail
@@ -37,6 +37,9 @@ def offer_before_message(mail: Mail) -> Iterator[Finding]:
         return
     if words_before(whole, message) < min(WORDS_BEFORE, words_in(message.runs) / 2):
         yield Finding("E075", "the offer stands above the message that the person waits for; put it below", near)
+    if offered and (size := largest(whole, offered)) > largest(message):
+        told = f"the offer is the largest thing here ({size:g} px); set it smaller than the message, or its heading larger"
+        yield Finding("E075", told, near)
     if (share := 1 - area(message) / area(whole)) > LARGEST_SHARE:
         yield Finding("E075", f"the offer takes {share:.0%} of the mail; {LARGEST_SHARE:.0%} is the most", near)
 
@@ -45,6 +48,11 @@ def words_before(whole: Page, message: Page) -> int:
     """How many words both have before the first in which they differ."""
     same = takewhile(lambda pair: pair[0].text == pair[1].text, zip(whole.runs, message.runs, strict=False))
     return words_in(tuple(one for one, _ in same))
+
+
+def largest(page: Page, texts: Collection[str] | None = None) -> float:
+    """Of what size the largest text is, of all or of these."""
+    return max((run.look.size for run in page.runs if texts is None or run.text in texts), default=0.0)
 
 
 def words_in(runs: tuple[Run, ...]) -> int:
