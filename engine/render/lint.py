@@ -5,6 +5,7 @@ value, which is a warning. Each rule is one function over one element.
 """
 
 import re
+from html import unescape
 
 from engine.render.foreign import PLACEHOLDER
 from engine.render.held import HELD, Document, Held
@@ -27,6 +28,13 @@ from engine.render.mjml_rules import (
 from engine.render.problems import Problems
 from engine.render.tags import Attribute, Element
 
+# Attributes that are, or hold, an address; `href` is looked at when links are tracked.
+ADDRESSES = (
+    "action", "background", "background-url", "cite", "dynsrc", "longdesc", "lowsrc", "ping", "poster", "src", "srcset", "style",
+    "xlink:href",
+)  # fmt: skip
+BLANK = re.compile(r"[\x00-\x20]+")  # which browsers pass over in a scheme
+SCRIPT = re.compile(r"(?:^|url\(['\"]?)(?:(?:java|vb)script:|data:text/html)", re.IGNORECASE)
 LENGTH = re.compile(r"-?\d+(?:\.\d+)?(?:px|%)?")
 AFRESH = "W060"
 NOT_EVERYWHERE_CODE = "W061"
@@ -118,6 +126,7 @@ class Linting:
         if HELD.fullmatch(attribute.name):
             self.check_between(element, attribute)
             return
+        self.check_script(attribute)
         if attribute.name not in ATTRIBUTES[element.tag]:
             what = f"attribute of <{element.tag}>:"
             self.problems.unknown(self.document.at(attribute.start + 1), what, attribute.name, ATTRIBUTES[element.tag])
@@ -141,7 +150,8 @@ class Linting:
             self.report_unsettled(attribute.start, f"a condition inside the tag <{element.tag}>", instead)
 
     def check_script(self, attribute: Attribute) -> None:
-        if attribute.name.lower().startswith("on"):
+        name, value = attribute.name.lower(), BLANK.sub("", unescape(attribute.value))
+        if name.startswith("on") or (name in ADDRESSES and SCRIPT.search(value)):
             self.report(attribute.start + 1, f"{attribute.name} would be a script, which no mail program runs")
 
     def check_defaults(self, element: Element) -> None:

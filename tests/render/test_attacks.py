@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from engine.errors import RenderError
+from engine.errors import RenderError, WorkspaceError
 from engine.render.artifact import Artifact
 from engine.render.child import Limits
 from engine.render.fence import Fence
+from engine.render.sample import read_sample
 from engine.render.wire import WireParts, render
 from tests.render.attacks import AT_COMPILE_TIME, BOMBS, EVIDENCE, REFUSED, WHOLE, Bomb, escapes
 from tests.render.conftest import Compile, text_body
@@ -119,6 +120,14 @@ def test_a_bomb_that_goes_off_as_it_is_compiled_is_a_diagnostic_with_its_line(co
     assert artifact is None
     assert any(told.startswith("templates/emails/welcome/body.mjml:3:") for told in problems), problems
     assert time.process_time() - begun < 3
+
+
+def test_a_sample_of_ten_megabytes_is_a_diagnostic(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.yaml"
+    sample.write_text("lead:\n" + "  first_name: Ada\n" * 600_000)
+
+    with pytest.raises(WorkspaceError, match=r"sample\.yaml:1:1: E003 this file is larger than 256 KB"):
+        read_sample(sample)
 
 
 ODD_NAMES = {

@@ -25,6 +25,13 @@ MISTAKES = {
     '<mj-raw><meta http-equiv="refresh" content="0; url=https://x.example" /></mj-raw>': "2:9: <meta> is not for mail: "
     "mail programs drop it or warn of it",
     '<mj-text><b onclick="x">y</b></mj-text>': "2:13: onclick would be a script, which no mail program runs",
+    '<mj-text><svg><a xlink:href="java&#10;script:x">y</a></svg></mj-text>': (
+        "2:18: xlink:href would be a script, which no mail program runs"
+    ),
+    '<mj-text><p style="background: url(javascript:x)">y</p></mj-text>': (
+        "2:13: style would be a script, which no mail program runs"
+    ),
+    '<mj-image alt="x" src="JavaScript:x" />': "2:19: src would be a script, which no mail program runs",
     '<mj-image src="https://x.example/a.png" width="wide" />': '2:41: width="wide" is not a length like 20px or 50%',
     "<mj-text {{ lead.email }}>x</mj-text>": "2:9: {{ lead.email }} cannot be an attribute; it can stand inside quotes",
     '<mj-include path="x.mjml" />': "2:1: templates/emails/welcome/x.mjml: this file is missing",
