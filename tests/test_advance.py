@@ -4,6 +4,7 @@ import os
 import signal
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from time import process_time
 
 import pytest
 import sqlalchemy as sa
@@ -107,6 +108,16 @@ def test_a_task_for_a_lead_without_a_name_is_asked_all_the_same(database: Databa
         asked = tx.run(sa.select(tasks)).one()
         (lead,) = load_leads(tx, [asked.lead_id]).values()
         assert worded_title(asked.title, lead) == "Call them at"
+
+
+def test_a_task_whose_words_go_round_without_end_is_told_as_it_was_written(sqlite_database: Database):
+    looping = "{% for a in lead.first_name %}" * 4 + "{% endfor %}" * 4
+    with sqlite_database.write() as tx:
+        (lead,) = load_leads(tx, [add_lead(tx, fields={"first_name": "a" * 1_000})]).values()
+
+    begun = process_time()
+    assert worded_note(looping, lead) == looping
+    assert process_time() - begun < 2
 
 
 @both

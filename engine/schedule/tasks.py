@@ -16,6 +16,7 @@ from engine.conditions import lead_values
 from engine.database import Tx
 from engine.errors import RenderError
 from engine.leads import Lead
+from engine.render.bounded import COUNTING, STEPS, Steps, counted_template
 from engine.render.sandbox import make_sandbox, spoken
 from engine.schema import tasks
 from engine.spans import NO_DAYS_OFF, DaysOff
@@ -72,14 +73,14 @@ def worded_note(note: str, lead: Lead, *, action: str = "call") -> str:
 def fill_in(text: str, lead: Lead) -> str:
     """The text with the lead's values; a missing one is left out, for a task with a gap is better than none."""
     try:
-        return template(text).render(lead=lead_values(lead))
+        return template(text).render({"lead": lead_values(lead), STEPS: Steps()})
     except (TemplateError, RenderError):
         return text
 
 
 @lru_cache(maxsize=512)
 def template(text: str) -> Template:
-    return SANDBOX.from_string(text)
+    return counted_template(SANDBOX, text)
 
 
 def spoken_or_nothing(value: object) -> str:
@@ -87,3 +88,4 @@ def spoken_or_nothing(value: object) -> str:
 
 
 SANDBOX = make_sandbox(autoescape=False, finalize=spoken_or_nothing, undefined=ChainableUndefined)
+SANDBOX.filters |= COUNTING  # it is filled in here, where a page is made, and not behind the fence
