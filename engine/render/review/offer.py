@@ -3,8 +3,9 @@
 Before: `engine.render.review.mail`. After: `engine.render.review.rules` has these in its table.
 
 The measure: the mail is written twice, with the offer and without. What only the first has is the offer. Its share is one of
-area: of a text, its characters times the square of its size (a letter is about half as wide as high, a line a little higher than
-its letters); of a picture, width times height, three fifths as high as wide where it says nothing of it.
+area: of a text, its characters times half its size (a letter is about half as wide as high) times the height of its line; of a
+picture, width times height, three fifths as high as wide where it says nothing of it; of padding, by which a picture behind a
+heading shows, its height across the mail.
 """
 
 from collections import Counter
@@ -16,8 +17,8 @@ from engine.render.review.page import Page, Picture, Run, read_page
 
 LARGEST_SHARE = 0.30
 WORDS_BEFORE = 20  # of the message, before an offer may begin; of a shorter mail, half of its words
-AREA_OF_CHARACTER = 0.6  # of the square of the size: half as wide, 1.2 as high
-USUAL_WIDTH, USUAL_SHAPE = 520.0, 0.6
+WIDTH_OF_CHARACTER = 0.5  # of its size
+USUAL_WIDTH, USUAL_SHAPE, ACROSS = 520.0, 0.6, 600.0
 
 
 def no_place_for_an_offer(mail: Mail) -> Iterator[Finding]:
@@ -60,8 +61,8 @@ def words_in(runs: tuple[Run, ...]) -> int:
 
 
 def area(page: Page) -> float:
-    texts = sum(len(run.text) * run.look.size**2 * AREA_OF_CHARACTER for run in page.runs)
-    return texts + sum(map(area_of_picture, page.pictures)) or 1.0
+    texts = sum(len(run.text) * run.look.size * WIDTH_OF_CHARACTER * run.look.line_height for run in page.runs)
+    return texts + sum(map(area_of_picture, page.pictures)) + page.padding * ACROSS or 1.0
 
 
 def area_of_picture(picture: Picture) -> float:

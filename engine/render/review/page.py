@@ -65,7 +65,8 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The whole mail. `sheets`: its style sheets; `css`: these and every `style` in it; `tags`: the tags it uses.
+    """The whole mail. `sheets`: its style sheets; `css`: these and every `style` in it; `tags`: the tags it uses. `padding`: the
+    pixels above and below what is seen, in all.
 
     `is_read`: every rule of its style sheets that sets a colour is understood.
     """
@@ -76,6 +77,7 @@ class Page:
     tags: frozenset[str]
     sheets: str
     css: str
+    padding: float
     is_read: bool
 
     @property
@@ -117,6 +119,7 @@ class Reading:
         self.styles: dict[str, None] = {}
         self.tags: set[str] = set()
         self.boxes = 0
+        self.padding = 0.0
 
     def read(self, html: str) -> Page:
         for found in TOKEN.finditer(html):
@@ -135,6 +138,7 @@ class Reading:
             tags=frozenset(self.tags),
             sheets=self.sheets,
             css=css,
+            padding=self.padding,
             is_read=self.sheet.is_read,
         )
 
@@ -164,6 +168,7 @@ class Reading:
         if tag in VOID:
             return
         self.boxes += 1
+        self.padding += 0.0 if tag == "a" or look.is_hidden else sum(padding_of(style))
         href = unescape(attributes.get("href", "")).strip() if tag == "a" and "href" in attributes else None
         self.path.append(Box(own, self.boxes, look, style, href, len(self.runs)))
 
