@@ -112,12 +112,20 @@ def fill(templates: Templates, values: dict[str, Any], artifact: Form) -> list[s
         else:
             filled.insert(1, "".join(templates.html.root_render_func(context)))
     except Exception as error:  # a filter may raise anything over a value that it was not made for
-        # Python's own messages may hold a person's data, ours and Jinja's do not.
-        told = str(error) if isinstance(error, RenderError | TemplateError) else f"a value does not fit ({type(error).__name__})"
-        raise RenderError(f'the email "{artifact.email}" cannot be written for this person: {told}') from error
+        raise RenderError(f'the email "{artifact.email}" cannot be written for this person: {in_words(error)}') from error
     if max(map(len, filled)) > LARGEST_OUTPUT:
         raise RenderError(f'the email "{artifact.email}" is larger than {LARGEST_OUTPUT // 1024} KB for this person')
     return filled
+
+
+def in_words(error: Exception) -> str:
+    """Python's own messages may hold a person's data, ours and Jinja's do not."""
+    match error:
+        case RenderError() | TemplateError():
+            return str(error)
+        case MemoryError():
+            return "it takes more memory than a mail may"
+    return f"a value does not fit ({type(error).__name__})"
 
 
 def one_line(subject: str) -> str:
