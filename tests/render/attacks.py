@@ -179,7 +179,8 @@ BOMBS = (
     Bomb(name="a text doubled by +", template="{% set x = event.text %}" + "{% set x = x + x %}" * 40 + "{{ x }}", event=LONG),
     Bomb(name="a list doubled", template="{% set x = event.items %}" + "{% set x = x + x %}" * 40 + "{{ x|length }}", event=MANY),
     Bomb(
-        name="lists within lists, printed", template="{% set x = [1] %}" + "{% set x = [x, x] %}" * 40 + "{{ x|string|length }}"
+        name="lists within lists, joined to a text",
+        template="{% set x = [1] %}" + "{% set x = [x, x] %}" * 40 + "{{ (x ~ '')|length }}",
     ),
     Bomb(
         name="lists within lists, compared",
