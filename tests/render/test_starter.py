@@ -14,7 +14,7 @@ from engine.installed import starter_folder
 from engine.render import library
 from engine.render.artifact import Artifact
 from engine.render.review.review import written
-from engine.render.sample import sample_values
+from engine.render.sample import sample_file, sample_values
 from engine.render.wire import Rendered, render, render_wire
 from tests.golden_files import assert_golden
 
@@ -49,8 +49,26 @@ def test_an_email_of_the_starter_looks_as_it_did(email, starter):
     assert_golden(GOLDEN / f"{email}.txt", f"Subject: {mail.subject}\n\n{mail.text}")
 
 
-def test_every_golden_file_belongs_to_an_email():
-    assert {file.stem for file in GOLDEN.iterdir()} == set(EMAILS)
+def test_the_other_versions_of_the_starter_look_as_they_did(starter):
+    """Languages and variants, as `email.language.arm`."""
+    for name, artifact in others(starter).items():
+        file = sample_file(starter_folder(), artifact.email, artifact.language, "sample")
+        mail = render(artifact, sample_values(artifact, starter_folder() / file, starter.plan))
+
+        assert_golden(GOLDEN / f"{name}.html", mail.html)
+        assert_golden(GOLDEN / f"{name}.txt", f"Subject: {mail.subject}\n\n{mail.text}")
+
+
+def others(starter: Compiled) -> dict[str, Artifact]:
+    assert starter.plan is not None
+    copies = starter.plan.emails.items()
+    found = {f"{email}.{each.language}.{each.arm}": each for email, copy in copies for each in copy.versions}
+    plain = {copy.plain for _, copy in copies}
+    return {name: starter.artifacts[each.artifact] for name, each in found.items() if each.artifact not in plain}
+
+
+def test_every_golden_file_belongs_to_an_email(starter):
+    assert {file.name.removesuffix(file.suffix) for file in GOLDEN.iterdir()} == {*EMAILS, *others(starter)}
 
 
 @pytest.mark.parametrize("email", EMAILS)
@@ -122,7 +140,7 @@ def run(*arguments: str) -> str:
     return (
         CliRunner()
         .invoke(render_command, [*arguments, "--workspace", str(starter_folder())], catch_exceptions=False, standalone_mode=False)
-        .output
+        .stdout
     )
 
 
@@ -137,9 +155,25 @@ def test_render_says_which_email_was_probably_meant():
         run("order-confirmatoin")
 
 
+def test_render_prints_what_a_lead_gets_in_its_language_and_arm_or_another(tmp_path: Path):
+    maya, jonas = tmp_path / "maya.yaml", tmp_path / "jonas.yaml"
+    maya.write_text("lead: {email: maya@fernhill.example, language: fr}\n")
+    jonas.write_text((starter_folder() / "templates/emails/order-confirmation/languages/de/sample.yaml").read_text())
+
+    assert run("order-confirmation", "--lead", str(jonas)).startswith("Subject: Bestellung CR-10517")
+    assert run("order-confirmation", "--lead", str(jonas), "--language", "en").startswith("Subject: Order CR-10517")
+    subjects = {run("enquiry-03-tissue-test", "--lead", str(maya), "--arm", arm).splitlines()[0] for arm in ("plain", "question")}
+    assert len(subjects) == 2
+    assert run("enquiry-03-tissue-test", "--lead", str(maya)).splitlines()[0] in subjects
+    with pytest.raises(UsageError, match='no version in "it"; there is: de, en'):
+        run("order-confirmation", "--language", "it")
+    with pytest.raises(UsageError, match='no arm "short"; there is: plain, question'):
+        run("enquiry-03-tissue-test", "--arm", "short")
+
+
 def test_render_refuses_a_sample_with_fields_that_nobody_declared(tmp_path: Path):
     sample = tmp_path / "mine.yaml"
     sample.write_text("lead: {shoe_size: 44}\n")
 
     with pytest.raises(WorkspaceError, match="no field shoe_size"):
-        run("order-confirmation", "--sample", str(sample))
+        run("order-confirmation", "--lead", str(sample))
