@@ -89,7 +89,13 @@ WRONG = {
         "<video></video>",
         box("Words", "background-image:url(https://loaf.com/a.png);background:url(https://loaf.com/a.png)"),
     ],
-    "W046": [link("https://bit.ly/3xYz"), link("https://elsewhere.com/", "www.loaf.com")],
+    "W046": [
+        link("https://bit.ly/3xYz"),
+        link("https://elsewhere.com/", "www.loaf.com"),
+        box("Dear friend,", ""),
+        box("Dear Sir or Madam,", ""),
+        box("It comes with a money back guarantee.", ""),
+    ],
 }
 RIGHT = {
     "E072": ['<img src="https://loaf.com/week.png" alt="A week" />'],
@@ -139,7 +145,13 @@ RIGHT = {
         '<img src="https://loaf.com/a.png?from=webp" alt="" />',
         box("Words", "background:#333333 url(https://loaf.com/a.png);color:#FFFFFF"),
     ],
-    "W046": [link("https://www.loaf.com/", "loaf.com"), link("https://elsewhere.com/", "what others say"), link("https://t.company/")],
+    "W046": [
+        link("https://www.loaf.com/", "loaf.com"),
+        link("https://elsewhere.com/", "what others say"),
+        link("https://t.company/"),
+        box("Our dear friend the oven.", ""),
+        box("If you do not like it, we pay you back.", ""),
+    ],
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ RULES: tuple[Callable[[Mail], Iterator[Finding]], ...] = (
     pictures.only_pictures,
     addresses.suspicious_addresses,
     words.spam_words,
+    words.spam_phrases,
     legible.weak_contrast_in_the_dark,
     legible.lost_in_the_dark,
     duties.nobody_owns,
