@@ -10,7 +10,8 @@ from engine.compiler.diagnostics import TABLE, Findings, Place
 from engine.compiler.reading import Section, scalar_of
 
 OF_EVENTS = ("W040", "W041")
-OF_EMAILS = tuple(code for code in TABLE if "W030" <= code < "W050" and code not in OF_EVENTS)
+OF_EMAILS = tuple(code for code in TABLE if code >= "W030" and code not in OF_EVENTS)
+OF_MARKUP = tuple(code for code in OF_EMAILS if code >= "W060")  # told while an email compiles, perhaps of what several share
 
 
 def read_considered(section: Section, codes: Collection[str]) -> Mapping[str, Place]:
@@ -29,5 +30,5 @@ def read_considered(section: Section, codes: Collection[str]) -> Mapping[str, Pl
 
 def report_needless(considered: Mapping[str, Place], told: Iterable[str], findings: Findings) -> None:
     """Report the reasons for warnings that do not come. `told`: the codes of those that would have."""
-    for code in sorted(considered.keys() - set(told)):
+    for code in sorted(considered.keys() - {*told, *OF_MARKUP}):
         findings.add("W015", considered[code], f"{code} ({TABLE[code].title}) is not there, so the reason can go")

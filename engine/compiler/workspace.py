@@ -4,10 +4,10 @@ Before: a folder of the marketer's files. After: `handraiser check` prints the d
 the plan and its artifacts. Reads files only: no database, no clock, no environment.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from engine.compiler.attachments import Attachables, read_attachments
 from engine.compiler.build import brand_of, build_plan, build_tables, default_brand
@@ -77,8 +77,17 @@ def compile_emails(folder: Path, files: Files, render: Renderer, findings: Findi
         compiled, problems = render.compile_emails(folder, brands, group, known, files.workspace.language)
         editions |= compiled
         for problem in problems:
+            if problem.code in considered_at(problem.file, files):
+                continue
             findings.add(problem.code, Place(problem.file, problem.line, problem.column), problem.message)
     return Emails(names=names, editions=editions, are_complete=wanted == editions.keys() and bool(brands))
+
+
+def considered_at(file: str, files: Files) -> Collection[str]:
+    """The codes of warnings that the author of the email to which the file belongs lets stand."""
+    inside = PurePosixPath(file).parts
+    own = files.emails.get(inside[2]) if file.startswith("templates/emails/") and len(inside) > 2 else None
+    return own.considered if own else ()
 
 
 def email_file(name: str) -> str:

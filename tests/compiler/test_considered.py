@@ -53,6 +53,17 @@ def test_a_reason_has_a_code_that_is_told_and_words(considered: str, message: st
     assert any(line.endswith(message) for line in told(folder)), told(folder)
 
 
+@pytest.mark.parametrize("code", ["W060", "W061"])
+def test_what_is_told_while_a_mail_compiles_can_be_considered(code: str, tmp_path: Path) -> None:
+    folder = with_more("", tmp_path, code)
+    guide = "templates/emails/guide/email.yaml"
+    assert {line.split()[1] for line in told(folder)} == {code}
+
+    write(folder, guide, (folder / guide).read_text() + f'considered: {{{code}: "It looks right where our readers are."}}\n')
+
+    assert told(folder) == []
+
+
 def test_a_mail_that_cannot_be_written_says_nothing_of_what_was_considered(tmp_path: Path) -> None:
     folder = with_more('considered: {W038: "A refund is no time to sell."}\n', tmp_path, "W038", "W031")
 

@@ -69,7 +69,7 @@ CODES = {**dict.fromkeys(MARKUP, "E030"), **dict.fromkeys(FILES, "E030")} | {
 }  # fmt: skip
 # Shown by the examples of the codes: the part of the workspace that each is about.
 SHOWN = {
-    GUIDE: ("W032", "W033", "W034", "W039", "W060"),
+    GUIDE: ("W032", "W033", "W034", "W039", "W060", "W062"),
     ORDER: ("E075", "W030", "W031", "W038", "W042", "W048", "W049"),
     "templates/layouts/default.mjml": ("E070", "E071", "W043", "W047"),
 }
