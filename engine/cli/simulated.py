@@ -10,6 +10,7 @@ from engine.simulate.arms import arm_as_plain
 from engine.simulate.tally import Tally
 from engine.simulate.timeline import Timeline
 from engine.simulate.totals import StepTotal
+from engine.simulate.variants import variants_as_plain
 
 WIDTH = 80
 BESIDE = 24  # the column of the words
@@ -27,6 +28,7 @@ def as_plain(told: Tally) -> dict[str, object]:
         ],
         "totals": [plain_total(one) for one in told.totals],
         "arms": [arm_as_plain(arm) for arm in told.arms],
+        "variants": variants_as_plain(told.variants),
         "hands": [{"who": hand.who, "rep": hand.rep, "state": hand.state, "points": hand.points} for hand in told.hands],
     }
 

@@ -17,6 +17,7 @@ from engine.schema import enrolments, events, handoffs, leads, posts, sends, tou
 from engine.scoring.card import name_of, reason_words
 from engine.simulate.arms import ArmCount, arms, arms_in_words, arms_together
 from engine.simulate.totals import StepTotal, totals, totals_together
+from engine.simulate.variants import VariantCount, variants, variants_in_words, variants_together
 from engine.vocabulary import EventType, HandoffState, Origin, SendState, Stream
 
 BAR = "█"
@@ -60,6 +61,7 @@ class Tally:
     steps: Sequence[StepCount]
     hands: Sequence[Hand]
     arms: Sequence[ArmCount] = ()
+    variants: Sequence[VariantCount] = ()
     totals: Sequence[StepTotal] = ()
 
 
@@ -78,6 +80,7 @@ def tally(tx: Tx) -> Tally:
         hands=raised_hands(tx),
         totals=totals(tx),
         arms=arms(tx),
+        variants=variants(tx),
     )
 
 
@@ -94,6 +97,7 @@ def together(one: Tally, other: Tally) -> Tally:
         totals=totals_together(one.totals, other.totals),
         hands=sorted([*one.hands, *other.hands], key=lambda hand: hand.raised_at),
         arms=arms_together(one.arms, other.arms),
+        variants=variants_together(one.variants, other.variants),
     )
 
 
@@ -171,9 +175,8 @@ def raised_hands(tx: Tx) -> list[Hand]:
 
 def in_words(told: Tally) -> str:
     """The tally as a person wants to read it: a bar for each month, what came back, whose hand is raised and why."""
-    return "\n\n".join(
-        part for part in (months(told), answers(told), endings(told), hands(told), arms_in_words(told.arms)) if part
-    )
+    compared = (arms_in_words(told.arms), variants_in_words(told.variants))
+    return "\n\n".join(part for part in (months(told), answers(told), endings(told), hands(told), *compared) if part)
 
 
 def months(told: Tally) -> str:
