@@ -10,6 +10,7 @@ import click
 
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.clock import HostClock
+from engine.compiler.considered import OF_EMAILS, OF_EVENTS
 from engine.compiler.diagnostics import TABLE, Diagnostic
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.render import library
@@ -57,7 +58,11 @@ def in_words(compiled: Compiled) -> str:
 
 def advice(diagnostics: tuple[Diagnostic, ...]) -> list[str]:
     codes = sorted({found.code for found in diagnostics})
-    return [f"{code}  {TABLE[code].title}. {TABLE[code].advice}" for code in codes]
+    told = [f"{code}  {TABLE[code].title}. {TABLE[code].advice}" for code in codes]
+    for where, some in (("in its email.yaml", OF_EMAILS), ("beside the event", OF_EVENTS)):
+        if code := next((code for code in codes if code in some), None):
+            told.append(f'What is meant so can be said {where}, with its reason: considered: {{{code}: "…"}}')
+    return told
 
 
 def summary(compiled: Compiled) -> str:

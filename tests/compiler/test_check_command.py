@@ -41,6 +41,15 @@ def test_an_error_is_told_with_its_place_and_what_to_do_and_ends_with_1(broken: 
     assert lines[-1].startswith("1 error")
 
 
+def test_a_warning_about_a_mail_comes_with_the_way_to_let_it_stand(workspace: Path) -> None:
+    file = workspace / "templates/emails/service-update/email.yaml"
+    file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if not line.startswith("to_try:")))
+
+    lines = check("--workspace", str(workspace)).output.splitlines()
+
+    assert 'What is meant so can be said in its email.yaml, with its reason: considered: {W049: "…"}' in lines
+
+
 def test_json_has_the_same_for_a_machine(broken: Path) -> None:
     result = check("--workspace", str(broken), "--json")
 
