@@ -11,7 +11,7 @@ from engine.compiler.diagnostics import Findings, Place
 from engine.compiler.reading import Section, plain, scalar_of, value_of
 from engine.compiler.sender import Sender
 from engine.compiler.senders import REP
-from engine.compiler.shapes_of_tables import BRAND, BRAND_LANGUAGE, FONTS, IDENTITY
+from engine.compiler.shapes_of_tables import BRAND, BRAND_LANGUAGE, FONTS, IDENTITY, LOGO
 from engine.compiler.source import Node
 from engine.compiler.syntax import Brand
 
@@ -25,6 +25,10 @@ def read_brand(node: Node, name: str, findings: Findings) -> Brand:
     section.optional("site", kinds.LINK)
     if "fonts" in section:
         Section(section.node("fonts"), "`fonts`", FONTS, findings).text("text")
+    if "logo" in section:
+        logo = Section(section.node("logo"), "`logo`", LOGO, findings)
+        logo.text("picture")
+        logo.optional("width", kinds.COUNT)
     for _, link in section.named_entries("links"):
         check_link(link, findings)
     for code, own in section.keyed_entries("languages"):

@@ -145,6 +145,10 @@ BRAND_LANGUAGE = Record(
     footer=K(Value.TEXT, "The words under every mail."),
     links=K(MapOf(Value.NAME, Value.LINK), "Links that lead elsewhere in this language."),
 )
+LOGO = Record(
+    picture=needed(Value.TEXT, "`cid:` and the name of a picture in templates/images/, or a link."),
+    width=K(Value.COUNT, "How wide it is shown, in pixels. Default: 160."),
+)
 BRAND = Record(
     {
         "name": needed(Value.TEXT, "The brand's name."),
@@ -152,7 +156,7 @@ BRAND = Record(
         "from": K(Value.NAME, "The identity of mails that name none. Not needed where there is only one."),
         "postal_address": needed(OneOf((ListOf(Value.TEXT), Value.TEXT)), "What the law wants under marketing mail."),
         "site": K(Value.LINK, "Its site."),
-        "logo": K(Value.TEXT, "A link, or a file beside this one."),
+        "logo": K(LOGO, "Its logo, in the place of its name on top of each mail."),
         "colours": K(
             MapOf(Value.NAME, Value.TEXT),
             "primary, ink, paper, muted, background; with dark_ before them, for dark mail programs.",

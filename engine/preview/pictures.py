@@ -28,6 +28,7 @@ BROWSERS = (
 WIDTHS = {"desktop": 1000, "phone": 390}
 SCHEMES = ("light", "dark")
 HIGHEST = 8_000  # pixels
+AROUND = 12  # pixels
 PATIENCE = 20  # seconds
 PIPES = (3, 4)  # the file descriptors that --remote-debugging-pipe reads and writes
 ARGUMENTS = ("--headless", "--remote-debugging-pipe", "--hide-scrollbars", "--disable-gpu", "--no-first-run")
@@ -66,16 +67,23 @@ class Browser:
         self.ask("Emulation.setScriptExecutionDisabled", value=True)
         self.ask("Page.enable")
 
-    def picture(self, html: str, width: int, scheme: str) -> bytes:
-        """The whole mail as PNG."""
+    def picture(self, html: str, width: int, scheme: str, *, of: str = "") -> bytes:
+        """The mail as PNG; with `of`, the last element of it that this CSS selector finds, and a little around it."""
         self._file.write_text(html, encoding="utf-8")
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=600, deviceScaleFactor=1, mobile=width < 500)
         self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.ask("Page.navigate", url=self._file.as_uri())
         self.wait_for("Page.loadEventFired")
         height = min(self.ask("Page.getLayoutMetrics")["cssContentSize"]["height"], HIGHEST)
-        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        clip = self.box_of(of) if of else {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         return b64decode(self.ask("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)["data"])
+
+    def box_of(self, selector: str) -> dict[str, float]:
+        root = self.ask("DOM.getDocument")["root"]["nodeId"]
+        found = self.ask("DOM.querySelectorAll", nodeId=root, selector=selector)["nodeIds"]
+        left, top, right, _, _, bottom, *_ = self.ask("DOM.getBoxModel", nodeId=found[-1])["model"]["border"]
+        across, down = right - left + 2 * AROUND, bottom - top + 2 * AROUND
+        return {"x": left - AROUND, "y": top - AROUND, "width": across, "height": down, "scale": 1}
 
     def ask(self, method: str, **parameters: object) -> dict[str, Any]:
         """The answer to one request. What the browser tells unasked is passed over."""

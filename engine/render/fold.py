@@ -8,7 +8,7 @@ Before: `engine.render.pieces` has split the text. After: what is left is MJML (
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
@@ -42,12 +42,15 @@ class LiveArgument:
 class Scope:
     """What a template may name: `fixed` values and `live` expressions. In a block a missing name is an argument left out.
 
-    `calls`: the blocks that are being put together, the innermost last, each with the place of its call.
+    `calls`: the blocks that are being put together, the innermost last, each with the place of its call. `made`, `asked`: what
+    the statements around the call make, and ask for: what is passed to the block may name it.
     """
 
     fixed: Mapping[str, Any]
     live: Mapping[str, str] = field(default_factory=dict)
     calls: tuple[tuple[str, Place], ...] = ()
+    made: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
     @property
     def is_block(self) -> bool:
@@ -194,10 +197,15 @@ class Folding:
         """A stand-in for a token of the recipient's. The comment after it keeps the count of lines."""
         token = Piece(piece.kind, put_in_place(piece.text, self.worth()), piece.start)
         if piece.kind == Kind.VALUE or piece.keyword in ("if", "elif", "for", "set"):
-            made = united([self.set_live, *(group.made for group in self.around)])
-            names = Names(self.workshop.known, made, united(group.asked for group in self.around))
+            names = Names(self.workshop.known, self.made_names(), self.asked_names())
             check_token(token, names, self.source.at(piece.start), self.workshop.problems)
         return self.workshop.held.hold(token.text) + line_count_of(piece)
+
+    def made_names(self) -> frozenset[str]:
+        return united([self.scope.made, self.set_live, *(group.made for group in self.around)])
+
+    def asked_names(self) -> frozenset[str]:
+        return united([self.scope.asked, *(group.asked for group in self.around)])
 
     def worth(self) -> dict[str, str]:
         """What stands in a token for each name that the recipient's values do not have."""
@@ -211,7 +219,7 @@ class Folding:
     def emit_block(self, piece: Piece) -> str:
         """The call with arguments of the recipient's passed as expressions, the rest by value."""
         name = f"block_{piece.start}"
-        self.context[name] = self.block_at(self.source.at(piece.start))
+        self.context[name] = self.block_at(self.source.at(piece.start), self.scope_of_texts())
         passed = (self.passed(f"{name}_{keyword}", expression) for keyword, expression in arguments_of(piece.text))
         keywords = (f"{keyword}=" if keyword else "" for keyword, _ in arguments_of(piece.text))
         arguments = ", ".join(keyword + value for keyword, value in zip(keywords, passed, strict=True))
@@ -224,33 +232,42 @@ class Folding:
         self.context[name] = LiveArgument(put_in_place(f"{{{{{expression}}}}}", self.worth())[2:-2])
         return name
 
-    def block_at(self, place: Place) -> Callable[..., Markup]:
+    def scope_of_texts(self) -> Scope:
+        """What the texts in a call may name: what the template may, here."""
+        made = self.live_names() & self.made_names()
+        live = {**{name: name for name in made}, **self.scope.live}
+        return replace(self.scope, live=live, made=self.made_names(), asked=self.asked_names())
+
+    def block_at(self, place: Place, here: Scope) -> Callable[..., Markup]:
         def block(name: str, /, **arguments: Any) -> Markup:
             try:
-                return fold(self.workshop.read_block(name, place), self.scope_of_block(name, arguments, place), self.workshop)
+                scope = self.scope_of_block(name, arguments, place, here)
+                return fold(self.workshop.read_block(name, place), scope, self.workshop)
             except Unusable:
                 return Markup("")
 
         return block
 
-    def scope_of_block(self, name: str, arguments: Mapping[str, Any], place: Place) -> Scope:
+    def scope_of_block(self, name: str, arguments: Mapping[str, Any], place: Place, here: Scope) -> Scope:
         if len(self.scope.calls) >= DEEPEST_BLOCK or name in [called for called, _ in self.scope.calls]:
             self.workshop.problems.add(place, f'blocks are inside one another without end: "{name}" is put into itself here')
             raise Unusable
         live = {name: value.expression for name, value in arguments.items() if isinstance(value, LiveArgument)}
-        fixed = {name: self.fold_texts(value, place) for name, value in arguments.items() if name not in live}
+        fixed = {name: self.fold_texts(value, place, here) for name, value in arguments.items() if name not in live}
         shared = {name: self.scope.fixed[name] for name in SHARED if name in self.scope.fixed}
-        return Scope(fixed={**shared, **fixed}, live=live, calls=(*self.scope.calls, (name, place)))
+        return Scope(
+            fixed={**shared, **fixed}, live=live, calls=(*self.scope.calls, (name, place)), made=here.made, asked=here.asked
+        )
 
-    def fold_texts(self, value: Any, place: Place) -> Any:
+    def fold_texts(self, value: Any, place: Place, here: Scope) -> Any:
         """An argument whose texts may hold tokens themselves, in the terms of the template that calls."""
         match value:
             case Markup():
                 return value
             case str() if "{{" in value or "{%" in value:
-                return fold(Source(value, place), self.scope, self.workshop)
+                return fold(Source(value, place), here, self.workshop)
             case list() | tuple():
-                return [self.fold_texts(item, place) for item in value]
+                return [self.fold_texts(item, place, here) for item in value]
         return value
 
     def evaluate(self, template: str) -> Markup:

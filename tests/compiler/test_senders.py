@@ -176,9 +176,11 @@ def test_a_mail_from_the_rep_is_from_the_brand_while_there_is_none(rep: dict[str
 def test_the_brand_of_the_documentation_is_a_second_one_for_the_starter(workspace: Path) -> None:
     example = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
     write(workspace, "templates/brands/clearroom-home.yaml", example)
+    shutil.copyfile(workspace / "templates/images/hub.png", workspace / "templates/images/logo.png")
     add(workspace, "cadences/trial-ended.yaml", "brand: clearroom-home")
 
     result = compile_workspace(workspace, render=library)
 
     assert [str(found) for found in result.diagnostics] == []
-    assert {artifact.brand for artifact in result.artifacts.values()} == {"clearroom", "clearroom-home"}
+    pictures = {artifact.brand: {picture.file for picture in artifact.pictures} for artifact in result.artifacts.values()}
+    assert pictures.keys() == {"clearroom", "clearroom-home"} and pictures["clearroom-home"] == {"logo.png"}

@@ -63,7 +63,10 @@ def compile_afresh(workspace: Path, email: str = "welcome", brand: str = "fern",
 
 BOTH = [
     text_body("{% if lead.company %}<p>{{ lead.company }}</p>{% else %}<p>Nobody <b>a</b> <i>b</i></p>{% endif %}"),
-    text_body('<a href="{{ offer.link }}">x</a> <a href="https://x.example/?a={{ lead.first_name or 1 }}&amp;b=1">y</a>'),
+    text_body(
+        '{% if offer %}<a href="{{ offer.link }}">x</a>{% endif %} '
+        '<a href="https://x.example/?a={{ lead.first_name or 1 }}&amp;b=1">y</a>'
+    ),
     text_body(
         '<span style="color: {{ event.colour }}">x</span><!-- a note on {{ lead.company or 1 }} --><!--[if mso]>m<![endif]-->'
     ),

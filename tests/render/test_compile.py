@@ -264,3 +264,39 @@ def test_what_there_may_be_none_of_must_be_asked_for_first(compile_email, values
     assert f"there may be no {root}: put this inside {{% if {root} %}}" in told[0] and told[0][-20:] == again[0][-20:]
     assert problems == []
     assert ", none" in render(artifact, values()).text
+
+
+def test_a_block_in_a_loop_gets_what_the_loop_makes(compile_email, values):
+    row = "<tr><td>{{ name }}</td>{% if detail %}<td>{{ detail }}</td>{% endif %}</tr>"
+    rows = (
+        "{% for item in event.items %}"
+        "{{ block('row', name=item.name, detail=\"{{ loop.index }}: {{ item.n | int }}\") }}{% endfor %}"
+        "{% for each in [{'name': 'fixed'}] %}{{ block('row', name=each.name, detail=each.detail) }}{% endfor %}"
+    )
+    table = f"<mj-section><mj-column><mj-table><tbody>{rows}</tbody></mj-table></mj-column></mj-section>"
+
+    artifact, problems = compile_email(table, {"blocks/row.mjml": row})
+
+    rendered = render(artifact, values(event={"items": [{"name": "a", "n": 4.0}, {"name": "b", "n": 5.0}]}))
+    assert problems == []
+    assert "a  1: 4" in rendered.text and "b  2: 5" in rendered.text and "fixed" in rendered.text
+
+
+def test_a_name_that_a_loop_makes_is_the_callers_alone(compile_email):
+    _, problems = compile_email(
+        "{% for item in event.items %}{{ block('row') }}{% endfor %}", {"blocks/row.mjml": body("{{ item }}")}
+    )
+
+    assert len(problems) == 1 and 'the block "row" prints {{ item }}, which is not given here' in problems[0]
+
+
+def test_what_is_asked_for_around_a_block_is_asked_for_in_its_texts(compile_email):
+    called = body("{{ text }}")
+
+    _, problems = compile_email(
+        "{% if lead.company %}{{ block('words', text='At {{ lead.company }}') }}{% endif %}", {"blocks/words.mjml": called}
+    )
+    _, unasked = compile_email("{{ block('words', text='At {{ lead.company }}') }}", {"blocks/words.mjml": called})
+
+    assert problems == []
+    assert len(unasked) == 1 and "lead.company may be missing" in unasked[0]
