@@ -107,9 +107,10 @@ owner: dana
 
 
 def write_workspace(folder: Path, *, webhook: str = NOWHERE, more: Mapping[str, str] = NOTHING) -> None:
-    """The files, with the starter's brand, layouts and blocks; `webhook`: the other system's URL, `more`: further files."""
+    """The files, with the starter's brand, layouts, blocks and phrases; `webhook`: the other system's URL, `more`: further files."""
     for name in ("brands", "layouts", "blocks"):
         shutil.copytree(starter_folder() / "templates" / name, folder / "templates" / name)
+    shutil.copyfile(starter_folder() / "templates/phrases.yaml", folder / "templates/phrases.yaml")
     for path, text in (FILES | lessons() | dict(more)).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text.lstrip().replace("WEBHOOK", webhook), encoding="utf-8")

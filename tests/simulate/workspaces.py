@@ -7,7 +7,7 @@ from engine.compiler.workspace import Compiled, compile_workspace
 from engine.installed import starter_folder
 from engine.render import library
 
-FILES = ("workspace.yaml", "leads.yaml", "assignment.yaml")
+FILES = ("workspace.yaml", "leads.yaml", "assignment.yaml", "templates/phrases.yaml")
 FOLDERS = ("templates/brands", "templates/layouts", "templates/blocks")
 EMAILS = {"welcome": "enquiry-01-welcome", "guide": "enquiry-02-co2"}
 SEGMENTS = """segments:
@@ -31,6 +31,7 @@ profile: []
 def make_workspace(folder: Path, **cadences: str) -> Path:
     """The starter's brand and rules, the emails `welcome` and `guide`, and these cadences."""
     folder.mkdir(exist_ok=True)
+    (folder / "templates").mkdir()
     for name in FILES:
         shutil.copyfile(starter_folder() / name, folder / name)
     for name in FOLDERS:
