@@ -20,7 +20,7 @@ from engine.scoring.card import about, name_of
 from engine.scoring.history import histories
 from engine.story.passages import told_passages
 from engine.story.refusals import stayed_out
-from engine.story.steps import ToldPassage, ToldStep, at, in_reports, server, waited
+from engine.story.steps import ToldPassage, ToldStep, at, in_reports, server, version_in_words, waited
 from engine.story.words import in_words
 from engine.suppression import stops_on
 from engine.versions import Live, live_rules
@@ -68,7 +68,7 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         with_sales=with_sales(tx, live, lead, local),
         passages=told_passages(tx, lead, local),
         stayed_out=stayed_out(tx, lead, local),
-        mail=tuple(told_mail(row, local) for row in other_mail(tx, lead)),
+        mail=tuple(told_mail(row, local, live.policy.language) for row in other_mail(tx, lead)),
         history=tuple(f"{at(entry.at, local)}  {entry.line}" for entry in histories(tx, [lead.id])[lead.id]),
     )
 
@@ -99,14 +99,20 @@ def other_mail(tx: Tx, lead: Lead) -> Sequence[Row]:
     return tx.run(chosen.order_by(sends.c.id)).all()
 
 
-def told_mail(row: Row, local: ZoneInfo) -> ToldStep:
+def told_mail(row: Row, local: ZoneInfo, usual_language: str) -> ToldStep:
     return ToldStep(
         step=row.email,
         state=in_reports(row.state),
         planned_on=str(row.created_at.astimezone(local).date()),
         when=at(row.ended_at or row.due_at, local),
-        because=(*waited(row.waited_for), *([in_words(row.reason)] if row.reason else ())),
+        because=(
+            *waited(row.waited_for),
+            *([in_words(row.reason)] if row.reason else ()),
+            *version_in_words(row.language, row.arm, usual_language),
+        ),
         server=server(row),
         reason=row.reason,
         email=row.email,
+        language=row.language,
+        variant=row.arm,
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from engine.compiler.check_cadences import check_cadence
 from engine.compiler.checks import Checks
 from engine.compiler.circles import check_circles
-from engine.compiler.conditions import check_placeholders
+from engine.compiler.conditions import LITERAL, check_placeholders
 from engine.compiler.considered import report_needless
 from engine.compiler.diagnostics import Place, quote
 from engine.compiler.steps import all_steps, emails_of
@@ -37,6 +37,7 @@ def check_files(checks: Checks) -> None:
     check_circles(checks)
     check_deadlines(checks)
     check_unused_emails(checks)
+    check_links_of_versions(checks)
     check_unused_webhooks(checks)
     check_unconfirmed_events(checks)
 
@@ -101,6 +102,19 @@ def check_deadlines(checks: Checks) -> None:
     if checks.has_deadlines and not has_any and not checks.findings.has_errors:
         place = checks.files.workspace.between.place
         checks.findings.add("W013", place, "`first: deadline` decides nothing while no email step has `valid_for:`")
+
+
+def check_links_of_versions(checks: Checks) -> None:
+    """Links that a condition or a score asks for, and that one version of an email has and another has not."""
+    segments = (found[1] or found[2] for text in checks.files.segments.values() for found in LITERAL.finditer(text.text))
+    asked = checks.conditions.literals | set(segments)
+    for (email, _), edition in checks.emails.editions.items():
+        names = {version: {link.name for link in made.links} for version, made in edition.artifacts.items()}
+        for (language, arm), own in names.items():
+            for name in sorted(asked & set().union(*names.values()) - own):
+                folder = f"languages/{language}/" if language != edition.language else ""
+                told = f"the arm {arm} in {quote(language)} has no link {quote(name)}, which conditions or scores ask for"
+                checks.findings.add("W070", Place(f"templates/emails/{email}/{folder}email.yaml"), told)
 
 
 def check_unused_webhooks(checks: Checks) -> None:

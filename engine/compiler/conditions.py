@@ -30,6 +30,7 @@ UNKNOWN_NAMES = (
     ("such an event has no data", "events.yaml"),
     ("no one type of event", "events.yaml"),
 )
+LITERAL = re.compile(r"'([^']+)'|\"([^\"]+)\"")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 
 
@@ -40,6 +41,7 @@ class Conditions:
         self.scope = scope
         self.findings = findings
         self.unsure = unsure
+        self.literals: set[str] = set()  # what conditions compare with, and ask for by name
 
     def check(self, scalar: Scalar | None, scope: Scope | None = None) -> Condition | None:
         """The condition; None: there is none, or it is reported. Cheap to repeat.
@@ -49,6 +51,7 @@ class Conditions:
         if scalar is None or not scalar.text.strip() or self.findings.is_cut_short("E023", scalar.place.file):
             return None
         scope = scope or self.scope
+        self.literals.update(found[1] or found[2] for found in LITERAL.finditer(scalar.text))
         try:
             condition = compile_condition(scalar.text, scope)
         except ConditionError as error:

@@ -152,6 +152,7 @@ TABLE: dict[str, Row] = {
     "W060": Row("an email that MJML reads anew for each person", "Write it as the message says; left as it is, it is only slow."),
     "W061": Row("MJML that does not look the same everywhere", "Do it in the way that the message names, or leave it so."),
     "W062": Row("a placeholder of another program", "Write `{{ lead.… }}`, `{{ event.… }}` or the words themselves."),
+    "W070": Row("a version without a link that is asked for", "Give the same link the same `name=` in every language and arm."),
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from engine.database import Tx
 from engine.leads import Lead, load_leads
 from engine.schedule.tasks import fill_in
 from engine.schema import handoffs
-from engine.scoring.history import Entry, histories, subjects
+from engine.scoring.history import Entry, Titles, histories, subjects
 from engine.versions import Live
 from engine.vocabulary import HandoffState
 
@@ -74,9 +74,7 @@ def cards(tx: Tx, live: Live, handoff_ids: Collection[int]) -> dict[int, Card]:
     return {row.id: as_card(row, people[row.lead_id], known[row.lead_id], titles, live) for row in rows}
 
 
-def as_card(
-    row: sa.Row[tuple[object, ...]], lead: Lead, history: Collection[Entry], titles: Mapping[str, str], live: Live
-) -> Card:
+def as_card(row: sa.Row[tuple[object, ...]], lead: Lead, history: Collection[Entry], titles: Titles, live: Live) -> Card:
     rep = live.assignment.reps.get(row.rep)
     local = zone((rep and rep.zone) or live.policy.zone)
     phone = lead.fields.get("phone")
@@ -109,11 +107,11 @@ def step_reason(because: str, at: datetime) -> dict[str, object]:
     return {"points": 0, "because": because, "at": at.isoformat(), "times": 1, "by": STEP}
 
 
-def as_reason(kept: Mapping[str, object], titles: Mapping[str, str], lead: Lead) -> Reason:
+def as_reason(kept: Mapping[str, object], titles: Titles, lead: Lead) -> Reason:
     """A kept reason with our names for mails turned into their subjects, and a step's gaps filled in."""
     if kept.get("by") == STEP:
         return Reason(words=reason_words(kept, lead), points=ASKED_FOR)
-    words = re.sub("“([^”]+)”", lambda found: f"“{titles.get(found[1], found[1])}”", reason_words(kept, lead))
+    words = re.sub("“([^”]+)”", lambda found: f"“{titles.get((lead.id, found[1]), found[1])}”", reason_words(kept, lead))
     times = kept.get("times", 1)
     return Reason(words=words if times == 1 else f"{words} ({times}×)", points=f"{kept['points']:+g}")
 

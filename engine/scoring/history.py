@@ -69,6 +69,7 @@ LONGEST_SAID = 1_200
 UNPRINTABLE = re.compile(r"[^\S\n]+|[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
 
 Found = Iterator[tuple[int, Entry]]
+Titles = Mapping[tuple[int, str], str]
 
 
 def histories(tx: Tx, lead_ids: Collection[int]) -> dict[int, list[Entry]]:
@@ -82,14 +83,15 @@ def histories(tx: Tx, lead_ids: Collection[int]) -> dict[int, list[Entry]]:
     return {lead_id: sorted(entries, key=lambda entry: entry.at, reverse=True) for lead_id, entries in found.items()}
 
 
-def subjects(tx: Tx, lead_ids: Collection[int]) -> dict[str, str]:
-    """{email's name: its subject} of the mails these leads were sent; a subject with values in it goes by the name."""
-    chosen = sa.select(sends.c.email, sends.c.artifact_hash).where(
-        sends.c.lead_id.in_(lead_ids), sends.c.artifact_hash.is_not(None), sends.c.state == SendState.ACCEPTED
+def subjects(tx: Tx, lead_ids: Collection[int]) -> Titles:
+    """The subjects that these leads read last, by lead and email's name; one with values in it goes by the name."""
+    chosen = (
+        sa.select(sends.c.lead_id, sends.c.email, sends.c.artifact_hash)
+        .where(sends.c.lead_id.in_(lead_ids), sends.c.artifact_hash.is_not(None), sends.c.state == SendState.ACCEPTED)
+        .order_by(sends.c.id)
     )
-    hashes = {row.email: row.artifact_hash for row in tx.run(chosen.distinct())}
-    found = {email: artifact(tx, artifact_hash).subject for email, artifact_hash in hashes.items()}
-    return {email: subject for email, subject in found.items() if "{" not in subject}
+    found = {(row.lead_id, row.email): artifact(tx, row.artifact_hash).subject for row in tx.run(chosen)}
+    return {mail: subject for mail, subject in found.items() if "{" not in subject}
 
 
 def enrolled(tx: Tx, lead_ids: Collection[int]) -> Found:
@@ -97,16 +99,16 @@ def enrolled(tx: Tx, lead_ids: Collection[int]) -> Found:
         yield row.lead_id, Entry(at=row.created_at, kind=Kind.OURS, words=f"began the cadence “{row.cadence}”")
 
 
-def sent(tx: Tx, lead_ids: Collection[int], titles: Mapping[str, str]) -> Found:
+def sent(tx: Tx, lead_ids: Collection[int], titles: Titles) -> Found:
     chosen = sa.select(sends.c.lead_id, sends.c.email, sends.c.ended_at).where(
         sends.c.lead_id.in_(lead_ids), sends.c.state == SendState.ACCEPTED, sends.c.stream != Stream.INTERNAL
     )
     for row in tx.run(chosen):
-        words = f"was sent “{titles.get(row.email, row.email)}”"
+        words = f"was sent “{titles.get((row.lead_id, row.email), row.email)}”"
         yield row.lead_id, Entry(at=row.ended_at, kind=Kind.OURS, words=words)
 
 
-def observed(tx: Tx, lead_ids: Collection[int], titles: Mapping[str, str]) -> Found:
+def observed(tx: Tx, lead_ids: Collection[int], titles: Titles) -> Found:
     chosen = sa.select(events).where(events.c.lead_id.in_(lead_ids), events.c.type.not_in(TOLD_BY_THE_SEND))
     notes, said = notes_of(tx, lead_ids), replies_of(tx, lead_ids)
     for row in tx.run(chosen):
@@ -136,10 +138,10 @@ def readable(content: bytes) -> str:
     return text if len(text) <= LONGEST_SAID else text[:LONGEST_SAID].rsplit(" ", 1)[0] + " …"
 
 
-def in_words(row: sa.Row[tuple[object, ...]], titles: Mapping[str, str]) -> str:
+def in_words(row: sa.Row[tuple[object, ...]], titles: Titles) -> str:
     words: str = WORDS.get(row.type) or row.type.replace("_", " ")
     email = row.data.get("email")
-    words = words.replace("{subject}", f"“{titles.get(email, email)}”" if email else "a mail")
+    words = words.replace("{subject}", f"“{titles.get((row.lead_id, email), email)}”" if email else "a mail")
     for name, (named, unnamed) in NAMED.items():
         value = row.data.get(name)
         words = words.replace("{" + name + "}", named.format(value) if value else unnamed)

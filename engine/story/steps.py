@@ -39,7 +39,9 @@ class ToldStep:
     server: str | None
     reason: str | None = None
     email: str | None = None
-    arm: str | None = None
+    arm: str | None = None  # of a split
+    language: str | None = None  # of the mail
+    variant: str | None = None  # the arm of the mail
     begun_on: date | None = None  # when the step before it ended
 
 
@@ -78,6 +80,7 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
             touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),
             posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), sends.c.email,
             sends.c.waited_for, sends.c.address_key, sends.c.collateral, touches.c.late_by,
+            sends.c.language, sends.c.arm.label("variant"),
             *PASSAGE_COLUMNS,
         )
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
@@ -101,6 +104,7 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
             *why_its_date(row, way, policy, mailed_at),
             *waited(row.waited_for),
             *([in_words(reason)] if reason else ()),
+            *version_in_words(row.language, row.variant, policy.language),
             *([with_it] if (with_it := told_collateral(row.collateral)) else []),
             *what_followed(row, local),
         ),
@@ -108,6 +112,8 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
         reason=reason,
         email=step.email if isinstance(step, EmailStep) else row.email,
         arm=row.arm,
+        language=row.language,
+        variant=row.variant,
         begun_on=row.created_at.astimezone(local).date(),
     )
 
@@ -130,6 +136,14 @@ def waited(reason: str | None) -> Iterator[str]:
         yield in_words(reason)
     elif reason is not None:
         yield f"it had to wait: {in_words(reason).partition(';')[0]}"
+
+
+def version_in_words(language: str | None, arm: str | None, usual: str) -> Iterator[str]:
+    """Which version of an email it was, where that is not the only one."""
+    if language not in (None, usual):
+        yield f"in the language {language}"
+    if arm is not None:
+        yield f"it drew the arm {arm} of the email"
 
 
 def lateness(row: Row) -> Iterator[str]:

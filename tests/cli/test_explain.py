@@ -55,6 +55,22 @@ def test_a_step_that_was_skipped_is_told_with_its_reason(reason: str, sqlite_dat
         assert WHY[reason] in told(tx, lead_id)
 
 
+def test_a_mail_is_told_with_its_language_and_arm(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        touch_id = tx.run(sa.update(touches).values(state="sending").returning(touches.c.id)).scalar_one()
+        version = {"language": "de", "arm": "question"}
+        add_send(tx, lead_id=lead_id, email="welcome", touch_id=touch_id, state="accepted", ended_at=tx.now, **version)
+        add_send(tx, lead_id=lead_id, email="receipt", stream="transactional", state="accepted", ended_at=tx.now, **version)
+
+        story = story_of(tx, load_leads(tx, [lead_id])[lead_id])
+
+        assert told(tx, lead_id).count("in the language de") == 2
+        assert told(tx, lead_id).count("it drew the arm question of the email") == 2
+        assert (story.mail[0].language, story.mail[0].variant) == ("de", "question")
+        assert (story.passages[0].steps[0].language, story.passages[0].steps[0].variant) == ("de", "question")
+
+
 @pytest.mark.parametrize(
     ("state", "reason", "code"),
     [
