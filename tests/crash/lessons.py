@@ -107,7 +107,7 @@ owner: dana
 
 
 def write_workspace(folder: Path, *, webhook: str = NOWHERE, more: Mapping[str, str] = NOTHING) -> None:
-    """The files, with the starter's brand, layouts, blocks and phrases; `webhook`: the other system's URL, `more`: further files."""
+    """The files, with the starter's look, blocks and phrases; `webhook`: the other system's URL, `more`: further files."""
     for name in ("brands", "layouts", "blocks"):
         shutil.copytree(starter_folder() / "templates" / name, folder / "templates" / name)
     shutil.copyfile(starter_folder() / "templates/phrases.yaml", folder / "templates/phrases.yaml")
