@@ -12,7 +12,7 @@ from jinja2 import Template, pass_context
 from jinja2.runtime import Context
 
 from engine.errors import RenderError
-from engine.render.held import Held
+from engine.render.held import HELD, Held
 from engine.render.markup import html_of, with_pixel
 from engine.render.sandbox import LaidOut, make_sandbox
 
@@ -27,6 +27,8 @@ def html_afresh(template: Template, values: Mapping[str, Any], escaped: Callable
     """
     held = Held(most_tokens=LARGEST_MJML)
     mjml = template.render({**values, HOLD: lambda value: held.hold(escaped(value))})
+    if HELD.findall(mjml) != [str(number) for number in range(held.count)]:
+        raise RenderError("two values together make a word that MJML keeps to itself")
     if len(mjml) > LARGEST_MJML:
         raise RenderError(f"its MJML is larger than {LARGEST_MJML // 1024} KB")
     try:

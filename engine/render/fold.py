@@ -168,6 +168,7 @@ class Folding:
             tree = parse_token(piece)
             names_in(tree)
         except TemplateSyntaxError as error:
+            self.has_unknown = True
             report_syntax(error, self.source.at(piece.start), self.workshop.problems, of_token(piece.text))
             return None
         except RecursionError:

@@ -24,6 +24,7 @@ INSTEAD = {
     **dict.fromkeys(("case", "when", "switch"), "write {% if … %}, {% elif … %}"),
 }
 HANDLEBARS = re.compile(r"\{\{\{|\{\{~?[#^/>&]")
+ENTITY = re.compile(r"&(?:[lg]t|amp|quot|#\d+);")
 COLON = re.compile(r"\|\s*\w+\s*:")
 NAMESPACE = re.compile(r"\{\{\s*var:")
 PLACEHOLDER = re.compile(r"\[\[\s*[A-Za-z_][\w.: -]*\]\]|\*\|[A-Za-z_][\w:]*\|\*|%%[A-Za-z_]\w*%%|\$\{[A-Za-z_][\w.]*\}")
@@ -38,6 +39,8 @@ def of_token(text: str) -> str:
     """What to write instead of a token that is not Jinja; empty: nothing is known."""
     if HANDLEBARS.match(text):
         return "; this is Handlebars: write {% if … %}…{% endif %}, {% for … in … %}…{% endfor %} or {{ … }}"
+    if ENTITY.search(text):
+        return "; write < > & and quotes themselves inside {{ … }} and {% … %}"
     if NAMESPACE.match(text):
         return "; write {{ lead.… }} or {{ event.… }}"
     return '; write what a filter takes in brackets, as in | default("…")' if COLON.search(text) else ""

@@ -11,7 +11,7 @@ from engine.render.edits import Edit
 from engine.render.held import HELD, Document, Held
 from engine.render.links import inner
 from engine.render.mjml_rules import LIVE_ATTRIBUTES, MEASURED
-from engine.render.tags import Element
+from engine.render.tags import Attribute, Element
 
 STYLES = ("mj-style", "style")
 
@@ -24,11 +24,18 @@ def edits_of_layout(tree: Element, document: Document, held: Held) -> list[Edit]
 def edits_of(element: Element, document: Document, held: Held) -> Iterator[Edit]:
     for attribute in element.attributes.values():
         if attribute.name not in LIVE_ATTRIBUTES:
-            check = "measure" if attribute.name in MEASURED else "laid_out"
+            check = check_of(element, attribute)
             yield from checked(document.text, attribute.value_start, attribute.value_start + len(attribute.value), check, held)
     if element.tag in STYLES:
         end = re.compile(f"</{element.tag}").search(document.text, element.start)
         yield from checked(document.text, element.text_start, end.start() if end else element.text_start, "laid_out", held)
+
+
+def check_of(element: Element, attribute: Attribute) -> str:
+    if attribute.name not in MEASURED:
+        return "laid_out"
+    is_all = HELD.fullmatch(attribute.value) and element.tag.startswith("mj-")
+    return "pixels" if is_all else "measure"
 
 
 def checked(text: str, start: int, end: int, check: str, held: Held) -> Iterator[Edit]:

@@ -49,6 +49,11 @@ class Held:
         self._places.append(place)
         return f"zqm{len(self._places) - 1}mqz"
 
+    @property
+    def count(self) -> int:
+        """How many tokens are held."""
+        return len(self._tokens)
+
     def place(self, number: str) -> Place:
         """What a mark says."""
         return self._places[int(number)]

@@ -29,6 +29,7 @@ from engine.render.links import Links, edits_of_links, track_written_addresses
 from engine.render.lint import lint
 from engine.render.markup import NOTES, check_mjml, html_of, printable_attributes, with_pixel
 from engine.render.names import GRAMMAR, ROOTS
+from engine.render.outspoken import edits_for_mrml
 from engine.render.phrases import Written, look_in, phrases_in, read_phrases
 from engine.render.pictures import Pictures
 from engine.render.plaintext import write_text
@@ -239,7 +240,7 @@ class Compiling:
     def with_our_links(self, document: Document, links: Links, pictures: Pictures) -> Document:
         """Links lead to us, pictures to those sent along, and values that lay out are checked before they are printed."""
         tree = read_tree(document, self.problems)
-        edits = edits_of_links(tree, document, links) + edits_of_layout(tree, document, self.held)
+        edits = edits_of_links(tree, document, links) + edits_of_layout(tree, document, self.held) + edits_for_mrml(tree)
         return apply_edits(document, edits + pictures.edits(tree, document))
 
     def check_templates(self, *templates: str) -> None:

@@ -107,6 +107,8 @@ class Linting:
     def check_mjml(self, element: Element) -> None:
         for attribute in element.attributes.values():
             self.check_attribute(element, attribute)
+        if element.tag == "mj-hero" and element.get("mode") == "fluid-height":
+            self.warn(element.start, 'mode="fluid-height" is as high as its content here; mode="fixed-height" keeps a height')
         if element.tag in NOT_EVERYWHERE:
             self.warn(element.start, f"<{element.tag}>: {NOT_EVERYWHERE[element.tag]}")
         if element.tag == "mj-attributes":

@@ -176,3 +176,9 @@ def measure(value: object) -> LaidOut:
     if not MEASURE.fullmatch(text):
         raise RenderError("a width or height made of the recipient's values is not a number, as 40, 40px or 40%")
     return LaidOut(text)
+
+
+def pixels(value: object) -> LaidOut:
+    """The same with its unit: pixels, where it has none."""
+    text = measure(value)
+    return text if text.endswith(("%", "px")) else LaidOut(f"{text}px")

@@ -18,7 +18,7 @@ from engine.errors import RenderError
 from engine.render.afresh import compile_afresh, html_afresh
 from engine.render.form import Form
 from engine.render.quoted import quote_piece
-from engine.render.sandbox import LaidOut, Sandbox, Tool, checked_url, laid_out, make_sandbox, measure, printed, spoken
+from engine.render.sandbox import LaidOut, Sandbox, Tool, checked_url, laid_out, make_sandbox, measure, pixels, printed, spoken
 
 LARGEST_OUTPUT = 512 * 1024
 LONGEST_SUBJECT = 300
@@ -26,7 +26,7 @@ COMPILED = 512  # artifacts held ready
 # What begins every tracked address is the same all through a mail: one value, encoded once for the mail.
 STEMS = ("click", "personal", "open")
 AS_THEY_ARE = (Markup, LaidOut)
-TOOLS = {"checked_url": Tool(checked_url), "laid_out": Tool(laid_out), "measure": Tool(measure)}
+TOOLS = {"checked_url": Tool(checked_url), "laid_out": Tool(laid_out), "measure": Tool(measure), "pixels": Tool(pixels)}
 BARE = re.compile(r"[ !#-%(-;=?-~]*")  # printable ASCII without HTML's own characters
 
 

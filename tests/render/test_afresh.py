@@ -4,6 +4,7 @@ import quopri
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import Template
@@ -11,9 +12,11 @@ from jinja2 import Template
 from engine.compiler.workspace import compile_workspace
 from engine.errors import RenderError
 from engine.installed import starter_folder
+from engine.languages import USUAL
 from engine.render import library
 from engine.render.artifact import Artifact
 from engine.render.names import ROOTS
+from engine.render.phrases import read_phrases
 from engine.render.problems import Problems
 from engine.render.sample import sample_values
 from engine.render.wire import Rendered, render, render_wire
@@ -53,9 +56,9 @@ def test_both_paths_write_the_same_mail(email):
         assert settled(render(afresh, each)) == settled(render(once, each))
 
 
-def compile_afresh(workspace: Path, email: str = "welcome", brand: str = "fern", brands: object = None) -> Artifact:
+def compile_afresh(workspace: Path, email: str = "welcome", brand: str = "fern", brands: Any = None) -> Artifact:
     problems = Problems()
-    tables = library.Tables(brands or {"fern": BRAND}, {}, ROOTS, "en")
+    tables = library.Tables(brands or {"fern": BRAND}, read_phrases(workspace, problems), ROOTS, USUAL)
     edition = library.compile_email(workspace, email, brand, tables, problems, afresh=True)
     assert edition is not None, problems.in_order()
     return edition.plain
@@ -159,6 +162,16 @@ def test_a_value_in_a_style_is_a_colour_or_a_length_or_there_is_no_mail(compile_
     assert 'style="color: #abc"' in render(artifact, values(event={"colour": "#abc"})).html
     with pytest.raises(RenderError, match="no colour, length or plain word"):
         render(artifact, values(event={"colour": colour}))
+
+
+@pytest.mark.parametrize("colours", [("zqj0jqz", "x"), ("zq", "j0jqz")])
+def test_no_value_in_a_style_becomes_a_stand_in_for_another(compile_email, values, colours):
+    styled = '<mj-text>{{ lead.email }}<b style="color: {{ event.one }}{{ event.two }}">x</b></mj-text>'
+    artifact, _ = compile_email(f"<mj-section>{{% if lead.email %}}<mj-column>{styled}</mj-column>{{% endif %}}</mj-section>")
+
+    assert artifact.is_mjml
+    with pytest.raises(RenderError, match="keeps to itself"):
+        render(artifact, values(event=dict(zip(("one", "two"), colours, strict=True)), lead={"email": "red; display: none"}))
 
 
 @pytest.mark.parametrize("share", ["wide", -1, "1e9", '30" height="9', None])

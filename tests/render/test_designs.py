@@ -160,6 +160,30 @@ def test_a_font_is_loaded_and_said_to_be_so(compile_email, values):
     assert "the rest show the next of font-family" in problems[0]
 
 
+def test_a_width_without_a_unit_is_in_pixels(compile_email, values):
+    image = '<mj-image src="https://x.example/a.png" alt="a" width="{}" />'
+
+    plain, problems = compile_email(column(image.format(120)))
+    personal, _ = compile_email(column(image.format("{{ event.width }}")))
+
+    assert problems == []
+    assert 'width="120"' in plain.html
+    assert 'width="120"' in render(personal, values(event={"width": 120})).html
+
+
+def test_what_mj_attributes_says_of_the_body_and_of_icons_is_so(compile_email):
+    said = '<mj-body background-color="#abcdef" /><mj-accordion-element icon-wrapped-url="https://x.example/w.png" />'
+    opened = "<mj-accordion-element><mj-accordion-title>t</mj-accordion-title></mj-accordion-element>"
+    accordion = f'<mj-accordion icon-unwrapped-url="https://x.example/u.png">{opened}</mj-accordion>'
+    document = WHOLE.replace("</mj-head>", f"<mj-attributes>{said}</mj-attributes></mj-head>").format(column(accordion))
+
+    artifact, _ = compile_email(document)
+
+    assert "background-color:#abcdef" in artifact.html
+    assert 'src="https://x.example/w.png"' in artifact.html
+    assert 'src="https://x.example/u.png"' in artifact.html
+
+
 @pytest.mark.parametrize("name", ["[[FirstName]]", "*|FNAME|*", "%%first%%", "${name}"])
 def test_a_placeholder_of_another_program_is_warned_of(compile_email, name):
     artifact, problems = compile_email(text_body(f"Hello {name}"))

@@ -45,6 +45,8 @@ MISTAKES = {
     "{% if … %}…{% endif %}, {% for … in … %}…{% endfor %} or {{ … }}",
     "<mj-text>{{ lead.email|default:'x' }}</mj-text>": "2:10: this cannot be read: expected token "
     "'end of print statement', got ':'; write what a filter takes in brackets, as in | default(\"…\")",
+    "<mj-text>{% if 3 &gt; 2 %}x{% endif %}</mj-text>": "2:10: this cannot be read: unexpected char '&' at 8; write < > & and "
+    "quotes themselves inside {{ … }} and {% … %}",
     "<mj-text>{% load i18n %}</mj-text>": "2:10: {% load %} is not used in emails: take it out",
     "<mj-text>{% trans 'x' %}</mj-text>": "2:10: {% trans %} is not used in emails: write the words themselves",
     "<mj-text>{% url 'home' %}</mj-text>": "2:10: {% url %} is not used in emails: write the address itself, or {{ links.… }}",
