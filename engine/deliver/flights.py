@@ -23,7 +23,7 @@ from engine.expressions.values import parse_data
 from engine.leads import Lead
 from engine.render.artifact import Artifact
 from engine.render.context import values_for
-from engine.render.fence import render_many
+from engine.render.fence import render_some
 from engine.render.phrases import look_in
 from engine.render.wire import WireParts
 from engine.runtime import Runtime
@@ -52,17 +52,25 @@ class Draft:
     values: dict[str, Any]
 
 
-def write_flights(
-    runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: Mapping[str, Artifact]
-) -> tuple[list[Ready], list[tuple[Loaded, Reason]]]:
-    """Those that are ready, and those that cannot be sent, with the reason. Raises NotRendering: then nothing can be said."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Those that are ready, those that cannot be sent, with the reason, and those that were left for later."""
+
+    ready: list[Ready]
+    unsendable: list[tuple[Loaded, Reason]]
+    later: list[Loaded]
+
+
+def write_flights(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: Mapping[str, Artifact]) -> Written:
+    """Never are all left for later. Raises NotRendering: then nothing can be said of any."""
     begun = [begin_flight(runtime, live, send, artifacts) for send in sends]
-    words = iter(render_many([(draft.artifact, draft.values) for draft in begun if isinstance(draft, Draft)]))
-    written = [end_flight(runtime, draft, next(words)) if isinstance(draft, Draft) else draft for draft in begun]
-    pairs = list(zip(sends, written, strict=True))
-    return (
-        [Ready(send=send, flight=flight) for send, flight in pairs if isinstance(flight, Flight)],
-        [(send, reason) for send, reason in pairs if isinstance(reason, Reason)],
+    words = iter(render_some([(draft.artifact, draft.values) for draft in begun if isinstance(draft, Draft)]))
+    ended = [end_flight(runtime, draft, next(words)) if isinstance(draft, Draft) else draft for draft in begun]
+    pairs = list(zip(sends, ended, strict=True))
+    return Written(
+        ready=[Ready(send=send, flight=flight) for send, flight in pairs if isinstance(flight, Flight)],
+        unsendable=[(send, reason) for send, reason in pairs if isinstance(reason, Reason)],
+        later=[send for send, flight in pairs if flight is None],
     )
 
 
@@ -82,8 +90,10 @@ def begin_flight(runtime: Runtime, live: Live, send: Loaded, artifacts: Mapping[
     return Draft(send=send, recipient=recipient, spelt=spelt, artifact=artifact, values=values)
 
 
-def end_flight(runtime: Runtime, draft: Draft, words: WireParts | RenderError) -> Flight | Reason:
+def end_flight(runtime: Runtime, draft: Draft, words: WireParts | RenderError | None) -> Flight | Reason | None:
     send = draft.send
+    if words is None:
+        return None
     if isinstance(words, RenderError):
         return unwritten(send, words)
     if send.attached is None or send.pictures is None:

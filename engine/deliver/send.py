@@ -66,7 +66,8 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
 def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
     live, sends, artifacts = load(runtime, held)
     for some in within_memory(in_time(runtime, sends)):
-        deliver_some(runtime, live, some, artifacts)
+        while some:
+            some = deliver_some(runtime, live, some, artifacts)
 
 
 def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
@@ -82,17 +83,19 @@ def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
     yield some
 
 
-def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: dict[str, Artifact]) -> None:
-    ready, unsendable = write_flights(runtime, live, sends, artifacts)
-    drop(runtime, unsendable)
-    batches = list(batches_of(ready, runtime.places.batch))
+def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: dict[str, Artifact]) -> list[Loaded]:
+    """Those that are still to be delivered: while one template holds everybody up, the mails of others go first."""
+    written = write_flights(runtime, live, sends, artifacts)
+    drop(runtime, written.unsendable)
+    batches = list(batches_of(written.ready, runtime.places.batch))
     for at, batch in enumerate(batches):
         with runtime.places.held(len(batch)):
             if not runtime.has_lease():
-                give_back(runtime, list(chain.from_iterable(batches[at:])))
-                return
+                give_back(runtime, [*(one.send for one in chain.from_iterable(batches[at:])), *written.later])
+                return []
             through = mark_batch(runtime, live.policy, batch)
             record(runtime, fly(runtime, through))
+    return written.later
 
 
 def load(runtime: Runtime, held: Sequence[Claim]) -> tuple[Live, list[Loaded], dict[str, Artifact]]:
@@ -196,7 +199,7 @@ def persist(runtime: Runtime, work: Callable[[Tx], object]) -> None:
             sleep(wait)
 
 
-def give_back(runtime: Runtime, rest: Sequence[Ready]) -> None:
+def give_back(runtime: Runtime, rest: Sequence[Loaded]) -> None:
     """Our lease runs out: open again what was not marked."""
     with runtime.database.write() as tx:
-        put_back(tx, SEND, [(one.send.send_id, one.send.epoch) for one in rest])
+        put_back(tx, SEND, [(send.send_id, send.epoch) for send in rest])

@@ -35,6 +35,7 @@ MOST_ENDS = 5  # of children in a row over no mail at all
 
 NEWLINE = ord("\n")
 
+Mail = tuple[Form, Mapping[str, Any]]  # an artifact, and what `engine.render.context.values_for` builds
 Written = WireParts | RenderError
 
 
@@ -54,8 +55,19 @@ class Fence:
     def __init__(self, limits: Limits = USUAL) -> None:
         self.children = Children(limits)
 
-    def render_many(self, mails: Sequence[tuple[Form, Mapping[str, Any]]]) -> list[Written]:
+    def render_many(self, mails: Sequence[Mail]) -> list[Written]:
         """What `wire.render_wire` makes of each, or why there is nothing. Raises NotRendering."""
+        written: dict[int, Written] = {}
+        while waiting := [at for at in range(len(mails)) if at not in written]:
+            some = self.render_some([mails[at] for at in waiting])
+            written |= {at: one for at, one in zip(waiting, some, strict=True) if one is not None}
+        return [written[at] for at in range(len(mails))]
+
+    def render_some(self, mails: Sequence[Mail]) -> list[Written | None]:
+        """The same; None: not tried, since another mail of the same template took too much time and others should not wait.
+
+        At least one is not None. Raises NotRendering.
+        """
         drafts = [draft(artifact, values) for artifact, values in mails]
         written: dict[int, Written] = {at: one for at, one in enumerate(drafts) if isinstance(one, RenderError)}
         waiting = {at: one for at, one in enumerate(drafts) if isinstance(one, Draft)}
@@ -63,19 +75,18 @@ class Fence:
         while waiting:
             batch = next_batch(waiting)
             try:
-                answers = self._ask({at: waiting[at] for at in batch})
+                written |= self._ask({at: waiting[at] for at in batch})
             except Ended as ended:
                 blamed = batch[ended.number - 1] if ended.number else -1
                 ends[blamed] += 1
                 if ends[-1] > MOST_ENDS:
                     raise NotRendering("the process that renders ends again and again") from ended
-                if blamed < 0 or not (ended.overtime or ends[blamed] >= TRIES):
-                    continue
-                answers = {blamed: self._stopped(waiting[blamed].artifact, ended)}
-            written |= answers
-            for at in answers:
-                del waiting[at]
-        return [written[at] for at in range(len(mails))]
+                if blamed >= 0 and (ended.overtime or ends[blamed] >= TRIES):
+                    slow = waiting[blamed].artifact
+                    written[blamed] = self._stopped(slow, ended)
+                    waiting = {at: one for at, one in waiting.items() if one.artifact != slow}
+            waiting = {at: one for at, one in waiting.items() if at not in written}
+        return [written.get(at) for at in range(len(mails))]
 
     def render_wire(self, artifact: Form, values: Mapping[str, Any]) -> WireParts:
         """One mail as it is sent. Raises RenderError, or NotRendering."""
@@ -191,6 +202,7 @@ def decoded(body: bytes) -> str:
 
 
 FENCE = Fence()
-render, render_wire, render_many = FENCE.render, FENCE.render_wire, FENCE.render_many
+render, render_wire = FENCE.render, FENCE.render_wire
+render_many, render_some = FENCE.render_many, FENCE.render_some
 atexit.register(FENCE.children.close)
 os.register_at_fork(after_in_child=FENCE.children.leave)

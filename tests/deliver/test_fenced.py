@@ -11,34 +11,47 @@ from engine.claim import SEND, Claim, take_due
 from engine.database import Database
 from engine.deliver import send as send_module
 from engine.deliver.send import deliver, deliver_begun
+from engine.leads import load_leads
 from engine.render import child as child_module
 from engine.render import children
+from engine.render.child import Limits
 from engine.render.fence import FENCE
 from engine.simulate.sink import Sink
 from engine.vocabulary import SendState
 from tests.deliver.given import add_mail, add_workspace, an_artifact, keep_artifact, runtime_over, send_of, touch_of
 from tests.factories import add_lead
 
+ACCEPTED, STOPPED = (SendState.ACCEPTED, None), (SendState.CANCELLED, "template_error")
 
-def test_a_template_that_loops_harms_only_its_own_mail(database: Database, tmp_path: Path) -> None:
+
+def test_a_template_that_loops_harms_only_its_own_mails_and_the_others_go_first(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FENCE.children, "limits", Limits(cpu_seconds=0.3))
+    FENCE.children.close()
     with database.write() as tx:
         version_id = add_workspace(tx)
         looping = keep_artifact(tx, an_artifact(html=nested_loops(4)))
-        reader = add_lead(tx, fields={"first_name": "x" * 2000, "rooms": 3})
-        claims = [
-            add_mail(tx, version_id),
-            add_mail(tx, version_id, lead_id=reader, artifact_hash=looping),
-            add_mail(tx, version_id),
-        ]
-    sink = Sink()
+        readers = [add_lead(tx, fields={"first_name": name, "rooms": 3}) for name in ("x" * 2000, "y" * 2000, "Bo")]
+        loops = [add_mail(tx, version_id, lead_id=reader, artifact_hash=looping) for reader in readers]
+        claims = [add_mail(tx, version_id), *loops, add_mail(tx, version_id)]
+    arrived: list[str] = []
+    sink = Sink(on_message=lambda _sender, recipient, _content: arrived.append(recipient))
 
     with runtime_over(database, sink, tmp_path) as runtime:
         deliver_begun(runtime, claims)
 
     states = [(send_of(database, send_id).state, send_of(database, send_id).reason) for send_id, _ in claims]
-    assert states == [(SendState.ACCEPTED, None), (SendState.CANCELLED, "template_error"), (SendState.ACCEPTED, None)]
+    assert states == [ACCEPTED, STOPPED, STOPPED, ACCEPTED, ACCEPTED]
     assert (touch_of(database, claims[1][0]).state, touch_of(database, claims[1][0]).reason) == ("skipped", "template_error")
-    assert sink.kept == 2
+    assert len(arrived) == 3
+    assert arrived[-1] == address_of(database, readers[2])  # after the two of the other template
+    FENCE.children.close()
+
+
+def address_of(database: Database, lead_id: int) -> str:
+    with database.read() as tx:
+        return str(load_leads(tx, [lead_id])[lead_id].email)
 
 
 def nested_loops(depth: int) -> str:

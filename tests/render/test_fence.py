@@ -113,6 +113,16 @@ def test_a_mail_that_loops_ends_alone_and_soon(fence: Fence) -> None:
     assert time.perf_counter() - begun < 10  # of the clock; a busy machine must not fail this
 
 
+def test_other_mails_do_not_wait_for_all_of_a_template_that_loops(fence: Fence) -> None:
+    mails = [(artifact, values()) for artifact in (LOOPING, PLAIN, LOOPING, LOOPING, PLAIN)]
+
+    first, second, third, fourth, fifth = fence.render_some(mails)
+
+    assert isinstance(first, RenderError)
+    assert (third, fourth) == (None, None)
+    assert second == fifth == render_wire(PLAIN, values())
+
+
 def test_a_mail_that_grows_ends_alone(fence: Fence) -> None:
     written = fence.render_many([(PLAIN, values()), (GROWING, values()), (PLAIN, values())])
 
