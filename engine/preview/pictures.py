@@ -129,7 +129,7 @@ def running(program: str, scratch: Path) -> Iterator[Browser]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        pass_fds=PIPES,
+        close_fds=False,  # ours close by themselves; `pass_fds` fails where 3 or 4 is a socket that forks close
         preexec_fn=lambda: [os.dup2(mine, number) for mine, number in zip(theirs, PIPES, strict=True)] and None,
     )
     for pipe in (theirs_in, theirs_out, *theirs):

@@ -1,7 +1,10 @@
 """`handraiser preview`: every mail as it would be sent, on a page that follows the files, or as files."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -200,6 +203,38 @@ def test_without_a_browser_pictures_are_refused_in_plain_words(
         run(preview_command, "--out", str(tmp_path / "pages"), "--png", "--workspace", str(folder))
     with pytest.raises(UsageError, match="--png goes with --out"):
         run(preview_command, "--png", "--workspace", str(folder))
+
+
+STAND_IN = """#!{python}
+import json, os
+rest = b""
+result = {{"targetId": "t", "sessionId": "s", "cssContentSize": {{"height": 10}}, "data": "cGljdHVyZQ=="}}
+while piece := os.read(3, 65536):
+    *asked, rest = (rest + piece).split(b"\\0")
+    for one in map(json.loads, asked):
+        os.write(4, json.dumps({{"id": one["id"], "result": result}}).encode() + b"\\0")
+        if one["method"] == "Page.navigate":
+            os.write(4, json.dumps({{"method": "Page.loadEventFired"}}).encode() + b"\\0")
+"""
+
+
+def test_pictures_are_taken_though_another_process_wrote_the_mails(folder: Path, tmp_path: Path) -> None:
+    """In a process of its own: there, the socket to what renders has the number of one of the browser's pipes."""
+    browser = tmp_path / "bin/chromium"
+    browser.parent.mkdir()
+    browser.write_text(STAND_IN.format(python=sys.executable))
+    browser.chmod(0o755)
+    command = [sys.executable, "-c", "from engine.cli.main import main; main()", "preview", "--png"]
+    paths = {"PATH": f"{browser.parent}:{os.environ['PATH']}", "PYTHONPATH": str(Path(pictures.__file__).parents[2])}
+
+    subprocess.run(
+        [*command, "--out", str(tmp_path / "pages"), "--workspace", str(folder)],
+        env=os.environ | paths,
+        check=True,
+        close_fds=True,
+    )
+
+    assert (tmp_path / f"pages/{MAIL}.phone-dark.png").read_bytes() == b"picture"
 
 
 def run(command: object, *arguments: str) -> str:
