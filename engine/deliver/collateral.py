@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from engine.compiler.attachment import Attachment
 from engine.compiler.collateral import INTERESTS, Collateral, Matching, fitting
+from engine.compiler.plan import EmailStep
 from engine.conditions import language_of, zone_of
 from engine.database import Tx
 from engine.leads import Lead
@@ -62,9 +63,10 @@ def had_before(tx: Tx, lead_ids: Collection[int]) -> dict[int, set[str]]:
     return had
 
 
-def attachments_of(written: Kept | None) -> tuple[Attachment, ...]:
-    """The files that were written down."""
-    return tuple(attachment_of(entry) for entry in written or ())
+def attachments_of(step: EmailStep | None, written: Kept | None) -> tuple[Attachment, ...]:
+    """The files that go with a mail: those of its step, and what was written down and is not among them."""
+    fixed = step.attach if step else ()
+    return (*fixed, *(each for entry in written or () if (each := attachment_of(entry)) not in fixed))
 
 
 def attachment_of(entry: Mapping[str, Any]) -> Attachment:

@@ -158,7 +158,7 @@ def as_loaded(
         days_off=days_off_of(lead.fields, cadence, live.policy) if cadence else NO_DAYS_OFF,
         owner=cadence.owner if cadence else None,
         step=step,
-        attached=parts_of(tx, (*(step.attach if step is not None else ()), *attachments_of(row.collateral))),
+        attached=parts_of(tx, attachments_of(step, row.collateral)),
         collateral=for_template(titles_of(row.collateral)),
         pictures=pictures_of(tx, row.artifact_hash),
         is_shadow=row.is_shadow or (cadence is not None and cadence.shadow) or (step is not None and step.shadow),

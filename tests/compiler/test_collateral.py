@@ -140,3 +140,12 @@ def test_a_mail_that_may_become_too_large_is_an_error(folder: Path) -> None:
     found = [str(each) for each in compiled(folder).diagnostics]
 
     assert any("E050 the files of this mail are 10.3 MB together; 10 MB are the most" in each for each in found), found
+
+
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "secret.pdf"
+    outside.write_bytes(b"%PDF")
+    (folder / "attachments/secret.pdf").symlink_to(outside)
+    write(folder, "cadences/small.yaml", STEP.format("[secret.pdf]"))
+
+    assert any('E049 there is no file "secret.pdf"' in str(each) for each in compiled(folder).diagnostics)

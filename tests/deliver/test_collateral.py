@@ -1,7 +1,7 @@
 """Collateral on its way: chosen when the send is made, written down, attached and named in the mail, and never sent twice."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from email import message_from_bytes, policy
 from hashlib import sha256
@@ -16,6 +16,7 @@ from engine.compiler.attachment import Attachment
 from engine.compiler.collateral import Collateral, Matching
 from engine.compiler.plan import to_json
 from engine.database import Database, Tx
+from engine.deliver.collateral import attachments_of
 from engine.deliver.compose import TouchMail, send_rows_for_touches
 from engine.deliver.send import deliver_begun
 from engine.expressions.fields import Field, FieldType, LeadSchema
@@ -24,7 +25,19 @@ from engine.leads import load_leads
 from engine.schema import rules, sends
 from engine.simulate.sink import Sink
 from engine.vocabulary import SendState, TouchState
-from tests.deliver.given import NO_CAPS, STEPS, WORKER, a_policy, add_workspace, an_artifact, keep_artifact, runtime_over, send_of
+from tests.deliver.given import (
+    ALWAYS,
+    NO_CAPS,
+    STEPS,
+    WORKER,
+    a_cadence,
+    a_policy,
+    add_workspace,
+    an_artifact,
+    keep_artifact,
+    runtime_over,
+    send_of,
+)
 from tests.factories import add_enrolment, add_lead, add_touch, plain_copy
 
 LESSON = an_artifact(
@@ -143,3 +156,10 @@ def test_it_is_attached_named_in_the_mail_and_told_by_explain(database: Database
     with database.read() as tx:
         story = " ".join(" ".join(lines_of(story_of(tx, load_leads(tx, [lead_id])[lead_id]))).split())
     assert 'with "On rooms" (rooms.pdf) and "On noise" (noise.pdf)' in story
+
+
+def test_a_file_that_its_step_attaches_anyway_goes_along_once() -> None:
+    written = [{**asdict(a_file(name)[0]), "key": name, "title": name} for name in ("rooms.pdf", "noise.pdf")]
+    step = replace(a_cadence(ALWAYS).steps[0], attach=(a_file("noise.pdf")[0],))
+
+    assert [each.file for each in attachments_of(step, written)] == ["noise.pdf", "rooms.pdf"]  # type: ignore[arg-type]
