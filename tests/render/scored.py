@@ -19,11 +19,13 @@ from subprocess import PIPE, run
 
 from engine.compiler.workspace import compile_workspace
 from engine.installed import starter_folder
+from engine.languages import USUAL
 from engine.preview.mails import Workspace, workspace_of
 from engine.render import library
 from engine.render.afresh import HOLD, compile_afresh
 from engine.render.artifact import Artifact
 from engine.render.names import ROOTS
+from engine.render.phrases import read_phrases
 from engine.render.problems import Problems
 from engine.render.sample import sample_values
 from engine.render.wire import render
@@ -112,10 +114,11 @@ def in_both_forms(workspace: Workspace, artifact: Artifact) -> dict[str, str]:
     """Our HTML, and the MJML from which it comes with the same values in it."""
     folder = workspace.folder / f"templates/emails/{artifact.email}/sample.yaml"
     values = sample_values(artifact, folder, workspace.tables)
-    brands, problems = workspace.tables.policy.brands, Problems()
-    afresh = library.compile_email(workspace.folder, artifact.email, artifact.brand, brands, ROOTS, problems, afresh=True)
+    problems = Problems()
+    known = library.Tables(workspace.tables.policy.brands, read_phrases(workspace.folder, problems), ROOTS, USUAL)
+    afresh = library.compile_email(workspace.folder, artifact.email, artifact.brand, known, problems, afresh=True)
     assert afresh is not None, problems.in_order()
-    mjml = compile_afresh(afresh.html).render(
+    mjml = compile_afresh(afresh.plain.html).render(
         {**values, HOLD: lambda value: str(value).replace("&", "&amp;").replace("<", "&lt;")}
     )
     return {"ours": render(artifact, values).html, "mjml": mjml}

@@ -11,12 +11,15 @@ from engine.cli.render import render_command
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.errors import UsageError, WorkspaceError
 from engine.installed import starter_folder
+from engine.preview.mails import workspace_of
 from engine.render import library
 from engine.render.artifact import Artifact
 from engine.render.review.review import written
 from engine.render.sample import sample_file, sample_values
 from engine.render.wire import Rendered, render, render_wire
+from engine.settings import read_settings
 from tests.golden_files import assert_golden
+from tests.render.scored import ENVIRON, in_both_forms
 
 GOLDEN = Path(__file__).parent / "golden"
 EMAILS = library.email_names(starter_folder())
@@ -177,3 +180,14 @@ def test_render_refuses_a_sample_with_fields_that_nobody_declared(tmp_path: Path
 
     with pytest.raises(WorkspaceError, match="no field shoe_size"):
         run("order-confirmation", "--lead", str(sample))
+
+
+def test_a_mail_can_be_handed_to_strangers_as_a_message_and_as_its_design(starter):
+    workspace = workspace_of(starter_folder(), read_settings(starter_folder(), ENVIRON), starter.files)
+    artifact = artifact_of("order-confirmation", starter)
+
+    forms = in_both_forms(workspace, artifact)
+
+    assert forms["mjml"].startswith("<mjml") and "CR-10482" in forms["mjml"] and "{{" not in forms["mjml"]
+    assert forms["ours"] == rendered("order-confirmation", starter).html
+    assert b"Subject: Order CR-10482" in workspace.message(artifact, "sample")
