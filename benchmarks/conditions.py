@@ -6,7 +6,10 @@ import resource
 import sys
 import sysconfig
 import time
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
+from threading import Event, Thread
 
 STEPS = 1_000_000
 
@@ -46,6 +49,36 @@ def peak_megabytes() -> float:
     """The most memory this process ever held."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kilobytes / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def resident_megabytes(pid: int) -> float:
+    """Proportional set size of a process and of all that it started: shared pages are counted once. What has just ended is 0."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        started = [each for task in Path(f"/proc/{pid}/task").iterdir() for each in (task / "children").read_text().split()]
+    except OSError:
+        return 0.0
+    kilobytes = sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return kilobytes / 1024 + sum(resident_megabytes(int(each)) for each in started)
+
+
+@dataclass(slots=True)
+class Watched:
+    """The most that this process and all that it started held together, looked at twice a second while the block lasts."""
+
+    megabytes: float = 0.0
+    _over: Event = field(default_factory=Event)
+
+    def __enter__(self) -> "Watched":
+        Thread(target=self._look, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.5):
+            self.megabytes = max(self.megabytes, resident_megabytes(os.getpid()))
 
 
 def spread(seconds: list[float], *, unit: float = 1e3) -> str:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.conditions import conditions
+from benchmarks.conditions import conditions, resident_megabytes
 
 SETTLE_SECONDS = 8.0
 ENTRY = "from engine.cli.main import main; main()"
@@ -20,16 +20,6 @@ ENTRY = "from engine.cli.main import main; main()"
 def handraiser(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", ENTRY, *arguments]
     return subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
-
-
-def resident_megabytes(pid: int) -> float:
-    """Proportional set size of a process and its children: shared pages are counted once."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    kilobytes = 0
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            kilobytes = int(line.split()[1])
-    return kilobytes / 1024 + sum(resident_megabytes(int(child)) for child in children)
 
 
 def wait_until_it_says_so(process: subprocess.Popen[str]) -> None:

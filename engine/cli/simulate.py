@@ -18,7 +18,7 @@ from engine.render import library
 from engine.simulate.cast import one_person
 from engine.simulate.livecopy import copied_world, leave_only
 from engine.simulate.odds import read_odds
-from engine.simulate.parts import Part, Run, cores, days_passed, peak_kilobytes, simulate, tally_of
+from engine.simulate.parts import Part, Run, cores, days_passed, simulate, tally_of
 from engine.simulate.recipients import Recipients
 from engine.simulate.script import OnlyTheScript, play
 from engine.simulate.tally import in_words, tally
@@ -165,9 +165,7 @@ def run_live(asked: Asked, compiled: Compiled, workspace: Path, *, edited: bool,
         keys = (asked.lead,) if asked.lead and asked.timelines == () else asked.timelines
         with world.runtime.database.read() as tx:
             lines = timelines_of(tx, keys)
-            return [
-                Part(imported=None, tally=tally(tx), peak_kilobytes=peak_kilobytes(), timelines=lines, trouble=tuple(trouble))
-            ]
+            return [Part(imported=None, tally=tally(tx), timelines=lines, trouble=tuple(trouble))]
 
 
 def show(done: Sequence[Part], *, as_json: bool) -> None:

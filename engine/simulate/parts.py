@@ -5,7 +5,6 @@ share, so they are dealt out by the address where they have one, and a part know
 """
 
 import os
-import resource
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +35,8 @@ from engine.simulate.world import World
 from engine.tokens import fold_address
 from engine.versions import live_rules
 
+DAYS: list["Queue[int]"] = []  # to whoever began this process: how many days have passed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -63,7 +64,6 @@ class Part:
 
     imported: Imported | None
     tally: Tally
-    peak_kilobytes: int
     timelines: tuple[Timeline, ...] = ()
     trouble: tuple[str, ...] = ()
 
@@ -76,15 +76,15 @@ def simulate(run: Run, *, parts: int, progress: Callable[[int], None]) -> list[P
     check_files(run)
     if parts == 1:
         return [simulate_part(run, 0, 1, progress)]
-    with get_context("spawn").Manager() as shared:
-        days: Queue[int] = shared.Queue()  # type: ignore[assignment]
-        watcher = Thread(target=pass_on, args=(days, progress), daemon=True)
-        watcher.start()
-        with ProcessPoolExecutor(parts - 1, mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(simulate_part, run, number, parts, days.put) for number in range(1, parts)]
-            done = [simulate_part(run, 0, parts, days.put), *(job.result() for job in jobs)]
-        days.put(-1)
-        watcher.join()
+    processes = get_context("spawn")
+    days: Queue[int] = processes.Queue()
+    watcher = Thread(target=pass_on, args=(days, progress), daemon=True)
+    watcher.start()
+    with ProcessPoolExecutor(parts - 1, mp_context=processes, initializer=tell_days_to, initargs=(days,)) as pool:
+        jobs = [pool.submit(simulate_elsewhere, run, number, parts) for number in range(1, parts)]
+        done = [simulate_part(run, 0, parts, days.put), *(job.result() for job in jobs)]
+    days.put(-1)
+    watcher.join()
     return done
 
 
@@ -103,6 +103,16 @@ def pass_on(days: "Queue[int]", progress: Callable[[int], None]) -> None:
         progress(passed)
 
 
+def tell_days_to(days: "Queue[int]") -> None:
+    DAYS.append(days)
+
+
+def simulate_elsewhere(run: Run, number: int, parts: int) -> Part:
+    """In a process that `simulate` began."""
+    [days] = DAYS
+    return simulate_part(run, number, parts, days.put)
+
+
 def simulate_part(run: Run, number: int, parts: int, progress: Callable[[int], None]) -> Part:
     """One process's share: the leads whose address falls to this number."""
     collect_less()
@@ -116,9 +126,7 @@ def simulate_part(run: Run, number: int, parts: int, progress: Callable[[int], N
         world.run(until, told)
         with world.runtime.database.read() as tx:
             lines = timelines_of(tx, run.timelines)
-            return Part(
-                imported=imported, tally=tally(tx), peak_kilobytes=peak_kilobytes(), timelines=lines, trouble=tuple(trouble)
-            )
+            return Part(imported=imported, tally=tally(tx), timelines=lines, trouble=tuple(trouble))
 
 
 def bring_in(run: Run, world: World, number: int, parts: int) -> Imported | None:
@@ -171,8 +179,3 @@ def days_passed(start: datetime, progress: Callable[[int], None]) -> Callable[[d
             told = passed
 
     return tell
-
-
-def peak_kilobytes() -> int:
-    """The most memory this process ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
