@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.compiler.build import build_tables
+from engine.compiler.diagnostics import Findings
+from engine.compiler.files import read_files
 from engine.compiler.plan import EmailStep
 from engine.compiler.sender import Sender
 from engine.compiler.workspace import Compiled, compile_workspace
@@ -14,6 +17,7 @@ from engine.deliver.heading import Spelt, headers_for
 from engine.render import library
 from engine.render.artifact import Artifact
 from tests.compiler.workspaces import MAILS, write
+from tests.render import gallery
 
 DOCS = Path(__file__).parents[2] / "docs" / "brands.md"
 TEAM = Sender(name="Fernhill", address="hello@fernhill.example")
@@ -173,14 +177,20 @@ def test_a_mail_from_the_rep_is_from_the_brand_while_there_is_none(rep: dict[str
     assert (headers.sender_name, headers.sender_address) == shown
 
 
-def test_the_brand_of_the_documentation_is_a_second_one_for_the_starter(workspace: Path) -> None:
-    example = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
-    write(workspace, "templates/brands/clearroom-home.yaml", example)
-    shutil.copyfile(workspace / "templates/images/hub.png", workspace / "templates/images/logo.png")
-    add(workspace, "cadences/trial-ended.yaml", "brand: clearroom-home")
+def test_the_brand_of_the_documentation_is_a_second_one_for_the_starter(tmp_path: Path) -> None:
+    gallery.copy_of_starter(tmp_path)
+    write(
+        tmp_path, "templates/brands/clearroom-home.yaml", DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    )
+    shutil.copyfile(tmp_path / "templates/images/hub.png", tmp_path / "templates/images/logo.png")
+    findings = Findings()
+    files = read_files(tmp_path, findings)
+    assert files and findings.in_order() == ()
 
-    result = compile_workspace(workspace, render=library)
+    brands = build_tables(files).policy.brands
+    made, problems = library.compile_emails(tmp_path, brands, [(gallery.SAMPLE_OF, brand) for brand in brands])
 
-    assert [str(found) for found in result.diagnostics] == []
-    pictures = {artifact.brand: {picture.file for picture in artifact.pictures} for artifact in result.artifacts.values()}
-    assert pictures.keys() == {"clearroom", "clearroom-home"} and pictures["clearroom-home"] == {"logo.png"}
+    assert problems == []
+    shown = {brand: edition.plain for (_, brand), edition in made.items()}
+    assert [picture.file for picture in shown["clearroom-home"].pictures] == ["logo.png"]
+    assert "#7A3E9D" in shown["clearroom-home"].html and "#7A3E9D" not in shown["clearroom"].html
