@@ -179,9 +179,9 @@ def test_a_mail_from_the_rep_is_from_the_brand_while_there_is_none(rep: dict[str
 
 def test_the_brand_of_the_documentation_is_a_second_one_for_the_starter(tmp_path: Path) -> None:
     gallery.copy_of_starter(tmp_path)
-    write(
-        tmp_path, "templates/brands/clearroom-home.yaml", DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
-    )
+    example = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    write(tmp_path, "templates/brands/clearroom-home.yaml", example)
+    add(tmp_path, f"templates/emails/{gallery.SAMPLE_OF}/email.yaml", "from: team")  # whom both brands have
     shutil.copyfile(tmp_path / "templates/images/hub.png", tmp_path / "templates/images/logo.png")
     findings = Findings()
     files = read_files(tmp_path, findings)
