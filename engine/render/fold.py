@@ -20,7 +20,7 @@ from engine.render.foreign import of_token
 from engine.render.groups import Group, match_groups
 from engine.render.held import Held
 from engine.render.names import Names, asked_fields, check_token, names_in, parse_token, report_syntax, targets_of
-from engine.render.pieces import Kind, Piece, UnclosedToken, split_template
+from engine.render.pieces import Kind, Piece, UnclosedToken, line_count_of, split_template
 from engine.render.problems import Place, Problems, Source, Unusable
 from engine.render.settle import settled, template_line
 from engine.render.skeleton import Skeleton
@@ -196,7 +196,12 @@ class Folding:
 
     def hold(self, piece: Piece) -> str:
         """A stand-in for a token of the recipient's. The comment after it keeps the count of lines."""
-        token = Piece(piece.kind, put_in_place(piece.text, self.worth()), piece.start)
+        try:
+            token = Piece(piece.kind, put_in_place(piece.text, self.worth()), piece.start)
+        except TemplateSyntaxError as error:  # of an `else` or `endif`, which nobody has parsed yet
+            self.has_unknown = True
+            report_syntax(error, self.source.at(piece.start), self.workshop.problems, of_token(piece.text))
+            return ""
         if piece.kind == Kind.VALUE or piece.keyword in ("if", "elif", "for", "set"):
             names = Names(self.workshop.known, self.made_names(), self.asked_names())
             check_token(token, names, self.source.at(piece.start), self.workshop.problems)
@@ -292,8 +297,3 @@ class Folding:
 
 def united(parts: Iterable[Iterable[str]]) -> frozenset[str]:
     return frozenset().union(*parts)
-
-
-def line_count_of(piece: Piece) -> str:
-    """A comment with as many line ends as the piece has."""
-    return "{#" + "\n" * piece.text.count("\n") + "#}"

@@ -79,3 +79,8 @@ def end_of_token(text: str, start: int) -> int:
     if position < 0 or position >= len(text):
         raise UnclosedToken(start, opening)
     return position + len(closing)
+
+
+def line_count_of(piece: Piece) -> str:
+    """A comment with as many line ends as the piece has."""
+    return "{#" + "\n" * piece.text.count("\n") + "#}"

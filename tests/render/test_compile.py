@@ -133,6 +133,7 @@ MISTAKES = {
     "{{ lead.email|shout }}": 'body.mjml:3:1: unknown filter "shout" (did you mean "sort"?)',
     "{{ lead.email.upper() }}": "body.mjml:3:1: a method cannot be called here; use a filter, as in {{ lead.company|upper }}",
     "{% if lead.email %}": "body.mjml:3:1: {% if %} is never closed by {% endif %}",
+    "{% if lead.email %}x{% endif & %}": "body.mjml:3:21: this cannot be read: unexpected char '&' at 9",
     "x{% endfor %}": "body.mjml:3:2: {% endfor %} belongs to no {% for %}",
     "{% include 'x' %}": 'body.mjml:3:1: {% include %} is not used in emails: use {{ block("…") }} for a piece of mail, '
     "and a layout for what is around it",
