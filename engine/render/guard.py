@@ -27,7 +27,7 @@ def edits_of(element: Element, document: Document, held: Held) -> Iterator[Edit]
             check = check_of(element, attribute)
             yield from checked(document.text, attribute.value_start, attribute.value_start + len(attribute.value), check, held)
     if element.tag in STYLES:
-        end = re.compile(f"</{element.tag}").search(document.text, element.start)
+        end = re.compile(f"</{element.tag}", re.IGNORECASE).search(document.text, element.start)
         yield from checked(document.text, element.text_start, end.start() if end else element.text_start, "laid_out", held)
 
 

@@ -23,6 +23,11 @@ TAG = re.compile(
     rf"|<(?P<open>[a-zA-Z][\w:-]*)(?P<attributes>(?:{ATTRIBUTES})*)\s*(?P<empty>/?)>",
     re.DOTALL,
 )
+LINK = re.compile(r"(?:href|src)\s*=", re.IGNORECASE)
+# With a token in it; `on…` would be a script.
+LIVE_STYLE = re.compile(
+    rf"\s(?:style|on\w+)\s*=\s*(?:\"[^\"]*{TOKEN}|'[^']*{TOKEN})|<style\b(?:(?!</style).)*{TOKEN}", re.IGNORECASE | re.DOTALL
+)
 STYLE = "mj-style"
 DEEPEST = 60
 # What to do about a sign that begins no tag.
@@ -105,20 +110,22 @@ def add_text(parent: Element, document: Document, start: int, end: int, problems
 
 
 def check_comment(found: re.Match[str], document: Document, problems: Problems) -> None:
-    """Links in a comment for Outlook are not tracked, and so could not be checked when they are a recipient's."""
-    if HELD.search(found[0]) and re.search(r"(?:href|src)\s*=", found[0]):
+    """What is in a comment for Outlook is not read as tags, so a recipient's link or style there could not be checked."""
+    if HELD.search(found[0]) and LINK.search(found[0]):
         problems.add(document.at(found.start()), "a link in a comment cannot depend on the recipient")
+    elif LIVE_STYLE.search(found[0]):
+        problems.add(document.at(found.start()), "a style in a comment cannot depend on the recipient")
 
 
 def open_tag(found: re.Match[str], path: list[Element], document: Document, problems: Problems) -> None:
-    element = Element(found["open"], {}, found.start(), text_start=found.end())
-    for attribute in read_attributes(found["attributes"], found.start("attributes")):
+    element = Element(as_read(found["open"], found["open"]), {}, found.start(), text_start=found.end())
+    for attribute in read_attributes(element.tag, found["attributes"], found.start("attributes")):
         if attribute.name in element.attributes:
             advice = "; put the condition inside the quotes of one" if any(map(HELD.fullmatch, element.attributes)) else ""
             problems.add(document.at(attribute.start + 1), f"<{element.tag}> has the attribute {attribute.name} twice{advice}")
         element.attributes[attribute.name] = attribute
     path[-1].children.append(element)
-    if found["empty"] or element.tag.lower() in VOID:
+    if found["empty"] or element.tag in VOID:
         return
     if len(path) > DEEPEST:
         problems.add(document.at(found.start()), f"tags are nested deeper than {DEEPEST} levels")
@@ -126,17 +133,22 @@ def open_tag(found: re.Match[str], path: list[Element], document: Document, prob
     path.append(element)
 
 
-def read_attributes(text: str, offset: int) -> Iterator[Attribute]:
+def as_read(name: str, tag: str) -> str:
+    """The name of the tag, or of an attribute in it: in HTML capitals mean nothing, in MJML they do."""
+    return name if tag.lower().startswith("mj") else name.lower()
+
+
+def read_attributes(tag: str, text: str, offset: int) -> Iterator[Attribute]:
     for found in ATTRIBUTE.finditer(text):
         group = "double" if found["double"] is not None else "single"
         value_start = found.start(group) if found[group] is not None else found.end()
-        name = found["token"] or found["name"]
+        name = found["token"] or as_read(found["name"], tag)
         yield Attribute(name, found[group] or "", offset + found.start(), offset + value_start, offset + found.end())
 
 
 def close_tag(found: re.Match[str], path: list[Element], document: Document, problems: Problems) -> None:
     """Go back to the tag that this one closes. A tag closed by another's end is reported where it was opened."""
-    tag, place = found["close"], document.at(found.start())
+    tag, place = as_read(found["close"], found["close"]), document.at(found.start())
     if tag not in [element.tag for element in path]:
         innermost = f": <{path[-1].tag}> is open here" if len(path) > 1 else ""
         problems.add(place, f"</{tag}> closes nothing{innermost}")

@@ -133,6 +133,19 @@ def test_a_sample_of_ten_megabytes_is_a_diagnostic(tmp_path: Path) -> None:
         read_sample(sample)
 
 
+def test_tags_and_attributes_of_html_may_be_written_in_capitals(compile_email: Compile, values: Any) -> None:
+    artifact, problems = compile_email(
+        text_body("<A HREF='https://fern.example/prices'>P</a><STYLE>p { color: {{ lead.company or 'red' }}; }</STYLE>")
+    )
+
+    assert artifact is not None
+    assert problems == []
+    assert [link.target for link in artifact.links] == ["https://fern.example/prices"]
+    assert "P <{{ track }}/c/{{ token }}/0>" in artifact.text
+    with pytest.raises(RenderError, match="no colour"):
+        render(artifact, values(lead={"company": "red } p { position: fixed"}))
+
+
 ODD_NAMES = {
     "emoji": "🌍" * 5_000,
     "families": "👩‍👩‍👧‍👦" * 700,

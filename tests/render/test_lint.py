@@ -25,6 +25,14 @@ MISTAKES = {
     '<mj-raw><meta http-equiv="refresh" content="0; url=https://x.example" /></mj-raw>': "2:9: <meta> is not for mail: "
     "mail programs drop it or warn of it",
     '<mj-text><b onclick="x">y</b></mj-text>': "2:13: onclick would be a script, which no mail program runs",
+    '<mj-text><A HREF="javascript:x">y</A></mj-text>': '2:13: "javascript:x" is not a link: write https://…, mailto:… or tel:…',
+    '<mj-text><P Style="color: red" STYLE="color: blue">y</P></mj-text>': "2:32: <p> has the attribute style twice",
+    "<mj-text><!--[if mso]><p style='color: {{ rep.phone }}'>y</p><![endif]--></mj-text>": (
+        "2:10: a style in a comment cannot depend on the recipient"
+    ),
+    "<mj-text><!--[if mso]><STYLE>p { color: {{ rep.phone }}; }</STYLE><![endif]--></mj-text>": (
+        "2:10: a style in a comment cannot depend on the recipient"
+    ),
     '<mj-text><svg><a xlink:href="java&#10;script:x">y</a></svg></mj-text>': (
         "2:18: xlink:href would be a script, which no mail program runs"
     ),
