@@ -18,7 +18,7 @@ from engine.render.problems import Place, Problems
 from engine.render.tags import Attribute, Element
 
 OURS = re.compile(r"\{\{-?\s*(?:unsubscribe_url|web_url)\s*-?\}\}")
-UNTRACKED = ("mailto:", "tel:")
+ADDRESS = re.compile(r"(?:rep|lead)\.email")
 ABSOLUTE = re.compile(r"[a-z][a-z+.-]*:|zqj\d", re.IGNORECASE)
 ENTITY = re.compile(r"&#?\w+;|&[a-zA-Z][a-zA-Z0-9]*+(?!=)")
 WEB = re.compile(r"https?://[^\s/?#@]+", re.IGNORECASE)
@@ -57,14 +57,22 @@ class Links:
     def track(self, href: str, name: str, place: Place) -> str:
         """What to write instead of an address: our own for a web address, itself for one that is ours or not of the web."""
         written = attribute_text(href).strip()
-        if OURS.fullmatch(self.held.restore(written)) or written.lower().startswith(UNTRACKED):
+        if OURS.fullmatch(self.held.restore(written)) or written.lower().startswith("tel:"):
             return href
+        if written.lower().startswith("mailto:"):
+            return HELD.sub(self.in_mailto, href)
         if HELD.search(written):
             return self.personal(written, name, place)
         if not WEB.match(written):
             self.problems.add(place, f'"{written[:60]}" is not a link: write https://…, mailto:… or tel:…')
             return href
         return f"{self.hold_values()}/{self.number_of(Link(name=name or urlsplit(written).path or '/', target=written))}"
+
+    def in_mailto(self, found: re.Match[str]) -> str:
+        """A value in the subject of a mail that the reader writes is not to begin its Bcc, nor to end at its own `&`."""
+        if self.held.is_statement(found[1]) or ADDRESS.fullmatch(expression := inner(self.held.token(found[1]))):
+            return found[0]
+        return self.held.hold(f"{{{{ ({expression})|spoken|urlencode|replace('%40', '@') }}}}")
 
     def personal(self, written: str, name: str, place: Place) -> str:
         """A link into which the recipient's values go: sealed, and checked to be a web address when it is rendered."""

@@ -146,6 +146,15 @@ def test_tags_and_attributes_of_html_may_be_written_in_capitals(compile_email: C
         render(artifact, values(lead={"company": "red } p { position: fixed"}))
 
 
+def test_a_value_in_a_mailto_adds_no_field_to_the_mail_that_a_reader_writes(compile_email: Compile, values: Any) -> None:
+    artifact, _ = compile_email(text_body('<a href="mailto:a@fern.example?subject={{ lead.company or 0 }}&amp;body=x">m</a>'))
+
+    assert artifact is not None
+    rendered = render(artifact, values(lead={"company": "Smith & Sons&bcc=b@c.example"}))
+
+    assert 'href="mailto:a@fern.example?subject=Smith%20%26%20Sons%26bcc%3Db@c.example&amp;body=x"' in rendered.html
+
+
 ODD_NAMES = {
     "emoji": "🌍" * 5_000,
     "families": "👩‍👩‍👧‍👦" * 700,
