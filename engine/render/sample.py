@@ -4,8 +4,10 @@ Before: the marketer has written a sample, and the workspace has been compiled. 
 with them, for `handraiser render` and `preview` and for tests. Links are to a host that cannot exist, unless told otherwise.
 """
 
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,7 +17,8 @@ from urllib.parse import quote
 from engine.compiler.collateral import INTERESTS, Collateral, fitting, for_template
 from engine.compiler.diagnostics import Findings
 from engine.compiler.plan import Policy, WorkspacePlan
-from engine.compiler.source import Listing, Node, Scalar, parse_source
+from engine.compiler.reading import Section, entries_of, scalar_of
+from engine.compiler.source import Listing, Mapping, Node, Scalar, read_source
 from engine.errors import WorkspaceError
 from engine.expressions.fields import EventKind, LeadSchema
 from engine.expressions.values import parse_data, parse_value
@@ -26,6 +29,7 @@ from engine.render.phrases import look_in
 
 EMAILS = "templates/emails"
 KEYS = ("lead", "event", "rep", "offer")
+OF_TEXTS = ("rep", "offer")
 USUAL_SAMPLE = "sample"
 ANOTHER = re.compile(r"sample-[a-z0-9][a-z0-9_-]*\.yaml")
 
@@ -71,7 +75,7 @@ def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan, leading
     return values_for(
         lead=lead,
         brand=look_in(plan.policy.brands[artifact.brand], artifact.language),
-        rep=written.get("rep") or first_rep(plan),
+        rep={**(first_rep(plan) or {}), **written.get("rep", {})} or None,
         event=event,
         offer=written.get("offer") or first_offer(artifact, plan),
         collateral=for_template([each.title for each in fitting_sample(lead, plan.policy)[:1]]),
@@ -83,7 +87,7 @@ def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan, leading
     )
 
 
-def fitting_sample(lead: Mapping[str, Any], policy: Policy) -> list[Collateral]:
+def fitting_sample(lead: AnyMapping[str, Any], policy: Policy) -> list[Collateral]:
     """The collateral that fits a lead like this, whatever has expired."""
     language = lead.get(FIELD)
     return fitting(policy.collateral, lead.get(INTERESTS), language=language, usual_language=policy.language, on=date.min)
@@ -91,18 +95,23 @@ def fitting_sample(lead: Mapping[str, Any], policy: Policy) -> list[Collateral]:
 
 def read_sample(sample: Path) -> dict[str, Any]:
     """The file as mappings, lists and texts. A sample that is not there is empty: then the fallbacks show."""
-    if not sample.is_file():
+    if not os.path.lexists(sample):
         return {}
     findings = Findings()
-    node = parse_source(sample.read_bytes(), str(sample), findings)
-    written = plain(node) if node else {}
-    unknown = sorted(set(written) - set(KEYS)) if isinstance(written, dict) else ["a list"]
-    if findings.has_errors or unknown:
-        told = [str(found) for found in findings.in_order()] or [
-            f"{sample}: unknown: {', '.join(unknown)}; there are {', '.join(KEYS)}"
-        ]
-        raise WorkspaceError("\n".join(told))
-    return dict(written)
+    node = read_source(Path(), str(sample), findings)
+    section = Section(node, "a sample", KEYS, findings)
+    for key, value in section.nodes.items():
+        check_shape(key, value, findings)
+    if findings.has_errors:
+        raise WorkspaceError("\n".join(map(str, findings.in_order())))
+    return {key: plain(value) for key, value in section.nodes.items() if isinstance(value, Mapping)}
+
+
+def check_shape(key: str, node: Node, findings: Findings) -> None:
+    """Report what is not a mapping; a rep and an offer are texts by their names."""
+    for name, value in entries_of(node, f"`{key}`", findings):
+        if key in OF_TEXTS:
+            scalar_of(value, f"`{name.text}`", findings)
 
 
 def plain(node: Node) -> Any:
@@ -114,14 +123,14 @@ def plain(node: Node) -> Any:
     return {key.text: plain(value) for key, value in node.entries}
 
 
-def lead_of(written: Mapping[str, object], schema: LeadSchema) -> dict[str, Any]:
+def lead_of(written: AnyMapping[str, object], schema: LeadSchema) -> dict[str, Any]:
     """Every declared field, None where the sample has none. Raises ValueError."""
     if unknown := sorted(set(written) - {field.name for field in schema.all_fields}):
         raise ValueError(f"leads.yaml has no field {', '.join(unknown)}")
     return {field.name: parse_value(field, written.get(field.name)) for field in schema.all_fields}
 
 
-def event_of(written: Mapping[str, object] | None, kind: EventKind | None) -> Mapping[str, Any] | None:
+def event_of(written: AnyMapping[str, object] | None, kind: EventKind | None) -> AnyMapping[str, Any] | None:
     """The event's data by its types; as written where no event is known to send this email. Raises ValueError."""
     if written is None or kind is None:
         return written

@@ -3,6 +3,7 @@
 `pytest tests/render/test_attacks.py --full` gives each bomb the two seconds that it has in use and compiles every way out.
 """
 
+import os
 import quopri
 import re
 import time
@@ -153,6 +154,31 @@ def test_a_value_in_a_mailto_adds_no_field_to_the_mail_that_a_reader_writes(comp
     rendered = render(artifact, values(lead={"company": "Smith & Sons&bcc=b@c.example"}))
 
     assert 'href="mailto:a@fern.example?subject=Smith%20%26%20Sons%26bcc%3Db@c.example&amp;body=x"' in rendered.html
+
+
+ODD_SAMPLES = {
+    "event: soon": "1:8: E013 `event` must be a mapping",
+    "lead: [ada]": "1:7: E013 `lead` must be a mapping",
+    "rep: {name: [Ada]}": "1:13: E013 `name` must be a text",
+    "leads: {}": '1:1: E010 unknown key "leads"',
+    "- lead": "1:1: E013 a sample must be a mapping",
+}
+
+
+@pytest.mark.parametrize("written", ODD_SAMPLES)
+def test_a_sample_of_another_shape_is_told_with_its_line(tmp_path: Path, written: str) -> None:
+    sample = tmp_path / "sample.yaml"
+    sample.write_text(written)
+
+    with pytest.raises(WorkspaceError, match=re.escape(ODD_SAMPLES[written])):
+        read_sample(sample)
+
+
+def test_a_sample_that_is_no_file_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "sample.yaml")
+
+    with pytest.raises(WorkspaceError, match="this is a pipe"):
+        read_sample(tmp_path / "sample.yaml")
 
 
 ODD_NAMES = {
