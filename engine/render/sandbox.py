@@ -30,6 +30,9 @@ CURRENCY_SIGNS = {"GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥"}
 LONGEST_FORMAT = 40
 # C0 and C1 controls but tab and newline, lone surrogates, and the separators some mail programs take for a line end.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+END_OF_ISOLATE, END_OF_EMBEDDING = "\u2069", "\u202c"
+CLOSED_BY = {**dict.fromkeys("\u2066\u2067\u2068", END_OF_ISOLATE), **dict.fromkeys("\u202a\u202b\u202d\u202e", END_OF_EMBEDDING)}
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 WEB_ADDRESS = re.compile(r"https?://[^\s/?#<>\"'\\@]+(?:[/?#][^\s<>\"'\\]*)?", re.IGNORECASE)
 LONGEST_ADDRESS = 900
 LAID_OUT = re.compile(r"[a-zA-Z0-9#%. _-]{0,60}")  # a colour, a length or a word; nothing that begins another declaration
@@ -102,7 +105,7 @@ def spoken(value: object) -> str:
     """A value as a reader sees it: `340` for 340.0, `12 March 2026`, `yes` for True. Raises RenderError for a missing one."""
     match value:
         case str():
-            return value if value.isprintable() else UNPRINTABLE.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+            return value if value.isprintable() else printable(value)
         case None:
             raise RenderError("a value is empty; give it a fallback, as in {{ lead.first_name or 'there' }}")
         case bool():
@@ -114,6 +117,21 @@ def spoken(value: object) -> str:
         case int() | float() | Undefined():
             return str(value)
     raise RenderError("a list cannot be printed as it is; use {% for %} or |join")
+
+
+def printable(text: str) -> str:
+    return turned_back(UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def turned_back(text: str) -> str:
+    """Signs that turn the way of writing do so to the end of the value, not of the sentence around it (UAX 9)."""
+    still_open: list[str] = []
+    for sign in TURNS.findall(text):
+        if sign in CLOSED_BY:
+            still_open.append(CLOSED_BY[sign])
+        elif sign in still_open and (sign == END_OF_ISOLATE or still_open[-1] == sign):
+            del still_open[-1 - still_open[::-1].index(sign) :]
+    return text + "".join(reversed(still_open))
 
 
 def printed(value: Any) -> str:

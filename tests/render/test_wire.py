@@ -81,6 +81,23 @@ def test_nothing_of_a_lead_becomes_markup_or_a_second_header(name):
     assert plain.subject.isprintable() or not set(plain.subject) & set("\r\n\0\x85\u2028\u2029")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("\u202eeve", "\u202eeve\u202c"),
+        ("\u2067a\u202be", "\u2067a\u202be\u202c\u2069"),
+        ("\u202ea\u2066b\u202cc", "\u202ea\u2066b\u202cc\u2069\u202c"),
+        ("\u202eeve\u202c \u2067e\u202b\u2069", "\u202eeve\u202c \u2067e\u202b\u2069"),
+        ("\u05d0\u200f\u2069", "\u05d0\u200f\u2069"),
+    ],
+)
+def test_a_value_that_turns_the_way_of_writing_turns_it_back(name, told):
+    rendered = render(ARTIFACT, values(name=name, company=None))
+
+    assert f"Grüße, {told}!" in rendered.html
+    assert told in rendered.text
+
+
 def test_values_are_never_templates():
     assert "{{ 7*7 }}" in render(ARTIFACT, values(name="{{ 7*7 }}", company=None)).html
 
