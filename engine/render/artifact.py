@@ -14,6 +14,7 @@ from engine.compiler.attachment import Attachment
 from engine.compiler.copies import PLAIN, Copy, CopyArm, Version
 from engine.compiler.sender import Sender
 from engine.languages import USUAL
+from engine.render.manner import Manner, from_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Artifact:
     is_mjml: bool = False
     language: str = USUAL
     arm: str = PLAIN
+    manner: Manner | None = None  # of writing money and dates; None: as in English
 
     def __hash__(self) -> int:
         """Of one text, whose hash Python keeps: artifacts are looked up for every mail."""
@@ -61,6 +63,7 @@ class Artifact:
         plain["sender"] = Sender(**plain["sender"])
         plain["links"] = tuple(Link(**link) for link in plain["links"])
         plain["pictures"] = tuple(Attachment(**picture) for picture in plain["pictures"])
+        plain["manner"] = from_plain(plain.get("manner"))
         return cls(**plain)
 
     @property

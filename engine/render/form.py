@@ -4,8 +4,10 @@ Before: `engine.render.artifact` has it among much else. After: `engine.render.w
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
+
+from engine.render.manner import Manner, from_plain
 
 
 class Form(Protocol):
@@ -21,6 +23,8 @@ class Form(Protocol):
     def text(self) -> str: ...
     @property
     def is_mjml(self) -> bool: ...
+    @property
+    def manner(self) -> Manner | None: ...
     def __hash__(self) -> int: ...
 
 
@@ -33,6 +37,7 @@ class Bare:
     html: str
     text: str
     is_mjml: bool = False
+    manner: Manner | None = None  # of writing money and dates
 
     def __hash__(self) -> int:
         """Of one text, whose hash Python keeps: it is looked up for every mail."""
@@ -40,8 +45,10 @@ class Bare:
 
 
 def to_json(form: Form) -> str:
-    return json.dumps({name: getattr(form, name) for name in Bare.__slots__})
+    plain = {name: getattr(form, name) for name in Bare.__slots__}
+    return json.dumps(plain | {"manner": form.manner and asdict(form.manner)})
 
 
 def from_json(text: str) -> Bare:
-    return Bare(**json.loads(text))
+    plain = json.loads(text)
+    return Bare(**{**plain, "manner": from_plain(plain["manner"])})

@@ -27,6 +27,8 @@ from engine.render.held import MARK, Document, Held, TooMany
 from engine.render.include import Including, is_whole, with_includes, with_preview, without_prolog
 from engine.render.links import Links, edits_of_links, track_written_addresses
 from engine.render.lint import lint
+from engine.render.manner import in_manner
+from engine.render.manners import manner_of
 from engine.render.markup import NOTES, check_mjml, html_of, printable_attributes, with_pixel
 from engine.render.names import GRAMMAR, ROOTS
 from engine.render.outspoken import edits_for_mrml
@@ -100,8 +102,9 @@ def compile_email(
         look = look_of(brand, tables.brands, f"{folder}/email.yaml", problems)
         about = read_email_file(workspace, f"{folder}/email.yaml", problems)
         for version in Editions(workspace, folder, about, tables.language, problems).versions():
-            compiling = Compiling(workspace, version, look_in(look, version.language), tables, problems, afresh)
-            artifacts[version.language, version.arm] = compiling.artifact(email, brand)
+            with in_manner(manner_of(version.language)):
+                compiling = Compiling(workspace, version, look_in(look, version.language), tables, problems, afresh)
+                artifacts[version.language, version.arm] = compiling.artifact(email, brand)
     except (Unusable, Endless):
         return None
     except TooMany as error:
@@ -163,6 +166,7 @@ class Compiling:
             pictures=pictures.table(),
             is_mjml=is_mjml,
             language=self.version.language,
+            manner=manner_of(self.version.language),
             arm=self.version.arm,
         )
 

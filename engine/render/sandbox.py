@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from engine.errors import RenderError
 from engine.render.bounded import BOUNDED, require_scalar, require_size
+from engine.render.manner import manner_now
 
 # Nothing that makes markup of a value, calls its argument or writes more than it was given.
 ALLOWED_FILTERS = (
@@ -114,7 +115,9 @@ def spoken(value: object) -> str:
             return str(int(value))
         case date():
             return spoken_date(value)
-        case int() | float() | Undefined():
+        case float():
+            return manner.fraction(value) if (manner := manner_now()) else str(value)
+        case int() | Undefined():
             return str(value)
     raise RenderError("a list cannot be printed as it is; use {% for %} or |join")
 
@@ -156,15 +159,19 @@ def format_number(form: str, *values: Any) -> str:
 
 
 def money(amount: float, currency: str = "") -> str:
-    """`{{ event.total|money(event.currency) }}`: £1,249.00; a currency without a sign of its own is named by its code."""
+    """`{{ event.total|money(event.currency) }}`: £1,249.00, or 1.249,00 £; a currency without a sign is named by its code."""
+    if manner := manner_now():
+        return manner.amount(amount, CURRENCY_SIGNS.get(currency, currency))
     sign = CURRENCY_SIGNS.get(currency, f"{currency} " if currency else "")
     return f"{'-' if amount < 0 else ''}{sign}{abs(amount):,.2f}"
 
 
 def spoken_date(day: date | str) -> str:
-    """`12 March 2026`, of a date or of one as it is stored (ISO 8601)."""
+    """`12 March 2026`, or 12. März 2026, of a date or of one as it is stored (ISO 8601)."""
     if isinstance(day, str):
         day = date.fromisoformat(day[:10])
+    if manner := manner_now():
+        return manner.date(day)
     return f"{day.day} {day:%B %Y}"
 
 

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from engine.errors import RenderError
 from engine.render.afresh import compile_afresh, html_afresh
 from engine.render.form import Form
+from engine.render.manner import in_manner
 from engine.render.quoted import quote_piece
 from engine.render.sandbox import LaidOut, Sandbox, Tool, checked_url, laid_out, make_sandbox, measure, pixels, printed, spoken
 
@@ -106,11 +107,12 @@ def fill(templates: Templates, values: dict[str, Any], artifact: Form) -> list[s
     """Subject, HTML and text with the values in them. Raises RenderError naming the email."""
     context = templates.html.new_context(values, shared=True)
     try:
-        filled = ["".join(template.root_render_func(context)) for template in (templates.subject, templates.text)]
-        if artifact.is_mjml:
-            filled.insert(1, html_afresh(templates.html, values, escaped))
-        else:
-            filled.insert(1, "".join(templates.html.root_render_func(context)))
+        with in_manner(artifact.manner):
+            filled = ["".join(template.root_render_func(context)) for template in (templates.subject, templates.text)]
+            if artifact.is_mjml:
+                filled.insert(1, html_afresh(templates.html, values, escaped))
+            else:
+                filled.insert(1, "".join(templates.html.root_render_func(context)))
     except Exception as error:  # a filter may raise anything over a value that it was not made for
         raise RenderError(f'the email "{artifact.email}" cannot be written for this person: {in_words(error)}') from error
     if max(map(len, filled)) > LARGEST_OUTPUT:

@@ -1,13 +1,16 @@
 """Languages and variants of an email: which versions there are, of what each is made, and what is refused."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from engine.render.artifact import Edition
+from engine.render import fence, wire
+from engine.render.artifact import Artifact, Edition
 from engine.render.library import compile_emails
-from tests.render.conftest import BRAND, EMAIL, LAYOUT, text_body, told
+from engine.render.manners import manner_of
+from tests.render.conftest import BRAND, EMAIL, LAYOUT, make_values, text_body, told
 
 PLAIN = {
     "emails/welcome/email.yaml": EMAIL,
@@ -95,6 +98,36 @@ def test_a_language_written_from_right_to_left_says_so(tmp_path: Path) -> None:
     assert 'lang="ar"' in edition.artifacts["ar", "plain"].html
     assert 'dir="rtl"' in edition.artifacts["ar", "plain"].html
     assert 'dir="ltr"' in edition.plain.html
+
+
+def test_money_and_dates_are_written_as_the_language_writes_them(tmp_path: Path) -> None:
+    words = "{{ event.total | money('EUR') }}, {{ event.on | date }}, {{ event.share }}"
+    files = {**GERMAN, "emails/welcome/body.mjml": text_body(words), "emails/welcome/languages/de/body.mjml": text_body(words)}
+    values = make_values(event={"total": 1249.5, "on": date(2026, 3, 12), "share": 0.5})
+
+    edition = made(tmp_path, files)
+
+    german = Artifact.from_json(edition.artifacts["de", "plain"].to_json())
+    assert "1.249,50\xa0€, 12. März 2026, 0,5" in wire.render(german, values).html
+    assert "€1,249.50, 12 March 2026, 0.5" in wire.render(edition.plain, values).html
+    assert fence.render(german, values) == wire.render(german, values)
+
+
+@pytest.mark.parametrize(
+    ("language", "money", "day"),
+    [
+        ("fr", "1\u202f249,50\xa0€", "12 mars 2026"),
+        ("es", "1.249,50\xa0€", "12 de marzo de 2026"),
+        ("nl", "€\xa01.249,50", "12 maart 2026"),
+        ("ja", "€1,249.50", "2026年3月12日"),
+    ],
+)
+def test_other_languages_have_their_own_ways(language: str, money: str, day: str) -> None:
+    manner = manner_of(language)
+
+    assert manner is not None
+    assert (manner.amount(1249.5, "€"), manner.date(date(2026, 3, 12))) == (money, day)
+    assert manner_of("xx") is None
 
 
 def test_every_language_has_every_arm(tmp_path: Path) -> None:
