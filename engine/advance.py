@@ -52,6 +52,7 @@ from engine.schedule.tasks import NewTask, write_tasks
 from engine.schedule.timing import into_window
 from engine.schema import enrolments, touches
 from engine.scoring.handoff import AskedHand, raise_asked
+from engine.scoring.notice import queue_task_notices
 from engine.versions import Live, live_rules
 from engine.vocabulary import Consent, EnrolmentState, Reason, TouchState
 
@@ -251,7 +252,7 @@ def carry_out(tx: Tx, runtime: Runtime, live: Live, decisions: Sequence[Decision
     """Write all decisions of a kind at once; the sends that this worker now holds."""
     put_back(tx, of(Waits, decisions))
     end_passages(tx, of(Leaves, decisions))
-    write_tasks(tx, of(NewTask, decisions))
+    queue_task_notices(tx, runtime, live, write_tasks(tx, of(NewTask, decisions)))
     write_posts(tx, of(NewPost, decisions))
     done = of(EndedTouch, decisions)
     done += [done_with(task.touch_id) for task in of(NewTask, decisions)]

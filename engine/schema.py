@@ -305,7 +305,7 @@ sends = Table(
     "sends",  # one email to one address: the row that delivers; all of them are the ledger
     metadata,
     Column("id", Id, primary_key=True),
-    Column("source", String(120), nullable=False, unique=True),  # touch:12 | event:7 | handoff:3:raised
+    Column("source", String(120), nullable=False, unique=True),  # touch:12 | event:7 | handoff:3:raised | task:5:asked
     Column("stream", String(20), nullable=False),
     Column("topic", Name),  # marketing only
     Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
@@ -314,6 +314,7 @@ sends = Table(
     Column("touch_id", Id, ForeignKey("touches.id")),
     Column("event_id", Id, ForeignKey("events.id")),  # transactional: what asked for it
     Column("handoff_id", Id, ForeignKey("handoffs.id")),
+    Column("task_id", Id, ForeignKey("tasks.id")),
     Column("email", Name, nullable=False),
     Column("artifact_hash", Hash),  # NULL for internal mail, which is not compiled
     Column("language", String(8)),  # of that artifact
@@ -343,6 +344,8 @@ Index("ix_sends_cap", sends.c.address_key, sends.c.cap_on)
 Index("ix_sends_touch", sends.c.touch_id, unique=True)
 HANDED_OFF = text("handoff_id IS NOT NULL")
 Index("ix_sends_handoff", sends.c.handoff_id, sqlite_where=HANDED_OFF, postgresql_where=HANDED_OFF)
+OF_A_TASK = text("task_id IS NOT NULL")
+Index("ix_sends_task", sends.c.task_id, sqlite_where=OF_A_TASK, postgresql_where=OF_A_TASK)
 
 files = Table(
     "files",  # what goes with mails, content-addressed
@@ -449,6 +452,7 @@ tasks = Table(
     Column("due_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("said", String(500)),  # what the rep wrote with the answer
 )
 Index("ix_tasks_lead", tasks.c.lead_id)
 

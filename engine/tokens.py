@@ -8,6 +8,7 @@ for every link of a send, cannot be forged or read, and carries no personal data
 import hmac
 from base64 import b32decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from struct import pack, unpack
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from engine.errors import TokenError
+from engine.vocabulary import Ask
 
 BOX_LENGTH = 33  # key id, 16 bytes of tag, 16 bytes of payload
 DIGITS = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256)
@@ -62,15 +64,18 @@ class Tokens:
         """Raises TokenError."""
         return self._decrypt(from_url(text), b"target").decode()
 
-    def seal_handoff(self, handoff_id: int) -> str:
-        """What lets whoever holds the hand-off's mail answer it, and nothing else; spelt for a URL."""
+    def seal_ask(self, ask: Ask, number: int) -> str:
+        """What lets whoever holds the mail of a hand-off or a task answer that one, and nothing else; spelt for a URL."""
         kid, box = self._boxes[0]
-        return in_url(kid + box.encrypt(pack(">q", handoff_id), [b"handoff"]))
+        return in_url(kid + box.encrypt(pack(">q", number), [ask.encode()]))
 
-    def open_handoff(self, text: str) -> int:
-        """The id of the hand-off. Raises TokenError."""
-        handoff_id: int = unpack(">q", self._decrypt(from_url(text), b"handoff"))[0]
-        return handoff_id
+    def open_ask(self, text: str) -> tuple[Ask, int]:
+        """What it answers, and its id. Raises TokenError."""
+        sealed = from_url(text)
+        for ask in Ask:
+            with suppress(TokenError):
+                return ask, unpack(">q", self._decrypt(sealed, ask.encode()))[0]
+        raise TokenError("this link is not one of ours, or was signed with a key that is no longer used")
 
     def webhook_secrets(self, webhook: str) -> tuple[bytes, ...]:
         """What posts to this webhook are signed with: one secret of each key, newest first. They are the receiver's to know."""

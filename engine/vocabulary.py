@@ -110,11 +110,19 @@ class PostState(StrEnum):
 
 
 class TaskState(StrEnum):
-    """Something a cadence asks of a rep. open → done | dropped."""
+    """Something a cadence asks of a rep. open → done | not_needed | dropped."""
 
     OPEN = "open"
     DONE = "done"
+    NOT_NEEDED = "not_needed"  # so the rep says
     DROPPED = "dropped"  # the passage ended first
+
+
+class Ask(StrEnum):
+    """What a rep is asked for an answer to: by a mail, a page and a command."""
+
+    HANDOFF = "handoff"
+    TASK = "task"
 
 
 class Consent(StrEnum):
@@ -178,6 +186,8 @@ class EventType(StrEnum):
     HANDOFF_ACCEPTED = "handoff_accepted"  # sales took the lead
     HANDOFF_DECLINED = "handoff_declined"  # sales gave it back
     HANDOFF_CLOSED = "handoff_closed"  # sales is through with it
+    TASK_DONE = "task_done"  # sales did what a cadence asked for
+    TASK_NOT_NEEDED = "task_not_needed"  # sales says that it need not be done
 
 
 class Reason(StrEnum):

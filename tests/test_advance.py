@@ -21,7 +21,7 @@ from engine.leads import load_leads
 from engine.runtime import Runtime
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.leave import suspend
-from engine.schedule.tasks import worded_note, worded_title
+from engine.schedule.tasks import fill_in, worded_title
 from engine.schedule.wake import wake_waits
 from engine.schema import enrolments, sends, tasks, touches
 from engine.settings import read_settings
@@ -93,7 +93,6 @@ def test_a_task_is_asked_of_a_rep_and_the_passage_goes_on(database: Database):
         asked = tx.run(sa.select(tasks)).one()
         (lead,) = load_leads(tx, [asked.lead_id]).values()
         assert (asked.rep, worded_title(asked.title, lead), asked.state) == ("dana", "Call Ada", "open")
-        assert worded_note(asked.note, lead) == "This lead asked not to be called."
         assert asked.due_at.date() == date(2026, 1, 7)
         assert states(tx) == [("call", "done", None), ("guide", "waiting", None)]
 
@@ -116,7 +115,7 @@ def test_a_task_whose_words_go_round_without_end_is_told_as_it_was_written(sqlit
         (lead,) = load_leads(tx, [add_lead(tx, fields={"first_name": "a" * 1_000})]).values()
 
     begun = process_time()
-    assert worded_note(looping, lead) == looping
+    assert fill_in(looping, lead) == looping
     assert process_time() - begun < 2
 
 

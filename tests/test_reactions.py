@@ -20,7 +20,7 @@ from engine.processes.worker import carry_out
 from engine.reactions import react
 from engine.schedule.enrol import enrol_leads
 from engine.schema import enrolments, handoffs, metadata, reactions, scores, suppressions, touches
-from engine.scoring.handoff import answer
+from engine.scoring.answers import answer
 from engine.vocabulary import EventType, HandoffState, Origin
 from tests.factories import add_event, add_lead, add_version
 from tests.schedule.plans import after, at, cadence, chain, email, wait

@@ -12,10 +12,10 @@ from engine.schedule.enrol import enrol_leads
 from engine.schedule.leave import resume
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schema import enrolments, handoffs, leads, scores, sends, tasks, touches
+from engine.scoring.answers import answer
 from engine.scoring.card import cards
-from engine.scoring.handoff import answer
 from engine.versions import live_rules
-from engine.vocabulary import HandoffState, TouchState
+from engine.vocabulary import Ask, HandoffState, TouchState
 from tests.factories import add_consent, add_lead, add_suppression
 from tests.schedule.plans import (
     apply,
@@ -33,11 +33,9 @@ from tests.schedule.plans import (
     task,
     wait,
 )
-from tests.scoring.models import BRAND
 from tests.test_advance import advance_due, enrolled, states
 
 pytestmark = pytest.mark.both_databases
-BRANDS = {"clearroom": BRAND}
 
 
 def test_a_lead_goes_the_way_of_the_arm_it_drew_and_the_touch_keeps_it(database: Database):
@@ -155,7 +153,7 @@ def test_a_step_raises_a_hand_whatever_the_score_and_the_passage_stands_still(da
         hand = tx.run(sa.select(handoffs)).one()
         assert (hand.lead_id, hand.state, hand.rep, hand.crossing) == (lead_id, "raised", "dana", None)
         assert "Ada" not in str(hand.reasons), "what is personal stands in leads alone"
-        (card,) = cards(tx, live_rules(tx), [hand.id]).values()
+        (card,) = cards(tx, live_rules(tx), Ask.HANDOFF, [hand.id]).values()
         assert [(reason.words, reason.points) for reason in card.reasons] == [("Ada Bcc: x asked for a visit", "asked")]
         assert set(tx.run(sa.select(sends.c.email)).scalars()) == {"handoff-raised", "handoff-reminder"}
         assert tx.run(sa.select(enrolments.c.state)).scalar_one() == "suspended"
@@ -170,7 +168,7 @@ def test_a_step_raises_a_hand_whatever_the_score_and_the_passage_stands_still(da
 def test_a_hand_that_is_up_is_not_raised_again(database: Database):
     with database.write() as tx:
         lead_id = add_lead(tx)
-        apply(tx, cadence(raise_hand("one")), cadence(raise_hand("two"), name="other"), brands=BRANDS)
+        apply(tx, cadence(raise_hand("one")), cadence(raise_hand("two"), name="other"))
         enrol_leads(tx, "new-enquiry", [lead_id])
         enrol_leads(tx, "other", [lead_id])
 
@@ -250,7 +248,7 @@ def test_a_cadence_in_shadow_asks_nobody_for_anything(database: Database):
     steps = chain(task("call"), raise_hand("visit"), enter("other"), set_values("mark", employees=80))
     with database.write() as tx:
         lead_id = add_lead(tx)
-        apply(tx, cadence(*steps, shadow=True), cadence(email("hello"), name="other"), brands=BRANDS)
+        apply(tx, cadence(*steps, shadow=True), cadence(email("hello"), name="other"))
         enrol_leads(tx, "new-enquiry", [lead_id])
 
         for _step in steps:
@@ -284,7 +282,7 @@ def short_or_long():
 
 def enrolled_with_brand(tx: Tx, *steps, fields=None) -> int:
     """A notice of a raised hand needs the brand's sender."""
-    apply(tx, cadence(*steps), brands=BRANDS)
+    apply(tx, cadence(*steps))
     lead_id = add_lead(tx, fields=fields)
     enrol_leads(tx, "new-enquiry", [lead_id])
     return lead_id

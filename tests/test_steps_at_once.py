@@ -15,7 +15,6 @@ from engine.schema import handoffs, leads, touches
 from tests.factories import add_lead, add_worker
 from tests.schedule.plans import apply, cadence, chain, enter, raise_hand, set_values
 from tests.test_advance import Accepting, runtime
-from tests.test_steps import BRANDS
 
 LEADS = 30
 
@@ -25,7 +24,7 @@ def test_steps_that_change_the_same_leads_at_once_all_come_to_an_end(database: D
     with database.write() as tx:
         ways = [chain(set_values(f"mark-{name}", employees=80), enter("other"), raise_hand(f"visit-{name}")) for name in "abcd"]
         others = [cadence(*steps, name=name) for name, steps in zip("abcd", ways, strict=True)]
-        apply(tx, *others, cadence(set_values("mark", employees=1), name="other"), brands=BRANDS)
+        apply(tx, *others, cadence(set_values("mark", employees=1), name="other"))
         people = [add_lead(tx) for _ in range(LEADS)]
         for name in "abcd":
             enrol_leads(tx, name, people)

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from engine.runtime import Runtime
-from webhooks import api, handoffs, health, hooks, mail_page, unsubscribe
+from webhooks import api, asks, health, hooks, mail_page, unsubscribe
 from webhooks.receiver import Receiver
 from webhooks.tracking import tracking
 
@@ -22,7 +22,7 @@ MACHINES_TALK = ("/api/", "/hooks/", "/health")  # they get their errors as JSON
 PAGES: tuple[Callable[[Receiver], Blueprint], ...] = (
     unsubscribe.pages,
     mail_page.pages,
-    handoffs.pages,
+    asks.pages,
     hooks.pages,
     api.pages,
     health.pages,

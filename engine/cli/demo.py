@@ -75,6 +75,7 @@ def where_next(shown: Shown, seconds: float) -> str:
         "Where to look next\n"
         f"  handraiser up --workspace {here}         then read the demo's newest mails in your browser\n"
         f"  handraiser handoffs --workspace {here}   the hands that wait for an answer\n"
+        f"  handraiser tasks --workspace {here}      what the cadences ask of reps\n"
         f"  handraiser status --workspace {here}     how it stands\n"
         f"  {here}/cadences/new-enquiry.yaml         what the marketer wrote"
     )

@@ -12,10 +12,10 @@ from engine.cli.options import json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.errors import UsageError
 from engine.schema import handoffs
+from engine.scoring.answers import answer
 from engine.scoring.card import Card, cards
-from engine.scoring.handoff import answer
 from engine.versions import live_rules
-from engine.vocabulary import OPEN_HANDOFF, HandoffState
+from engine.vocabulary import OPEN_HANDOFF, Ask, HandoffState
 
 ANSWERS = {"accept": HandoffState.ACCEPTED, "decline": HandoffState.DECLINED, "close": HandoffState.CLOSED}
 
@@ -45,13 +45,13 @@ def handoffs_command(verb: str, number: int | None, note: str, also_answered: bo
             answer(tx, number, ANSWERS[verb], note=note)
     with database.read() as tx:
         found = listed(tx, also_answered=also_answered) if number is None else shown(tx, number)
-        late = {card.handoff_id for card in found if card.state == HandoffState.RAISED and card.answer_by < tx.now}
+        late = {card.number for card in found if card.state == HandoffState.RAISED and card.answer_by < tx.now}
     if as_json:
         print_json([asdict(card) for card in found])
     elif verb == "show":
         click.echo("\n".join(whole(found[0])))
     else:
-        click.echo("\n".join(line for card in found for line in in_short(card, card.handoff_id in late)) or "No hand is raised.")
+        click.echo("\n".join(line for card in found for line in in_short(card, card.number in late)) or "No hand is raised.")
 
 
 def listed(tx: Tx, *, also_answered: bool) -> list[Card]:
@@ -60,12 +60,12 @@ def listed(tx: Tx, *, also_answered: bool) -> list[Card]:
     if not also_answered:
         chosen = chosen.where(handoffs.c.state.in_(OPEN_HANDOFF))
     numbers = list(tx.run(chosen).scalars())
-    found = cards(tx, live_rules(tx), numbers)
+    found = cards(tx, live_rules(tx), Ask.HANDOFF, numbers)
     return [found[number] for number in numbers]
 
 
 def shown(tx: Tx, number: int) -> list[Card]:
-    found = cards(tx, live_rules(tx), [number])
+    found = cards(tx, live_rules(tx), Ask.HANDOFF, [number])
     if number not in found:
         raise UsageError(f"there is no hand-off {number}; `handraiser handoffs` lists them")
     return [found[number]]
@@ -74,12 +74,20 @@ def shown(tx: Tx, number: int) -> list[Card]:
 def in_short(card: Card, is_late: bool) -> Iterator[str]:
     rep = card.rep.name if card.rep else "nobody"
     until = f", LATE since {card.answer_by:%a %d %b %H:%M}" if is_late else f", until {card.answer_by:%a %d %b %H:%M}"
-    yield f"{card.handoff_id:>5}  {card.who}{', ' + card.about if card.about else ''}"
+    yield f"{card.number:>5}  {card.who}{', ' + card.about if card.about else ''}"
     yield f"       {card.state}, {rep}{until if card.state == HandoffState.RAISED else ''}"
     yield f"       {card.points} points: " + "; ".join(f"{reason.words} ({reason.points})" for reason in card.reasons[:4])
 
 
 def whole(card: Card) -> Iterator[str]:
     yield from in_short(card, is_late=False)
-    yield f"       {card.email or 'no email'}, {card.phone or 'no phone'}{'' if card.may_call else ', DO NOT CALL'}"
+    yield f"       {reached_at(card)}"
+    yield from history_of(card)
+
+
+def reached_at(card: Card) -> str:
+    return f"{card.email or 'no email'}, {card.phone or 'no phone'}{'' if card.may_call else ', DO NOT CALL'}"
+
+
+def history_of(card: Card) -> Iterator[str]:
     yield from ("", *(f"  {entry.at:%d %b %Y %H:%M}  {entry.line}" for entry in card.history))

@@ -13,7 +13,7 @@ from engine.errors import HandraiserError
 
 COMMANDS = (
     "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "enrol", "explain", "graph", "handoffs", "init", "leads",
-    "plan", "preview", "render", "report", "schema", "simulate", "status", "test", "up", "web", "webhooks", "worker",
+    "plan", "preview", "render", "report", "schema", "simulate", "status", "tasks", "test", "up", "web", "webhooks", "worker",
 )  # fmt: skip
 
 

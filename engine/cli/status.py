@@ -132,7 +132,7 @@ def lines_of(found: Status) -> Iterator[str]:
     if found.handoffs_late:
         yield f"LOOK: {found.handoffs_late:,} raised hands were not answered in time: `handraiser handoffs`"
     if found.tasks_late:
-        yield f"LOOK: {found.tasks_late:,} tasks of reps are overdue"
+        yield f"LOOK: {found.tasks_late:,} tasks of reps are overdue: `handraiser tasks`"
     if found.came_late or found.not_sent:
         fate = f"{found.came_late:,} went out all the same, {found.not_sent:,} did not"
         yield f"LOOK: mail that somebody waited for was later than its `valid_for:` allows, in the last week: {fate}"

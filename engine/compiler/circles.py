@@ -1,4 +1,4 @@
-"""Cadences that lead into one another in a circle: by `enter` steps, or by a raised hand whose answer lets leads in.
+"""Cadences that lead into one another in a circle: by `enter` steps, or by a raised hand or a task whose answer lets leads in.
 
 Before: `engine.compiler.check` has looked at each cadence for itself. Where every one of the circle takes leads in again by the
 time that they come round, they go round for ever; where one does not, the circle ends there.
@@ -12,10 +12,13 @@ from typing import NamedTuple
 from engine.compiler.checks import Checks, Journey
 from engine.compiler.diagnostics import Place
 from engine.compiler.steps import all_steps
-from engine.compiler.syntax import Cadence, EnterStep, RaiseStep
+from engine.compiler.syntax import Cadence, EnterStep, RaiseStep, Step, TaskStep
 from engine.vocabulary import EventType
 
-ANSWERS = frozenset({EventType.HANDOFF_ACCEPTED, EventType.HANDOFF_DECLINED, EventType.HANDOFF_CLOSED})
+ANSWERS: dict[type[Step], frozenset[str]] = {
+    RaiseStep: frozenset({EventType.HANDOFF_ACCEPTED, EventType.HANDOFF_DECLINED, EventType.HANDOFF_CLOSED}),
+    TaskStep: frozenset({EventType.TASK_DONE, EventType.TASK_NOT_NEEDED}),
+}
 
 
 class Lead(NamedTuple):
@@ -45,15 +48,15 @@ def leads_of(cadence: Cadence, cadences: Mapping[str, Cadence], journey: Journey
         after = journey.reached[step.id.value] - journey.begins
         if isinstance(step, EnterStep) and step.cadence.value in cadences and step.cadence.value != cadence.name:
             yield Lead(step.cadence.value, step.cadence.place, after)
-        elif isinstance(step, RaiseStep):
-            yield from answered_by(cadence, cadences, after)
+        elif answers := ANSWERS.get(type(step)):
+            yield from answered_by(answers, cadence, cadences, after)
 
 
-def answered_by(cadence: Cadence, cadences: Mapping[str, Cadence], after: timedelta) -> Iterator[Lead]:
-    """The cadences that an answer to a raised hand lets a lead into; whoever is inside one cannot come into that one."""
+def answered_by(answers: frozenset[str], cadence: Cadence, cadences: Mapping[str, Cadence], after: timedelta) -> Iterator[Lead]:
+    """The cadences that an answer of sales lets a lead into; whoever is inside one cannot come into that one."""
     for other in cadences.values():
         for entry in other.entries:
-            if other.name != cadence.name and entry.event and entry.event.value in ANSWERS:
+            if other.name != cadence.name and entry.event and entry.event.value in answers:
                 yield Lead(other.name, entry.event.place, after)
 
 

@@ -26,7 +26,8 @@ Ending = Literal[EnrolmentState.LEFT, EnrolmentState.FINISHED]
 
 
 def leave(tx: Tx, enrolment_ids: Collection[int], *, reason: str, state: Ending = EnrolmentState.LEFT) -> None:
-    """End these passages: their open touches are left, their mails not yet begun are cancelled, their open tasks dropped.
+    """End these passages: their open touches are left, their mails not yet begun are cancelled, their open tasks dropped with
+    what has not yet gone out about them.
 
     A mail that is on its way to a server right now stays as it is; its touch ends with it, and nothing follows.
     """
@@ -51,7 +52,16 @@ def leave_touches(tx: Tx, enrolment_ids: Collection[int], *, reason: str) -> Non
 
 
 def drop_tasks(tx: Tx, enrolment_ids: Collection[int]) -> None:
-    DROP.run(tx, ids=enrolment_ids, at=tx.now)
+    dropped = [row.id for row in DROP.rows(tx, ids=enrolment_ids, at=tx.now)]
+    if dropped:
+        cancel_unbegun(tx, sends.c.task_id.in_(dropped), reason=Reason.ENROLMENT_ENDED)
+
+
+def cancel_unbegun(tx: Tx, chosen: sa.ColumnElement[bool], *, reason: Reason) -> None:
+    """Of these mails, those on which nobody has begun stay."""
+    over = {"state": SendState.CANCELLED, "reason": reason, "ended_at": tx.now}
+    freed = {"epoch": sends.c.epoch + 1, "worker_id": None, "lease_until": None}
+    tx.run(sa.update(sends).where(chosen, sends.c.state.in_(NOT_BEGUN)).values(**over, **freed))
 
 
 def suspend(tx: Tx, lead_ids: Collection[int]) -> None:
@@ -205,4 +215,5 @@ DROP = Prepared(
     sa.update(tasks)
     .where(tasks.c.touch_id.in_(sa.select(touches.c.id).where(touches.c.enrolment_id.in_(IDS))), tasks.c.state == TaskState.OPEN)
     .values(state=TaskState.DROPPED, ended_at=sa.bindparam("at"))
+    .returning(tasks.c.id)
 )

@@ -1,6 +1,7 @@
 """Tasks: what a cadence asks of a rep, worded for the rep when it is read.
 
-Before: `engine.advance` comes to a task step. After: the rep sees it with the lead; it is dropped when the passage ends first.
+Before: `engine.advance` comes to a task step. After: `engine.scoring.notice` tells the rep, who answers it
+(`engine.scoring.answers`); it is dropped when the passage ends first.
 The row keeps the cadence's words with their gaps, for what fills them is personal and stands in `leads` alone.
 """
 
@@ -24,7 +25,6 @@ from engine.sql import insert
 from engine.vocabulary import TaskState
 
 LONGEST_TITLE = 300
-MUST_NOT_CALL = "This lead asked not to be called."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class NewTask:
     days_off: DaysOff = NO_DAYS_OFF
 
 
-def write_tasks(tx: Tx, asked: Sequence[NewTask]) -> None:
-    """One task for each touch; a touch that has one gets no second."""
+def write_tasks(tx: Tx, asked: Sequence[NewTask]) -> list[int]:
+    """One task for each touch; a touch that has one gets no second. The ids of the new ones."""
     rows = [
         {
             "touch_id": task.touch_id,
@@ -55,19 +55,13 @@ def write_tasks(tx: Tx, asked: Sequence[NewTask]) -> None:
         }
         for task in asked
     ]
-    if rows:
-        tx.run(insert(tx, tasks).on_conflict_do_nothing(index_elements=["touch_id"]), rows)
+    added = insert(tx, tasks).on_conflict_do_nothing(index_elements=["touch_id"]).returning(tasks.c.id)
+    return list(tx.run(added, rows).scalars()) if rows else []
 
 
 def worded_title(title: str, lead: Lead) -> str:
     """A task's title on one line, with the lead's values as they are now."""
     return " ".join(fill_in(title, lead).split())[:LONGEST_TITLE]
-
-
-def worded_note(note: str, lead: Lead, *, action: str = "call") -> str:
-    """A task's note with the lead's values as they are now, and where it asks for a call, whether the lead may be called."""
-    warning = MUST_NOT_CALL if action == "call" and lead.do_not_call else ""
-    return "\n".join(part for part in (fill_in(note, lead), warning) if part)
 
 
 def fill_in(text: str, lead: Lead) -> str:

@@ -1,6 +1,8 @@
-"""A raised hand as a rep reads it: who, why, until when, and everything so far. The mail, the page and the commands print it.
+"""A raised hand or a task as a rep reads it: who, why, until when, and everything so far. The mail, the page and the commands
+print it.
 
-Before: `engine.scoring.handoff` raised it. After: `engine.scoring.notice` and `webhooks.handoffs` put it into words and boxes.
+Before: `engine.scoring.handoff` raised the hand, or a cadence asked for something (`engine.schedule.tasks`). After:
+`engine.scoring.notice` and `webhooks.asks` put it into words and boxes.
 """
 
 import re
@@ -15,11 +17,11 @@ from engine.compiler.plan import Rep
 from engine.conditions import zone
 from engine.database import Tx
 from engine.leads import Lead, load_leads
-from engine.schedule.tasks import fill_in
-from engine.schema import handoffs
-from engine.scoring.history import Entry, Titles, histories, subjects
+from engine.schedule.tasks import fill_in, worded_title
+from engine.schema import enrolments, handoffs, scores, tasks, touches
+from engine.scoring.history import Entry, Titles, histories, printable, subjects
 from engine.versions import Live
-from engine.vocabulary import HandoffState
+from engine.vocabulary import Ask, HandoffState, TaskState
 
 STEP = "step"  # who gave a reason, where it was not the score
 ASKED_FOR = "asked"
@@ -36,12 +38,18 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One hand-off. Times are in the rep's zone. `rep` None: nobody of that name is in assignment.yaml any more."""
+    """One hand-off or task. Times are in the rep's zone. `rep` None: nobody of that name is in assignment.yaml any more.
 
-    handoff_id: int
+    `title`, `details`: what a task asks for; `ended_for`: why the passage ended that asked for it. A hand-off has none of them.
+    """
+
+    ask: Ask
+    number: int
     lead_id: int
-    state: HandoffState
+    state: HandoffState | TaskState
     rep: Rep | None
+    title: str
+    details: str
     who: str
     about: str
     email: str | None
@@ -49,10 +57,11 @@ class Card:
     may_call: bool
     points: str
     reasons: tuple[Reason, ...]
-    raised_at: datetime
+    asked_at: datetime
     answer_by: datetime
     answered_at: datetime | None
     note: str | None
+    ended_for: str | None
     history: tuple[Entry, ...]
 
     @property
@@ -66,34 +75,62 @@ class Card:
         return ", ".join(reason.words for reason in self.reasons[:2])
 
 
-def cards(tx: Tx, live: Live, handoff_ids: Collection[int]) -> dict[int, Card]:
-    """The cards of these hand-offs; a missing id is missing in the answer."""
-    rows = tx.run(sa.select(handoffs).where(handoffs.c.id.in_(handoff_ids))).all()
+def cards(tx: Tx, live: Live, ask: Ask, numbers: Collection[int]) -> dict[int, Card]:
+    """The cards of these hand-offs or tasks; a missing number is missing in the answer."""
+    rows = tx.run(CHOSEN[ask], {"numbers": list(numbers)}).all()
     people = load_leads(tx, {row.lead_id for row in rows})
     known, titles = histories(tx, people), subjects(tx, people)
-    return {row.id: as_card(row, people[row.lead_id], known[row.lead_id], titles, live) for row in rows}
+    return {row.id: as_card(ask, row, people[row.lead_id], known[row.lead_id], titles, live) for row in rows}
 
 
-def as_card(row: sa.Row[tuple[object, ...]], lead: Lead, history: Collection[Entry], titles: Titles, live: Live) -> Card:
+NUMBERS: sa.BindParameter[int] = sa.bindparam("numbers", expanding=True)
+CHOSEN: dict[Ask, sa.Select[tuple[object, ...]]] = {
+    Ask.HANDOFF: sa.select(
+        handoffs,
+        handoffs.c.raised_at.label("asked_at"),
+        sa.literal("").label("title"),
+        sa.literal("").label("details"),
+        sa.null().label("ended_for"),
+    ).where(handoffs.c.id.in_(NUMBERS)),
+    Ask.TASK: sa.select(
+        tasks.c.id, tasks.c.lead_id, tasks.c.rep, tasks.c.state, tasks.c.title, tasks.c.note.label("details"),
+        tasks.c.created_at.label("asked_at"), tasks.c.due_at.label("answer_by"), tasks.c.ended_at.label("answered_at"),
+        tasks.c.said.label("note"), scores.c.points, scores.c.reasons, enrolments.c.reason.label("ended_for"),
+    )
+    .join(touches, touches.c.id == tasks.c.touch_id)
+    .join(enrolments, enrolments.c.id == touches.c.enrolment_id)
+    .join(scores, scores.c.lead_id == tasks.c.lead_id, isouter=True)
+    .where(tasks.c.id.in_(NUMBERS)),
+}  # fmt: skip
+STATES: dict[Ask, type[HandoffState] | type[TaskState]] = {Ask.HANDOFF: HandoffState, Ask.TASK: TaskState}
+
+
+def as_card(
+    ask: Ask, row: sa.Row[tuple[object, ...]], lead: Lead, history: Collection[Entry], titles: Titles, live: Live
+) -> Card:
     rep = live.assignment.reps.get(row.rep)
     local = zone((rep and rep.zone) or live.policy.zone)
     phone = lead.fields.get("phone")
     return Card(
-        handoff_id=row.id,
+        ask=ask,
+        number=row.id,
         lead_id=row.lead_id,
-        state=HandoffState(row.state),
+        state=STATES[ask](row.state),
         rep=rep,
+        title=on_one_line(worded_title(row.title, lead)) or (name_of(lead) if ask == Ask.TASK else ""),
+        details=printable(fill_in(row.details, lead)),
         who=name_of(lead),
         about=about(lead),
         email=lead.email,
         phone=str(phone) if phone else None,
         may_call=not lead.do_not_call,
-        points=f"{row.points:g}",
-        reasons=tuple(as_reason(reason, titles, lead) for reason in row.reasons),
-        raised_at=row.raised_at.astimezone(local),
+        points=f"{row.points or 0:g}",
+        reasons=tuple(as_reason(reason, titles, lead) for reason in row.reasons or ()),
+        asked_at=row.asked_at.astimezone(local),
         answer_by=row.answer_by.astimezone(local),
         answered_at=in_zone(row.answered_at, local),
         note=row.note,
+        ended_for=row.ended_for,
         history=tuple(replace(entry, at=entry.at.astimezone(local)) for entry in history),
     )
 

@@ -1,8 +1,8 @@
 """The hand-off: a lead that has become ready is raised to sales, once, with the reason and the whole history.
 
 Before: `engine.scoring.rescore` finds the crossing, or a cadence's step asks for it (`engine.advance`). After: the rep answers
-(`webhooks.handoffs` or `handraiser handoffs`), and `engine.reactions` sends a declined lead back to nurture. While sales has
-the lead, its cadences stand still.
+(`engine.scoring.answers`), and `engine.reactions` sends a declined lead back to nurture. While sales has the lead, its cadences
+stand still.
 """
 
 from collections.abc import Sequence
@@ -14,28 +14,18 @@ import sqlalchemy as sa
 from engine.compiler.plan import Rep
 from engine.conditions import zone
 from engine.database import Tx
-from engine.errors import StaleError, UsageError
-from engine.events import NewEvent, record_events
 from engine.expressions.facts import Facts
 from engine.leads import Lead
 from engine.runtime import Runtime
 from engine.schedule.leave import suspend
-from engine.schema import handoffs, scores, sends
+from engine.schema import handoffs, scores
 from engine.scoring.assignment import assign
 from engine.scoring.card import step_reason
 from engine.scoring.notice import queue_notices
 from engine.scoring.rules import Score, kept_reasons
 from engine.sql import insert
 from engine.versions import Live
-from engine.vocabulary import EventType, HandoffState, Origin, Reason, SendState
-
-LONGEST_NOTE = 500
-# answer: (the states it may follow, the event that it is)
-ANSWERS = {
-    HandoffState.ACCEPTED: ((HandoffState.RAISED,), EventType.HANDOFF_ACCEPTED),
-    HandoffState.DECLINED: ((HandoffState.RAISED, HandoffState.ACCEPTED), EventType.HANDOFF_DECLINED),
-    HandoffState.CLOSED: ((HandoffState.ACCEPTED,), EventType.HANDOFF_CLOSED),
-}
+from engine.vocabulary import HandoffState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,63 +115,3 @@ def handoff_row(tx: Tx, live: Live, lead: Lead, rep: Rep) -> dict[str, object]:
         "raised_at": tx.now,
         "answer_by": live.scoring.respond_within.after(tx.now, zone(rep.zone or live.policy.zone)),
     }
-
-
-def answer(tx: Tx, handoff_id: int, state: HandoffState, *, note: str = "") -> None:
-    """A rep's answer. Raises StaleError when the hand-off is not open to it: answered already, or never accepted.
-
-    The same answer twice is one answer. Raises UsageError when there is no such hand-off. The caller commits.
-    """
-    may_come_from, event_type = ANSWERS[state]
-    changed = (
-        sa.update(handoffs)
-        .where(handoffs.c.id == handoff_id, handoffs.c.state.in_(may_come_from))
-        .values(state=state, answered_at=tx.now, note=note.strip()[:LONGEST_NOTE] or None)
-        .returning(handoffs.c.lead_id)
-    )
-    lead_id = tx.run(changed).scalar()
-    if lead_id is None:
-        refuse_unless_repeated(tx, handoff_id, state)
-        return
-    cancel_notices(tx, handoff_id)
-    record_answer(tx, handoff_id, lead_id, event_type)
-
-
-def refuse_unless_repeated(tx: Tx, handoff_id: int, state: HandoffState) -> None:
-    stands = tx.run(sa.select(handoffs.c.state).where(handoffs.c.id == handoff_id)).scalar()
-    if stands is None:
-        raise UsageError(f"there is no hand-off {handoff_id}; `handraiser handoffs` lists them")
-    if stands != state:
-        raise StaleError(f"hand-off {handoff_id} cannot be {state}: it is {stands}")
-
-
-def cancel_notices(tx: Tx, handoff_id: int) -> None:
-    """What has not yet gone out about an answered hand-off stays."""
-    tx.run(
-        sa.update(sends)
-        .where(sends.c.handoff_id == handoff_id, sends.c.state.in_((SendState.READY, SendState.CLAIMED)))
-        .values(
-            state=SendState.CANCELLED,
-            reason=Reason.HANDOFF,
-            ended_at=tx.now,
-            epoch=sends.c.epoch + 1,
-            worker_id=None,
-            lease_until=None,
-        )
-    )
-
-
-def record_answer(tx: Tx, handoff_id: int, lead_id: int, event_type: EventType) -> None:
-    record_events(
-        tx,
-        [
-            NewEvent(
-                source_key=f"handoff:{handoff_id}:{event_type}",
-                type=event_type,
-                origin=Origin.HUMAN,
-                lead_id=lead_id,
-                occurred_at=tx.now,
-                data={"handoff": handoff_id},
-            )
-        ],
-    )

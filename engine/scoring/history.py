@@ -1,6 +1,6 @@
 """A lead's whole history, as a rep reads it: what we sent, what came back, what sales did, newest first.
 
-Read by the hand-off mail, the hand-off page and `handraiser explain`.
+Read by the mails to reps, the pages on which they answer and `handraiser explain`.
 """
 
 import re
@@ -8,11 +8,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
 from engine.database import Tx
-from engine.schema import bodies, enrolments, events, handoffs, sends
+from engine.leads import load_leads
+from engine.schedule.tasks import worded_title
+from engine.schema import bodies, enrolments, events, handoffs, sends, tasks
 from engine.sql import rows_at_once
 from engine.versions import artifact
 from engine.vocabulary import EventType, Origin, SendState, Stream
@@ -42,7 +45,15 @@ class Entry:
         return f"{self.words}: “{' '.join(self.said.split())}”" if self.said else self.words
 
 
-# {subject}: of the mail that the event is about
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A task's row, with its title as the rep reads it."""
+
+    row: sa.Row[Any]
+    title: str
+
+
+# {subject}: of the mail that the event is about; {task}: its title
 WORDS: dict[str, str] = {
     EventType.OPENED: "opened {subject}",
     EventType.CLICKED: "clicked {link} in {subject}",
@@ -60,9 +71,17 @@ WORDS: dict[str, str] = {
     EventType.HANDOFF_ACCEPTED: "sales took the lead",
     EventType.HANDOFF_DECLINED: "sales gave the lead back",
     EventType.HANDOFF_CLOSED: "sales was through with the lead",
+    EventType.TASK_DONE: "sales did “{task}”",
+    EventType.TASK_NOT_NEEDED: "sales found it not needed: “{task}”",
 }
 NAMED = {"link": ("“{}”", "a link"), "page": ("{}", "a page"), "form": ("the form “{}”", "a form")}
-OF_SALES = (EventType.HANDOFF_ACCEPTED, EventType.HANDOFF_DECLINED, EventType.HANDOFF_CLOSED)
+OF_SALES = (
+    EventType.HANDOFF_ACCEPTED,
+    EventType.HANDOFF_DECLINED,
+    EventType.HANDOFF_CLOSED,
+    EventType.TASK_DONE,
+    EventType.TASK_NOT_NEEDED,
+)
 OF_US = (EventType.IMPORTED, EventType.BOUNCED, EventType.SOFT_BOUNCED, EventType.REFUSED)
 TOLD_BY_THE_SEND = (EventType.ACCEPTED,)
 LONGEST_SAID = 1_200
@@ -76,8 +95,9 @@ def histories(tx: Tx, lead_ids: Collection[int]) -> dict[int, list[Entry]]:
     """The history of each of these leads, newest first."""
     found: dict[int, list[Entry]] = {lead_id: [] for lead_id in lead_ids}
     for some in rows_at_once(lead_ids):
-        titles = subjects(tx, some)
-        for entries in (raised(tx, some), observed(tx, some, titles), sent(tx, some, titles), enrolled(tx, some)):
+        titles, asked = subjects(tx, some), asked_of(tx, some)
+        told = (raised(tx, some), in_tasks(asked), observed(tx, some, titles, asked), sent(tx, some, titles), enrolled(tx, some))
+        for entries in told:
             for lead_id, entry in entries:
                 found[lead_id].append(entry)
     return {lead_id: sorted(entries, key=lambda entry: entry.at, reverse=True) for lead_id, entries in found.items()}
@@ -94,6 +114,18 @@ def subjects(tx: Tx, lead_ids: Collection[int]) -> Titles:
     return {mail: subject for mail, subject in found.items() if "{" not in subject}
 
 
+def asked_of(tx: Tx, lead_ids: Collection[int]) -> dict[int, Asked]:
+    """{task: what cadences asked reps to do}, with the titles filled in."""
+    rows = tx.run(sa.select(tasks).where(tasks.c.lead_id.in_(lead_ids))).all()
+    people = load_leads(tx, {row.lead_id for row in rows})
+    return {row.id: Asked(row=row, title=worded_title(row.title, people[row.lead_id])) for row in rows}
+
+
+def in_tasks(asked: Mapping[int, Asked]) -> Found:
+    for task in asked.values():
+        yield task.row.lead_id, Entry(at=task.row.created_at, kind=Kind.SALES, words=f"sales was asked: “{task.title}”")
+
+
 def enrolled(tx: Tx, lead_ids: Collection[int]) -> Found:
     for row in tx.run(sa.select(enrolments).where(enrolments.c.lead_id.in_(lead_ids))):
         yield row.lead_id, Entry(at=row.created_at, kind=Kind.OURS, words=f"began the cadence “{row.cadence}”")
@@ -108,12 +140,13 @@ def sent(tx: Tx, lead_ids: Collection[int], titles: Titles) -> Found:
         yield row.lead_id, Entry(at=row.ended_at, kind=Kind.OURS, words=words)
 
 
-def observed(tx: Tx, lead_ids: Collection[int], titles: Titles) -> Found:
+def observed(tx: Tx, lead_ids: Collection[int], titles: Titles, asked: Mapping[int, Asked]) -> Found:
     chosen = sa.select(events).where(events.c.lead_id.in_(lead_ids), events.c.type.not_in(TOLD_BY_THE_SEND))
     notes, said = notes_of(tx, lead_ids), replies_of(tx, lead_ids)
     for row in tx.run(chosen):
-        note = notes.get((row.data.get("handoff"), row.type))
-        words = in_words(row, titles) + (f": “{note}”" if note else "")
+        task = asked.get(row.data.get("task"))
+        note = task.row.said if task else notes.get((row.data.get("handoff"), row.type))
+        words = in_words(row, titles).replace("{task}", task.title if task else "a task") + (f": “{note}”" if note else "")
         yield row.lead_id, Entry(at=row.occurred_at, kind=kind_of(row), words=words, said=said.get(row.id, ""))
 
 
@@ -134,8 +167,12 @@ def replies_of(tx: Tx, lead_ids: Collection[int]) -> dict[int, str]:
 
 
 def readable(content: bytes) -> str:
-    text = UNPRINTABLE.sub(" ", content.decode("utf-8", "replace")).strip()
+    text = printable(content.decode("utf-8", "replace"))
     return text if len(text) <= LONGEST_SAID else text[:LONGEST_SAID].rsplit(" ", 1)[0] + " …"
+
+
+def printable(text: str) -> str:
+    return UNPRINTABLE.sub(" ", text).strip()
 
 
 def in_words(row: sa.Row[tuple[object, ...]], titles: Titles) -> str:

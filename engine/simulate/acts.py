@@ -17,17 +17,22 @@ from engine.events import NewEvent, record_events
 from engine.inbound.addressee import Purpose
 from engine.runtime import Runtime
 from engine.schema import sends
-from engine.scoring.handoff import answer
+from engine.scoring.answers import answer
 from engine.simulate.letters import BROWSER, SCANNER, away_note, complaint_report, delivery_report, full_report, reply
 from engine.simulate.recipients import Act, Intended
 from engine.simulate.seen import SeenMail
 from engine.tokens import SendToken, in_address
-from engine.vocabulary import EventType, HandoffState, Origin
+from engine.vocabulary import EventType, HandoffState, Origin, TaskState
 from webhooks.entries import Entry, Fetched, Mailed, OptedOut
 from webhooks.links import LinkTables
 from webhooks.record import record
 
-ANSWERS = {Act.ACCEPT: HandoffState.ACCEPTED, Act.DECLINE: HandoffState.DECLINED, Act.CLOSE: HandoffState.CLOSED}
+ANSWERS: dict[Act, HandoffState | TaskState] = {
+    Act.ACCEPT: HandoffState.ACCEPTED,
+    Act.DECLINE: HandoffState.DECLINED,
+    Act.CLOSE: HandoffState.CLOSED,
+    Act.DO: TaskState.DONE,
+}
 
 
 @dataclass(slots=True)
@@ -45,7 +50,7 @@ class DirectActs:
             record(tx, self.runtime.tokens, self.links, entries, click_hold=timedelta(0))
             for one in intended:
                 if one.act in ANSWERS:
-                    answer_handoff(tx, one)
+                    answer_ask(tx, one)
                 elif one.act in OBSERVED:
                     record_events(tx, [observed(tx, one)])
 
@@ -99,11 +104,12 @@ LETTERS: dict[Act, tuple[Callable[[str, SeenMail], bytes], Purpose]] = {
 }
 
 
-def answer_handoff(tx: Tx, one: Intended) -> None:
+def answer_ask(tx: Tx, one: Intended) -> None:
     """A rep's answer; one that comes too late changes nothing."""
-    assert one.mail.handoff_id is not None
+    number = one.mail.task_id if one.act == Act.DO else one.mail.handoff_id
+    assert number is not None
     with suppress(StaleError):
-        answer(tx, one.mail.handoff_id, ANSWERS[one.act])
+        answer(tx, number, ANSWERS[one.act])
 
 
 def observed(tx: Tx, one: Intended) -> NewEvent:

@@ -14,13 +14,13 @@ from engine.errors import StaleError
 from engine.events import NewEvent, record_events
 from engine.leads import Lead
 from engine.runtime import Runtime
-from engine.schema import handoffs, sends
-from engine.scoring.handoff import answer
+from engine.schema import sends
+from engine.scoring.answers import ANSWERS, answer
 from engine.simulate.acts import DirectActs
 from engine.simulate.mailbox import received
 from engine.simulate.recipients import Act, Intended, Received
 from engine.versions import live_rules
-from engine.vocabulary import OPEN_HANDOFF, EventType, HandoffState, Origin, SendState, Stream
+from engine.vocabulary import OPEN_HANDOFF, Ask, EventType, Origin, SendState, Stream, TaskState
 from webhooks.api import Taken, take_event
 
 ACTS: dict[str, Act] = {
@@ -33,11 +33,8 @@ ACTS: dict[str, Act] = {
     EventType.COMPLAINED: Act.COMPLAIN,
     EventType.UNSUBSCRIBED: Act.UNSUBSCRIBE,
 }
-ANSWERS: dict[str, HandoffState] = {
-    EventType.HANDOFF_ACCEPTED: HandoffState.ACCEPTED,
-    EventType.HANDOFF_DECLINED: HandoffState.DECLINED,
-    EventType.HANDOFF_CLOSED: HandoffState.CLOSED,
-}
+ANSWERED = {event: (book, state) for state, (book, _after, event) in ANSWERS.items()}
+OPEN = {Ask.HANDOFF: (OPEN_HANDOFF, "no hand was raised by then"), Ask.TASK: ((TaskState.OPEN,), "no task was open by then")}
 POSTED = (EventType.VISITED, EventType.FORM_SUBMITTED)
 
 Trouble = str | None  # why it could not happen, in words; None: it did
@@ -55,8 +52,8 @@ def happen(stage: Stage, lead: Lead, event: Happening, *, at: datetime, number: 
     """Let it happen to the lead now, which is `at`. `number` tells it from others of its kind."""
     if event.type in ACTS:
         return act_on_mail(stage, lead, event, at)
-    if event.type in ANSWERS:
-        return answer_hand(stage, lead, event)
+    if event.type in ANSWERED:
+        return answer_ask(stage, lead, EventType(event.type))
     return by_post(stage, lead, event, at, number) if is_posted(stage, event) else observe(stage, lead, event, at, number)
 
 
@@ -93,15 +90,17 @@ def mails_to(tx: Tx, lead: Lead, email: str | None) -> list[Received]:
     return sorted(received(tx, arrived), key=lambda mail: (mail.at, mail.send_id), reverse=True)
 
 
-def answer_hand(stage: Stage, lead: Lead, event: Happening) -> Trouble:
-    """What sales says to the lead's raised hand."""
+def answer_ask(stage: Stage, lead: Lead, type: EventType) -> Trouble:
+    """What sales says to the lead's raised hand, or to the task about it that was asked for first."""
+    book, state = ANSWERED[type]
+    (open_states, trouble), table = OPEN[book.ask], book.table
     with stage.runtime.database.write() as tx:
-        chosen = sa.select(handoffs.c.id).where(handoffs.c.lead_id == lead.id, handoffs.c.state.in_(OPEN_HANDOFF))
-        hand = tx.run(chosen).scalar()
-        if hand is None:
-            return "no hand was raised by then"
+        chosen = sa.select(table.c.id).where(table.c.lead_id == lead.id, table.c.state.in_(open_states)).order_by(table.c.id)
+        number = tx.run(chosen).scalars().first()
+        if number is None:
+            return trouble
         try:
-            answer(tx, hand, ANSWERS[event.type])
+            answer(tx, number, state)
         except StaleError as stale:
             return str(stale)
     return None

@@ -20,7 +20,7 @@ from engine.sql import rows_at_once
 from engine.versions import artifact
 
 NO_SUCH_MAILBOX = Refused(code=550, reply="5.1.1 no such mailbox here")
-REMINDER = "handoff-reminder"
+REMINDERS = ("handoff-reminder", "task-reminder")
 TAKEN = Accepted(code=250, reply="2.0.0 taken")
 
 
@@ -74,7 +74,7 @@ class NotingWire:
 
 
 def received(tx: Tx, arrived: Mapping[int, datetime]) -> list[Received]:
-    """The mails that arrived, in the order of their sends; of the mails to reps, those that raise a hand."""
+    """The mails that arrived, in the order of their sends; of the mails to reps, those that ask for something first."""
     mails: list[Received] = []
     for some in rows_at_once(arrived):
         mails += [as_received(tx, row, arrived[row.id]) for row in CHOSEN.rows(tx, ids=some)]
@@ -88,10 +88,11 @@ CHOSEN = Prepared(
         sends.c.stream,
         sends.c.artifact_hash,
         sends.c.handoff_id,
+        sends.c.task_id,
         leads.c.email.label("address"),
     )
     .join_from(sends, leads, leads.c.id == sends.c.lead_id)
-    .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)), sends.c.email != REMINDER)
+    .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)), sends.c.email.not_in(REMINDERS))
     .order_by(sends.c.id)
 )
 
@@ -107,4 +108,5 @@ def as_received(tx: Tx, row: sa.Row[tuple[object, ...]], at: datetime) -> Receiv
         at=at,
         link_table_id=link_table_id(row.artifact_hash) if row.artifact_hash else 0,
         handoff_id=row.handoff_id,
+        task_id=row.task_id,
     )

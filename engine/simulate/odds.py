@@ -23,7 +23,7 @@ from engine.compiler.diagnostics import Findings
 from engine.compiler.reading import plain
 from engine.compiler.source import read_source
 from engine.errors import UsageError
-from engine.simulate.recipients import Act, Intended, Persona, Received, Recipients, answers
+from engine.simulate.recipients import Act, Intended, Persona, Received, Recipients
 from engine.vocabulary import Stream
 
 RATES = ("opens", "clicks", "replies", "unsubscribes", "bounces", "purchases")
@@ -54,8 +54,8 @@ class ByOdds(Recipients):
         return NOBODY
 
     def intend(self, mail: Received) -> list[Intended]:
-        if mail.handoff_id is not None:
-            return answers(mail, self.dice("rep", str(mail.handoff_id)))
+        if mail.handoff_id is not None or mail.task_id is not None:
+            return self.rep_intends(mail)
         return list(acts(self.emails.get(mail.email, self.odds), mail, self.dice(mail.recipient, mail.email)))
 
 

@@ -54,7 +54,7 @@ class WireActs:
                 self.send(full_report(recipient, seen), seen.envelope_from, "")
             case Act.COMPLAIN:
                 self.send(complaint_report(recipient, seen), seen.envelope_from, "")
-            case Act.ACCEPT | Act.DECLINE | Act.CLOSE:
+            case Act.ACCEPT | Act.DECLINE | Act.CLOSE | Act.DO:
                 self.fetch(seen.answer, form={"answer": ANSWERS[one.act]})
             case Act.VISIT:
                 self.shop.tell_visit(recipient, one.mail.send_id, one.at)
@@ -88,7 +88,7 @@ class WireActs:
             server.sendmail(sender, [recipient], message)
 
 
-ANSWERS = {Act.ACCEPT: "accepted", Act.DECLINE: "declined", Act.CLOSE: "closed"}
+ANSWERS = {Act.ACCEPT: "accepted", Act.DECLINE: "declined", Act.CLOSE: "closed", Act.DO: "done"}
 
 
 def order_number(one: Intended) -> str:

@@ -26,6 +26,7 @@ class Act(StrEnum):
     ACCEPT = "accept"  # a rep takes the lead
     DECLINE = "decline"  # a rep gives it back
     CLOSE = "close"  # a rep is through with it
+    DO = "do"  # a rep does what a task asks for
     VISIT = "visit"  # looks at the price page of the site
     ASK = "ask"  # sends the site's form
     ORDER = "order"  # the lead buys something
@@ -44,6 +45,7 @@ class Received:
     at: datetime
     link_table_id: int = 0
     handoff_id: int | None = None  # of a mail to a rep
+    task_id: int | None = None  # the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ PERSONAS = (
 
 
 REPS_TAKE = 0.65  # of the hands raised
+REPS_DO = 0.8  # of the tasks
 LEADS_BUY = 0.5  # of those that a rep took
 
 
@@ -117,13 +120,18 @@ class Recipients:
 
     def intend(self, mail: Received) -> list[Intended]:
         """What the recipient of this mail is going to do, and when."""
-        if mail.handoff_id is not None:
-            return answers(mail, self.dice("rep", str(mail.handoff_id)))
+        if mail.handoff_id is not None or mail.task_id is not None:
+            return self.rep_intends(mail)
         persona, dice = self.persona_of(mail.recipient), self.dice(mail.recipient, mail.email)
         if persona.refused:
             return []
         scanned = scans(mail) if persona.scanned else []
         return scanned + reads(persona, mail, dice) + leaves(persona, mail, dice) + returns(persona, mail, dice)
+
+    def rep_intends(self, mail: Received) -> list[Intended]:
+        if mail.task_id is not None:
+            return does(mail, self.dice("task", str(mail.task_id)))
+        return answers(mail, self.dice("rep", str(mail.handoff_id)))
 
     def dice(self, *about: str) -> Random:
         return Random(int.from_bytes(sha256("\n".join((str(self.seed), *about)).encode()).digest()[:8], "big"))
@@ -205,3 +213,10 @@ def answers(mail: Received, dice: Random) -> list[Intended]:
         Intended(at=ordered_at, act=Act.ORDER, mail=mail),
         Intended(at=shipped_at, act=Act.SHIPMENT, mail=mail),
     ]
+
+
+def does(mail: Received, dice: Random) -> list[Intended]:
+    """A rep does four tasks in five, mostly the next day; of the others nothing is heard."""
+    if dice.random() >= REPS_DO:
+        return []
+    return [Intended(at=mail.at + timedelta(hours=dice.uniform(1, 48)), act=Act.DO, mail=mail)]

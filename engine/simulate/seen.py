@@ -21,7 +21,7 @@ class SeenMail:
     envelope_from: str
     pixel: str | None = None
     unsubscribe: str | None = None
-    answer: str | None = None  # of a raised hand
+    answer: str | None = None  # of a raised hand or a task
     links: dict[int, str] = field(default_factory=dict)
 
 

@@ -144,7 +144,7 @@ def empty(ground: Ground) -> None:
     ground.arrived.clear()
     with ground.runtime.database.write() as tx:
         tx.run(sa.delete(bodies))
-        tx.run(sa.update(sends).values(handoff_id=None, event_id=None, touch_id=None))
+        tx.run(sa.update(sends).values(handoff_id=None, task_id=None, event_id=None, touch_id=None))
         tx.run(sa.update(handoffs).values(touch_id=None))
         for table in reversed(metadata.sorted_tables):
             if table.name not in KEPT:

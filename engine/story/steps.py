@@ -18,7 +18,7 @@ from engine.deliver.collateral import told as told_collateral
 from engine.schedule.next_step import Course
 from engine.schedule.passages import PASSAGE_COLUMNS, passage_of
 from engine.schedule.why import OpenTouch, why_then
-from engine.schema import enrolments, leads, posts, sends, touches
+from engine.schema import enrolments, leads, posts, sends, tasks, touches
 from engine.story.ahead import Expected
 from engine.story.room import who_took_it
 from engine.story.words import POST_WHY, in_words
@@ -81,12 +81,15 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
             posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), sends.c.email,
             sends.c.waited_for, sends.c.address_key, sends.c.collateral, touches.c.late_by,
             sends.c.language, sends.c.arm.label("variant"),
+            tasks.c.id.label("task_id"), tasks.c.rep.label("task_rep"), tasks.c.state.label("task_state"),
+            tasks.c.due_at.label("task_due_at"), tasks.c.ended_at.label("task_ended_at"), tasks.c.said,
             *PASSAGE_COLUMNS,
         )
         .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
         .join(leads, leads.c.id == enrolments.c.lead_id)
         .join(sends, sends.c.touch_id == touches.c.id, isouter=True)
         .join(posts, posts.c.touch_id == touches.c.id, isouter=True)
+        .join(tasks, tasks.c.touch_id == touches.c.id, isouter=True)
         .where(touches.c.enrolment_id == enrolment_id)
         .order_by(touches.c.id)
     )  # fmt: skip
@@ -158,9 +161,11 @@ def hours_of(late_by: timedelta) -> str:
 
 
 def what_followed(row: Row, local: ZoneInfo) -> Iterator[str]:
-    """The arm that a split drew, and what became of a post."""
+    """The arm that a split drew, and what became of a post or a task."""
     if row.arm is not None:
         yield f"drew the arm {row.arm}"
+    if row.task_id is not None:
+        yield task_in_words(row, local)
     if row.post_state is None:
         return
     why = f", {POST_WHY.get(row.post_reason) or in_words(row.post_reason)}" if row.post_reason else ""
@@ -169,6 +174,12 @@ def what_followed(row: Row, local: ZoneInfo) -> Iterator[str]:
     yield f"the post to {row.webhook} is {row.post_state} after {tries}{why}{again}"
     if row.answer:
         yield f"{row.webhook} said: {' '.join(str(part) for part in (row.status_code, row.answer) if part)}"
+
+
+def task_in_words(row: Row, local: ZoneInfo) -> str:
+    when = f"since {at(row.task_ended_at, local)}" if row.task_ended_at else f"due {at(row.task_due_at, local)}"
+    said = f": “{row.said}”" if row.said else ""
+    return f"task {row.task_id} of {row.task_rep} is {row.task_state.replace('_', ' ')}, {when}{said}"
 
 
 def in_reports(state: str) -> str:

@@ -66,12 +66,18 @@ def test_two_circles_are_told_apart(tmp_path: Path) -> None:
     assert told(tmp_path, cadences) == [("E048", "a → b → a"), ("E048", "c → d → c")]
 
 
-@pytest.mark.parametrize("answer", ["handoff_declined", "handoff_accepted", "handoff_closed"])
-def test_an_answer_to_a_raised_hand_may_close_the_circle(answer: str, tmp_path: Path) -> None:
-    raising = "reentry: yes\nsteps:\n  - {raise: hand, because: asked}\n"
+@pytest.mark.parametrize(
+    ("answer", "asking"),
+    [
+        *((f"handoff_{state}", "{raise: hand, because: asked}") for state in ("declined", "accepted", "closed")),
+        *((f"task_{state}", "{task: ring, title: Ring}") for state in ("done", "not_needed")),
+    ],
+)
+def test_an_answer_of_sales_may_close_the_circle(answer: str, asking: str, tmp_path: Path) -> None:
+    asks = f"reentry: yes\nsteps:\n  - {asking}\n"
     let_in = entering("a", f"enter: [{{event: {answer}}}]\nreentry: yes\n")
 
-    assert told(tmp_path, {"a": raising, "b": let_in}) == [("E048", "a → b → a")]
+    assert told(tmp_path, {"a": asks, "b": let_in}) == [("E048", "a → b → a")]
 
 
 def test_whoever_is_inside_cannot_be_let_in_by_the_own_raised_hand(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from engine.errors import TokenError
 from engine.tokens import Tokens, from_address
 from engine.vocabulary import TERMINAL_SEND, SendState, Stream
 
-NOTICE = re.compile(r"handoff-(\d+)-([a-z]+)-\d{14}")
+NOTICE = re.compile(r"(handoff|task)-(\d+)-([a-z]+)-\d{14}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def send_id_of(token: str, ids: Mapping[str, int], tokens: Tokens) -> int:
     """Whose copy it is, by its Message-ID; 0: nobody's."""
     notice = NOTICE.fullmatch(token)
     if notice is not None:
-        return ids.get(f"handoff:{notice[1]}:{notice[2]}", 0)
+        return ids.get(f"{notice[1]}:{notice[2]}:{notice[3]}", 0)
     try:
         return tokens.open(from_address(token)).send_id
     except TokenError:

@@ -127,12 +127,20 @@ def cadence(*steps: Step, name: str = "new-enquiry", **changed: Any) -> CadenceP
     return CadencePlan(name=name, steps=steps, **{**defaults, **changed})
 
 
+BRAND = {
+    "name": "Clearroom",
+    "identities": {"team": {"name": "Clearroom", "address": "hello@clearroom.example"}},
+    "from": "team",
+    "zone": "Europe/London",
+}
+
+
 def workspace(*cadences: CadencePlan, **policy: Any) -> WorkspacePlan:
     defaults: dict[str, Any] = {
         "name": "Clearroom", "zone": "Europe/London", "brand": "clearroom",
         "topics": {"air-lessons": Topic(title="Lessons on indoor air")}, "unknown_consent": "nurture",
         "caps": Caps(per_day=None, per_week=None, per_month=None), "lead_schema": LEAD_FIELDS,
-        "event_schema": EventSchema(), "segments": {}, "brands": {"clearroom": {}}, "event_emails": {},
+        "event_schema": EventSchema(), "segments": {}, "brands": {"clearroom": BRAND}, "event_emails": {},
     }  # fmt: skip
     dana = Rep(key="dana", name="Dana Whitfield", email="dana@clearroom.example", phone=None, zone="Europe/London")
     return WorkspacePlan(

@@ -34,12 +34,6 @@ EVENTS = EventSchema(
     )
 )
 SCOPE = Scope(leads=LEADS, events=EVENTS)
-BRAND = {
-    "name": "Clearroom",
-    "identities": {"team": {"name": "Clearroom", "address": "hello@clearroom.example"}},
-    "from": "team",
-    "zone": "Europe/London",
-}
 DANA = Rep(key="dana", name="Dana Whitfield", email="dana@clearroom.example", phone="+44 20 7946 0311", zone="Europe/London")
 JONAS = Rep(key="jonas", name="Jonas Albers", email="jonas@clearroom.example", phone=None, zone="Europe/Berlin")
 PRIYA = Rep(key="priya", name="Priya Raman", email="priya@clearroom.example", phone=None, zone="Europe/London")
@@ -93,7 +87,7 @@ def apply_rules(
     tx: Tx, *cadences: CadencePlan, scoring: ScoringModel = USUAL, assignment: Assignment = DANA_ALONE, **policy: Any
 ) -> None:
     """Put a workspace with this scoring into force."""
-    given = {"lead_schema": LEADS, "event_schema": EVENTS, "brands": {"clearroom": BRAND}, **policy}
+    given = {"lead_schema": LEADS, "event_schema": EVENTS, **policy}
     workspace = replace(plans.workspace(*cadences, **given), scoring=scoring, assignment=assignment)
     names = {step.email for cadence in cadences for step in cadence.steps if isinstance(step, EmailStep)}
     made = [plans.artifact(name) for name in names]

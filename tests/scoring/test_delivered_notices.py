@@ -12,7 +12,7 @@ from engine.database import Database
 from engine.deliver.send import deliver
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.schema import bodies, sends
-from engine.scoring.handoff import answer
+from engine.scoring.answers import answer
 from engine.scoring.rescore import rescore
 from engine.vocabulary import HandoffState, Scope
 from tests.factories import TOKENS, add_event, add_lead, add_suppression, add_worker

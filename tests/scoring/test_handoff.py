@@ -9,7 +9,7 @@ from engine.database import Database, Tx
 from engine.errors import StaleError, UsageError
 from engine.schedule.enrol import enrol_leads
 from engine.schema import bodies, enrolments, events, handoffs, leads, sends, touches
-from engine.scoring.handoff import answer
+from engine.scoring.answers import answer
 from engine.scoring.rescore import rescore
 from engine.vocabulary import HandoffState
 from tests.factories import TOKENS, add_event, add_lead

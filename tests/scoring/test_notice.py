@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from engine.database import Database, Tx
 from engine.schema import bodies, sends
 from engine.scoring.rescore import rescore
-from engine.vocabulary import Origin
+from engine.vocabulary import Ask, Origin
 from tests.factories import TOKENS, add_event, add_lead, add_send
 from tests.schedule.plans import artifact, at, cadence, email
 from tests.scoring.models import apply_rules, runtime
@@ -83,7 +83,7 @@ def test_the_link_answers_this_hand_off_alone(sqlite_database: Database):
 
     (link,) = [word for word in text.split() if word.startswith("https://")]
     assert link.startswith("https://go.clearroom.example/h/")
-    assert TOKENS.open_handoff(link.rpartition("/")[2]) == 1
+    assert TOKENS.open_ask(link.rpartition("/")[2]) == (Ask.HANDOFF, 1)
 
 
 def test_the_reminder_says_that_it_is_one_and_bears_its_own_date(sqlite_database: Database):

@@ -118,6 +118,14 @@ def test_a_link_that_a_mail_has_not_is_told_with_those_it_has(tmp_path: Path) ->
     assert "welcome has no link nowhere; its links are:" in fault.because
 
 
+def test_sales_answers_a_task_that_was_asked_for_by_then(tmp_path: Path) -> None:
+    on_day = "  - {{arms: {{arms: long}}, events: [{{on: day {}, task_done: }}], expect: {{}}}}\n"
+
+    both = outcome(tmp_path, on_day.format(12) + on_day.format(1))
+
+    assert [[fault.because for fault in faults] for _out, faults in both] == [[], ["no task was open by then"]]
+
+
 def test_score_hand_and_end_are_told_with_their_reasons(tmp_path: Path) -> None:
     [(out, faults)] = outcome(tmp_path, "  - {expect: {score: 12, handoff: day 3, ends: replied}}\n")
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from engine.schema import events, handoffs
 from engine.scoring.rescore import rescore
+from engine.vocabulary import Ask
 from tests.factories import TOKENS, add_event, add_lead
 from tests.scoring.models import apply_rules
 from tests.webhooks.place import Place
@@ -23,7 +24,7 @@ def raised(place: Place, **lead: object) -> str:
         lead_id = add_lead(tx, **{"email": "maya@fernhill.example", "fields": MAYA, **lead})  # type: ignore[arg-type]
         add_event(tx, type="replied", lead_id=lead_id, data={"email": "co2"}, occurred_at=tx.now - timedelta(hours=1))
         (handoff_id,) = rescore(tx, place.runtime, [lead_id])
-    return f"/h/{TOKENS.seal_handoff(handoff_id)}"
+    return f"/h/{TOKENS.seal_ask(Ask.HANDOFF, handoff_id)}"
 
 
 def state(place: Place) -> tuple[str, str | None]:
@@ -145,8 +146,8 @@ def test_a_hand_off_that_is_gone_is_not_there(place: Place):
     with place.database.write() as tx:
         apply_rules(tx)
 
-    assert place.get(f"/h/{TOKENS.seal_handoff(99)}").status_code == 404
-    assert place.client.post(f"/h/{TOKENS.seal_handoff(99)}", data={"answer": "accepted"}).status_code == 404
+    assert place.get(f"/h/{TOKENS.seal_ask(Ask.HANDOFF, 99)}").status_code == 404
+    assert place.client.post(f"/h/{TOKENS.seal_ask(Ask.HANDOFF, 99)}", data={"answer": "accepted"}).status_code == 404
 
 
 @pytest.mark.parametrize("answer", ["", "raised", "accept"])
