@@ -99,6 +99,7 @@ TABLE: dict[str, Row] = {
     "E064": Row("a test that expects an end there is not", "Use an exit, the words of a `leave`, goal, end, or no."),
     "E065": Row("an unknown identity", "Use a name under `identities:` of the brand, or `rep` for the lead's rep."),
     "E066": Row("collateral that cannot be matched", "Declare `interests` as a list in leads.yaml, and write collateral.yaml."),
+    "E067": Row("a colour that cannot be read", "Write it in quotes, like \"#0B6B5F\"."),
     # what no inbox should get
     "E070": Row("a marketing mail that cannot be left", "Link to `{{ unsubscribe_url }}` in the layout, in words that show."),
     "E071": Row("a marketing mail without a postal address", "Print `brand.postal_address` in the layout; the law asks for it."),

@@ -29,6 +29,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,6})?", re.ASCII)
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _POINT = re.compile(r"(day|week|month|year)\s+(\d{1,5})", re.ASCII)
+_COLOUR = re.compile(r"#([0-9a-f]{3}){1,2}|[a-z]+|(rgb|hsl)a?\([^()]*\)", re.ASCII | re.IGNORECASE)
 
 V = TypeVar("V")
 
@@ -153,6 +154,14 @@ def parse_language(text: str) -> str:
     return text
 
 
+def parse_colour(text: str) -> str:
+    if not text:
+        raise Unusable("nothing is written here; put a colour into quotes, for YAML passes over what follows a bare #")
+    if not _COLOUR.fullmatch(text):
+        raise Unusable(f'{quote(text)} is not a colour; write it like "#0B6B5F"')
+    return text
+
+
 def number_kind(at_least: float | None = None) -> Kind[float]:
     """Numbers, not below a bound."""
 
@@ -218,6 +227,7 @@ def parse_unknown_consent(text: str) -> Literal["nurture", "hold"]:
 
 
 LANGUAGE_CODE = Kind("E080", parse_language)
+COLOUR = Kind("E067", parse_colour)
 TEXT = Kind("E011", parse_text, longest=50_000)
 NAME = Kind("E017", parse_name)
 CLOCK = Kind("E015", parse_clock)

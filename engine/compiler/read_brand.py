@@ -29,8 +29,10 @@ def read_brand(node: Node, name: str, findings: Findings) -> Brand:
         logo = Section(section.node("logo"), "`logo`", LOGO, findings)
         logo.text("picture")
         logo.optional("width", kinds.COUNT)
+    for _, colour in section.named_entries("colours"):
+        check_value(colour, kinds.COLOUR, "a colour", findings)
     for _, link in section.named_entries("links"):
-        check_link(link, findings)
+        check_value(link, kinds.LINK, "a link", findings)
     for code, own in section.keyed_entries("languages"):
         check_language(section.value(code, kinds.LANGUAGE_CODE, "").value, own, findings)
     identities = dict(read_identities(section))
@@ -72,9 +74,9 @@ def check_language(code: str, node: Node, findings: Findings) -> None:
     own = Section(node, f'the brand in "{code}"', BRAND_LANGUAGE, findings)
     own.optional("site", kinds.LINK)
     for _, link in own.named_entries("links"):
-        check_link(link, findings)
+        check_value(link, kinds.LINK, "a link", findings)
 
 
-def check_link(node: Node, findings: Findings) -> None:
-    if scalar := scalar_of(node, "a link", findings):
-        value_of(scalar, kinds.LINK, "a link", findings)
+def check_value(node: Node, kind: kinds.Kind[str], what: str, findings: Findings) -> None:
+    if scalar := scalar_of(node, what, findings):
+        value_of(scalar, kind, what, findings)

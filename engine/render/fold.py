@@ -6,7 +6,6 @@ Before: `engine.render.pieces` has split the text. After: what is left is MJML (
 `{% raw %}` around it changes nothing and is dropped.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,12 +21,11 @@ from engine.render.held import Held
 from engine.render.names import Names, asked_fields, check_token, names_in, parse_token, report_syntax, targets_of
 from engine.render.pieces import Kind, Piece, UnclosedToken, line_count_of, split_template
 from engine.render.problems import Place, Problems, Source, Unusable
-from engine.render.settle import settled, template_line
+from engine.render.settle import mistake_in, settled
 from engine.render.skeleton import Skeleton
 from engine.render.substitute import arguments_of, is_call_of, put_in_place
 
 DEEPEST_BLOCK = 8
-MISSING = re.compile(r"'(\w+)' is undefined")  # as Jinja says it
 SHARED = ("brand", "phrases")  # what blocks know of the email that they are in
 
 
@@ -286,13 +284,8 @@ class Folding:
 
     def report(self, error: Exception) -> None:
         """Tell of an argument that is missing where the block is called; of everything else where it is written."""
-        place, line = self.source.place, template_line(error.__traceback__)
-        if self.scope.calls and (missing := MISSING.fullmatch(str(error))):
-            (block, called_at), name = self.scope.calls[-1], missing[1]
-            told = f'the block "{block}" prints {{{{ {name} }}}}, which is not given here: block("{block}", {name}="…")'
-            self.workshop.problems.add(called_at, told)
-        else:
-            self.workshop.problems.add(Place(place.file, place.line + line - 1), f"cannot be put together: {error}")
+        brand = self.scope.fixed.get("brand", {}).get("name", "")
+        self.workshop.problems.add(*mistake_in(self.source, error, self.scope.calls[-1:], brand))
 
 
 def united(parts: Iterable[Iterable[str]]) -> frozenset[str]:

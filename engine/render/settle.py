@@ -3,6 +3,7 @@
 Before: `engine.render.fold` has replaced what depends on the recipient by stand-ins. After: what was printed is MJML or text.
 """
 
+import re
 from functools import lru_cache
 from types import TracebackType
 
@@ -10,6 +11,7 @@ from jinja2 import StrictUndefined, Template
 from markupsafe import Markup
 
 from engine.render.bounded import COUNTING, counted_template
+from engine.render.problems import Place, Source
 from engine.render.sandbox import make_sandbox, printed
 
 
@@ -20,6 +22,8 @@ class OptionalArgument(StrictUndefined):
         return False
 
 
+MISSING = re.compile(r"'(\w+)' is undefined")  # as Jinja says it
+LACKED = re.compile(r"'.*(?:dict|OptionalArgument) object' has no attribute '(\w+)'")
 FIXED = make_sandbox(autoescape=True, finalize=printed, undefined=OptionalArgument)
 FIXED.filters |= {"safe": Markup, **COUNTING}
 
@@ -38,3 +42,22 @@ def template_line(traceback: TracebackType | None) -> int:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return line
+
+
+def mistake_in(source: Source, error: Exception, called: tuple[tuple[str, Place], ...], brand: str) -> tuple[Place, str]:
+    """Where what is wrong, in words. `called`: the block that is being put together, and where it is called, if it is one."""
+    line = template_line(error.__traceback__)
+    place = Place(source.place.file, source.place.line + line - 1)
+    if called and (missing := MISSING.fullmatch(str(error))):
+        (block, called_at), name = called[0], missing[1]
+        return called_at, f'the block "{block}" prints {{{{ {name} }}}}, which is not given here: block("{block}", {name}="…")'
+    if lacked := lacked_by_brand(str(error), source.text.splitlines()[line - 1]):
+        return place, f'the brand "{brand}" has no `{lacked}`; add it to its file in templates/brands/'
+    return place, f"cannot be put together: {error}"
+
+
+def lacked_by_brand(said: str, line: str) -> str:
+    """What of the brand is named in that line and not there, as Jinja says it; empty where it is something else."""
+    lacked = LACKED.fullmatch(said)
+    named = lacked and re.search(rf"\bbrand\.((?:\w+\.)*{lacked[1]})\b", line)
+    return named[1] if named else ""

@@ -122,6 +122,9 @@ def test_a_text_part_by_hand_replaces_ours_and_its_links_are_tracked(compile_ema
 
 MISTAKES = {
     "{{ leed.first_name }}": 'body.mjml:3:1: unknown name "leed" (did you mean "lead"?)',
+    "{{ brand.colours.alarm }}": 'body.mjml:3:1: the brand "Fern & Moss" has no `colours.alarm`; '
+    "add it to its file in templates/brands/",
+    "{{ brand.type.text }}": 'body.mjml:3:1: the brand "Fern & Moss" has no `type.text`; add it to its file in templates/brands/',
     "{{ lead.frist_name }}": 'body.mjml:3:1: unknown name in lead: "frist_name" (did you mean "first_name"?)',
     "{{ lead.first_name }}": 'body.mjml:3:1: lead.first_name may be missing: write {{ lead.first_name or "…" }}, '
     "or put it inside {% if lead.first_name %}",
