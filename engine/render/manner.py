@@ -1,7 +1,7 @@
 """How a language writes money, dates and fractions.
 
-Before: `engine.render.manners` knows that of each language, and `engine.render.library` writes it into the artifacts of those other
-than English, since those who fill a mail open no files. After: `engine.render.sandbox` prints values so.
+Before: `engine.render.manners` knows that of each language, and `engine.render.library` writes it into the artifacts of those
+other than English, since those who fill a mail open no files. After: `engine.render.sandbox` prints values so.
 """
 
 from collections.abc import Iterator, Mapping
