@@ -109,8 +109,9 @@ def version_for(email: str, copy: Copy, lead: Path | None, plan: WorkspacePlan) 
     """What this lead gets, if it never got the email before. Raises WorkspaceError for a file that cannot be read."""
     if lead is None:
         return copy.version(copy.language, PLAIN)
+    written = read_sample(lead)
     try:
-        fields = lead_of(read_sample(lead).get("lead", {}), plan.policy.lead_schema)
+        fields = lead_of(written.get("lead", {}), plan.policy.lead_schema)
     except ValueError as error:
         raise WorkspaceError(f"{lead}: {error}") from error
     return pick(copy, email=email, lead_key=str(fields["key"] or fields["email"] or ""), language=fields.get(FIELD))

@@ -5,6 +5,7 @@ Before: a file of the workspace. After: `engine.compiler.reading` gives the node
 tree is built from the parser's events without recursion: no input can exhaust the stack.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from engine.compiler.diagnostics import Findings, Place, quote
 LARGEST_BYTES = 256 * 1024
 DEEPEST = 20
 MOST_NODES = 20_000  # a cadence of a thousand steps has half as many
+
+KEY_ALONE = re.compile(r" +[\w-]+")
 
 # What libyaml says → what a person can do about it.
 HINTS = {
@@ -136,7 +139,9 @@ def build_tree(text: str, file: str, findings: Findings) -> Node:
         place = place_at(text[: max(error.position, 0)], file)
         raise Refused("E002", place, "this is not text: a control character") from error
     except yaml.MarkedYAMLError as error:
-        raise Refused("E004", mark_place(error.problem_mark, file), explain(error.problem or "")) from error
+        place = mark_place(error.problem_mark, file)
+        line = next(iter(text.splitlines()[place.line - 1 :]), "")
+        raise Refused("E004", place, explain(error.problem or "", line[: place.column - 1])) from error
     except yaml.YAMLError as error:
         raise Refused("E004", Place(file), "this is not YAML") from error
 
@@ -145,7 +150,10 @@ def mark_place(mark: yaml.error.Mark | yaml._yaml.Mark | None, file: str) -> Pla
     return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
 
 
-def explain(problem: str) -> str:
+def explain(problem: str, before: str) -> str:
+    """What the parser says, in words. `before`: what stands before the place in its line."""
+    if problem.startswith("mapping values") and KEY_ALONE.fullmatch(before):
+        return "this is not YAML: this line is indented too far: keys that belong together begin below each other"
     hint = next((hint for start, hint in HINTS.items() if problem.startswith(start)), None)
     return f"this is not YAML: {hint or problem}"
 

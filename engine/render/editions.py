@@ -18,6 +18,7 @@ BODY, TEXT = "body.mjml", "text.txt"
 OF_A_VARIANT = (BODY, TEXT)
 OF_A_LANGUAGE = (BODY, TEXT, "email.yaml", "variants")
 SAMPLES = "sample*.yaml"
+FOLDERS = ("languages", "variants")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,9 @@ class Editions:
 
     def check_arms(self, usual: Tongue) -> None:
         """Each arm differs in something, somebody draws one, and no folder is there of which nobody speaks."""
+        for path in self.folders(self.folder):
+            if path.name not in FOLDERS:
+                self.problems.unknown(Place(f"{self.folder}/{path.name}"), "folder", path.name, FOLDERS)
         self.check_folders(self.folder)
         for name, arm in usual.arms.items():
             if not arm.parts:

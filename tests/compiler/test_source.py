@@ -50,6 +50,12 @@ def test_a_text_over_several_lines_is_found_where_it_begins() -> None:
     assert condition.place_at(10) == condition.place
 
 
+def test_a_line_that_is_indented_too_far_is_told_so() -> None:
+    _, (found,) = parsed("lead:\n  first_name: Lena\n   age: 3\n")
+
+    assert str(found).startswith("a.yaml:3:7: E004 this is not YAML: this line is indented too far")
+
+
 def test_an_empty_file_is_an_empty_mapping() -> None:
     assert parsed("# nothing yet\n") == (Mapping((), Mapping((), parsed("")[0].place).place), ())  # type: ignore[union-attr]
 

@@ -157,6 +157,7 @@ def test_every_language_has_every_arm(tmp_path: Path) -> None:
             {YAML: EMAIL + "variants: {short: 1}\n"},
             'email.yaml:4:12: the variant "short" differs in nothing: give it a subject here, or a body in variants/short/',
         ),
+        ({"emails/welcome/language/de/body.mjml": "x"}, 'language:1:1: unknown folder "language" (did you mean "languages"?)'),
         (
             {YAML: QUESTION, "emails/welcome/variants/qestion/body.mjml": text_body("Hi")},
             'variants/qestion:1:1: unknown variant "qestion" (did you mean "question"?)',

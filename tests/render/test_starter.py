@@ -182,6 +182,15 @@ def test_render_refuses_a_sample_with_fields_that_nobody_declared(tmp_path: Path
         run("order-confirmation", "--lead", str(sample))
 
 
+def test_render_names_the_file_of_a_lead_once_when_it_cannot_be_read(tmp_path: Path):
+    lead = tmp_path / "mine.yaml"
+    lead.write_text("first_name: Lena\n")
+
+    with pytest.raises(WorkspaceError) as refused:
+        run("order-confirmation", "--lead", str(lead))
+    assert str(refused.value).startswith(f"{lead}:1:1: E010")
+
+
 def test_a_mail_can_be_handed_to_strangers_as_a_message_and_as_its_design(starter):
     workspace = workspace_of(starter_folder(), read_settings(starter_folder(), ENVIRON), starter.files)
     artifact = artifact_of("order-confirmation", starter)
