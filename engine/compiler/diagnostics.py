@@ -134,7 +134,7 @@ TABLE: dict[str, Row] = {
     "W032": Row("no preheader", "Say in `preheader:` what the subject leaves open."),
     "W033": Row("a picture without words", "Say in `alt` what it shows; decoration gets an empty one."),
     "W034": Row("text that is hard to read", "Choose a darker or lighter colour; WCAG AA asks for 4.5 : 1."),
-    "W035": Row("a link over plain http", "Write https://."),
+    "W035": Row("a link or picture over plain http", "Write https://."),
     "W036": Row("a link that does not say where it leads", "Let its words name what is there."),
     "W037": Row("a button that is hard to hit", "Make it 44 px high, and keep 8 px between two."),
     "W038": Row("a transactional mail without a place for an offer", "Put `{{ block(\"offer\") }}` under the message."),

@@ -73,7 +73,7 @@ WRONG = {
         box("Only until Friday", "color:rgba(0,0,0,0.4)"),
         box("Only until Friday", "font-size:24px;color:#AAAAAA"),
     ],
-    "W035": [link("http://loaf.com/guide")],
+    "W035": [link("http://loaf.com/guide"), '<img src="http://loaf.com/a.png" alt="A loaf" />'],
     "W036": [link("https://loaf.com/guide", "Click here"), link("https://loaf.com/guide", "Read more »")],
     "W037": [
         link("https://loaf.com/a", "The guide to it", BUTTON + "padding:4px 20px;line-height:20px"),

@@ -76,6 +76,12 @@ def without_encryption(mail: Mail) -> Iterator[Finding]:
     for _, target in links_of(mail):
         if target.lower().startswith("http://") and not why_nowhere(target, ".example"):
             yield Finding("W035", f"{target[:80]} is plain http, of which browsers warn; write https://", (target,))
+    for picture in mail.page.pictures:
+        if picture.src.lower().startswith("http://"):
+            told = (
+                f"the picture {picture.src[:80]} comes over plain http, which mail read in a browser may not show; write https://"
+            )
+            yield Finding("W035", told, (picture.src,))
 
 
 def vague_words(mail: Mail) -> Iterator[Finding]:

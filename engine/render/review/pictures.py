@@ -30,10 +30,11 @@ def no_alt(mail: Mail) -> Iterator[Finding]:
         if picture.alt is None and picture.href not in wordless:
             told = 'a picture without alt="…"; write what it shows, or alt="" if it is only decoration'
             yield Finding("W033", told, (picture.src, "<mj-image", "<img"))
+    shown = {picture.href: picture.src for picture in mail.page.pictures}
     for href in wordless:
         if href not in worded:  # else words beside the picture say where both lead
             told = "a link without words: give its picture an alt that says where it leads"
-            yield Finding("W033", told, (mail.target_of(href), "<mj-image"))
+            yield Finding("W033", told, (shown.get(href, ""), mail.target_of(href), "<mj-image"))
 
 
 def only_pictures(mail: Mail) -> Iterator[Finding]:
