@@ -39,7 +39,7 @@ TABLE: dict[str, Row] = {
     "E006": Row("an anchor, alias, tag or directive", "Write the value out; quote text beginning with & * ! %."),
     "E007": Row("a key is given twice", "Keep one of the two."),
     "E008": Row("lists and mappings nested too deep", "Nest at most 20 levels: cut the cadence in two."),
-    "E009": Row("a file name that is not usable", "Use lower-case letters, digits and hyphens, with .yaml at the end."),
+    "E009": Row("a file name that is not usable", "Use small letters, digits and hyphens, a letter first; a file ends in .yaml."),
     # the shape of what is written
     "E010": Row("an unknown key", "Correct the spelling, or remove the key."),
     "E011": Row("a key is missing", "Add the key."),

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.compiler.diagnostics import Findings, Place, closest, quote
+from engine.compiler.diagnostics import Findings, Place, closest
 from engine.compiler.kinds import Unusable, parse_name
 from engine.compiler.plan import Window
 from engine.compiler.read_brand import read_brand
@@ -86,9 +86,9 @@ def named_files(folder: Path, inside: str, findings: Findings) -> Iterator[tuple
 def is_usable(name: str, file: str, findings: Findings) -> bool:
     """Whether a file may give its name to something; else it is reported."""
     try:
-        return parse_name(name) == name
-    except Unusable:
-        findings.add("E009", Place(file), f"{quote(printable(name))} cannot be a name; use a-z, 0-9, - and _")
+        return parse_name(printable(name)) == name
+    except Unusable as error:
+        findings.add("E009", Place(file), str(error))
         return False
 
 

@@ -163,7 +163,8 @@ def test_an_email_whose_folder_is_no_name_is_reported(tmp_path: Path) -> None:
     write(folder, "templates/emails/My Mail/email.yaml", "subject: Hello\n")
 
     assert [str(found) for found in compiled(folder).diagnostics] == [
-        'templates/emails/My Mail/email.yaml:1:1: E009 "My Mail" cannot be a name; use a-z, 0-9, - and _'
+        'templates/emails/My Mail/email.yaml:1:1: E009 "My Mail" '
+        "cannot be a name: begin with a small letter, go on with a-z, 0-9, - and _"
     ]
 
 

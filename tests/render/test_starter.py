@@ -115,6 +115,16 @@ def test_every_colour_of_a_mail_is_another_where_the_reader_is_in_the_dark(start
         assert contrast(*dark_colours(starter, "primary", "background")) > 4.5, "words on a button"
 
 
+def test_the_line_beside_a_quote_is_light_in_the_dark(starter):
+    html = rendered("enquiry-10-cheap-fixes", starter).html
+
+    assert (
+        '<table border="0" cellpadding="0" cellspacing="0" role="presentation" width="100%" style="border-left:3px solid #0B6B5F'
+        in html
+    )
+    assert re.search(r'^ *\[style\*="solid #0B6B5F"\]', html, re.MULTILINE), "for more than cells"
+
+
 def dark_colours(starter: Compiled, *names: str) -> list[str]:
     assert starter.plan is not None
     colours = starter.plan.policy.brands["clearroom"]["colours"]
