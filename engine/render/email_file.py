@@ -184,7 +184,7 @@ def read_entries(
     missing = [name for name in required if is_nothing(entries.get(name))]
     for name in missing:
         problems.add(said.Place(file), f'the key "{name}" is missing')
-    if missing:
+    if missing or not all(isinstance(entries[name], Scalar) for name in required):
         raise Unusable
     return entries
 
@@ -196,7 +196,7 @@ def is_nothing(node: Node | None) -> bool:
 def report_shapes(node: Mapping, known: Collection[str], problems: Problems) -> None:
     """Report texts that are not texts, and mappings that are not mappings."""
     for key, value in node.entries:
-        if key.text in known and (key.text in MAPPINGS) != isinstance(value, Mapping):
+        if key.text in known and not isinstance(value, Mapping if key.text in MAPPINGS else Scalar):
             wanted = f"a mapping of {MAPPINGS[key.text]}" if key.text in MAPPINGS else "a text"
             problems.add(told(value.place), f"{key.text} must be {wanted}")
 

@@ -192,6 +192,7 @@ def test_every_language_has_every_arm(tmp_path: Path) -> None:
             'email.yaml:4:16: unknown key "subjet" (did you mean "subject"?)',
         ),
         ({**GERMAN, GERMAN_YAML: 'preheader: "Ein Gedanke."\n'}, 'languages/de/email.yaml:1:1: the key "subject" is missing'),
+        ({YAML: EMAIL.replace('"Hello"', "[Hello]")}, "email.yaml:1:10: subject must be a text"),
         (
             {**GERMAN, GERMAN_YAML: 'subject: "Hallo"\n'},
             'languages/de/email.yaml:1:1: the key "preheader" is missing: the plain files have one, which is in another language',
