@@ -17,7 +17,7 @@ from engine.calendar.odds import HANDED_OVER, REACHED, LeavingOdds, Odds, Source
 from engine.compiler import source
 from engine.compiler.diagnostics import Findings, Place, instead
 from engine.compiler.plan import CadencePlan, GoalStep, RaiseStep, SplitStep, Step
-from engine.compiler.source import Node, Scalar, read_source
+from engine.compiler.source import Node, Scalar, read_alone
 from engine.errors import UsageError
 from engine.schedule.next_step import NEXT, OTHERWISE
 
@@ -29,7 +29,7 @@ EXACT = 0.001  # the arms of a split are together 1
 def read_odds(file: Path, plans: Mapping[str, CadencePlan]) -> Odds:
     """What the file states. `plans`: the cadences in force."""
     findings = Findings()
-    root = read_source(file.parent, file.name, findings)
+    root = read_alone(file, file.name, findings)
     if root is None:
         raise UsageError("\n".join(str(finding) for finding in findings.in_order()))
     steps: dict[tuple[str, str], StepOdds] = {}

@@ -280,6 +280,11 @@ def all_of(names: Sequence[str], most: int = FEW) -> str:
     return ""
 
 
+def printable(name: str) -> str:
+    """A file's name as it can be shown: bytes that are not text, and line ends, become question marks."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name)
+
+
 def quote(text: str, longest: int = 60) -> str:
     """What a user wrote, on one line and not endless, in double quotes."""
     flat = " ".join(text.split())

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.compiler.diagnostics import Findings, Place, closest
+from engine.compiler.diagnostics import Findings, Place, closest, printable
 from engine.compiler.kinds import Unusable, parse_name
 from engine.compiler.plan import Window
 from engine.compiler.read_brand import read_brand
@@ -98,8 +98,3 @@ def report_misnamed(folder: Path, findings: Findings) -> None:
         meant = closest(path.name, TABLES)
         if path.name not in TABLES and meant and not (folder / meant).exists():
             findings.add("W006", Place(printable(path.name)), "this file is not read", meant)
-
-
-def printable(name: str) -> str:
-    """A file's name as it can be shown: bytes that are not text, and line ends, become question marks."""
-    return "".join(sign if sign.isprintable() else "?" for sign in name)

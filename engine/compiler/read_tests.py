@@ -15,7 +15,7 @@ from engine.compiler.checks import Checks
 from engine.compiler.diagnostics import Place, quote
 from engine.compiler.reading import Section, plain, scalar_of, value_of
 from engine.compiler.shapes_of_cadences import EXPECT, HAPPENING, SCRIPT, TEST
-from engine.compiler.source import Mapping, Node, Scalar, read_source
+from engine.compiler.source import Mapping, Node, Scalar, read_alone
 from engine.compiler.steps import all_steps
 from engine.compiler.syntax import Cadence, EmailStep, EnterStep, LeaveStep, SplitStep, Text, Written
 from engine.expressions.fields import Field
@@ -102,7 +102,7 @@ def read_events(section: Section, checks: Checks) -> Iterator[Written[Happening]
 
 def read_script(file: Path, checks: Checks) -> tuple[Happening, ...]:
     """A file of its own with `events:` as a test has them, for `handraiser simulate --script`."""
-    node = read_source(file.parent, file.name, checks.findings)
+    node = read_alone(file, file.name, checks.findings)
     if node is None:
         return ()
     section = Section(node, "a script", SCRIPT, checks.findings)

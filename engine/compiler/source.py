@@ -5,6 +5,7 @@ Before: a file of the workspace. After: `engine.compiler.reading` gives the node
 tree is built from the parser's events without recursion: no input can exhaust the stack.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import yaml
 
 from engine.compiler.diagnostics import Findings, Place, quote
 
+LEADS_OUT = "this is a link to a file outside of the workspace; put the file itself here"
 LARGEST_BYTES = 256 * 1024
 DEEPEST = 20
 MOST_NODES = 20_000  # a cadence of a thousand steps has half as many
@@ -78,8 +80,21 @@ class Refused(Exception):
 
 def read_source(folder: Path, file: str, findings: Findings) -> Node | None:
     """The nodes of one file of the workspace; None: it cannot be read, and the findings say why."""
+    if not is_below(folder / file, folder):
+        findings.add("E001", Place(file), LEADS_OUT)
+        return None
+    return read_alone(folder / file, file, findings)
+
+
+def is_below(path: Path, folder: Path) -> bool:
+    """Whether what a path leads to, through all links, is in the folder."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def read_alone(path: Path, file: str, findings: Findings) -> Node | None:
+    """The same of a file that somebody names, wherever it is. `file`: how it is called in what is said of it."""
     try:
-        data = read_bytes(folder / file, file)
+        data = read_bytes(path, file)
     except Refused as refused:
         findings.add(refused.code, refused.place, refused.message)
         return None

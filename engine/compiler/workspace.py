@@ -15,8 +15,8 @@ from engine.compiler.cadence_tests import CadenceTest, Happening
 from engine.compiler.check import check_files
 from engine.compiler.check_collateral import check_collateral
 from engine.compiler.checks import Checks, Emails
-from engine.compiler.diagnostics import Diagnostic, Findings, Place
-from engine.compiler.files import is_usable, printable, read_files
+from engine.compiler.diagnostics import Diagnostic, Findings, Place, printable
+from engine.compiler.files import is_usable, read_files
 from engine.compiler.pictures import picture_bytes
 from engine.compiler.plan import WorkspacePlan
 from engine.compiler.read_tests import read_script, read_tests

@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.compiler.diagnostics import Findings
-from engine.compiler.source import Listing, Mapping, Node, Scalar, read_source
+from engine.compiler.source import Listing, Mapping, Node, Scalar, read_alone
 from engine.errors import ImportFileError
 from engine.expressions.fields import LeadSchema
 from engine.vocabulary import Consent
@@ -56,7 +56,7 @@ class LeadMap:
 def read_map(path: Path, schema: LeadSchema, topics: tuple[str, ...]) -> LeadMap:
     """Read and check a map file. Raises ImportFileError with every mistake in it."""
     findings = Findings()
-    root = read_source(path.parent, path.name, findings)
+    root = read_alone(path, path.name, findings)
     if root is not None and not isinstance(root, Mapping):
         findings.add("E013", root.place, "a map is keys with values; begin with `key:` and `email:`")
     found = Reader(findings, schema, topics).read(root) if isinstance(root, Mapping) else None

@@ -5,6 +5,7 @@ After: `engine.render.library` compiles each version. A language is whole, and h
 another arm, or another language, than the one that is written down.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,12 +99,12 @@ class Editions:
         return Tongue(language=language, plain=self.layer(folder, lines), arms=arms)
 
     def layer(self, folder: str, lines: Lines) -> Layer:
-        files = frozenset(file for file in OF_A_VARIANT if (self.workspace / folder / file).is_file())
+        files = frozenset(file for file in OF_A_VARIANT if os.path.lexists(self.workspace / folder / file))
         return Layer(folder=folder, lines=lines, files=files)
 
     def languages(self) -> Iterator[str]:
         """The languages beside the plain files; what cannot be one is reported."""
-        for path in self.folders(f"{self.folder}/languages"):
+        for path in self.only_folders(f"{self.folder}/languages"):
             place = Place(f"{self.folder}/languages/{path.name}")
             if not LANGUAGE.fullmatch(path.name):
                 self.problems.add(place, f'"{path.name}" is not a language; name the folder by its two or three letters: de, fr')
@@ -138,7 +139,7 @@ class Editions:
             self.problems.add(next(iter(self.about.variants.values())).place, "nobody can draw an arm: the share of each is 0")
 
     def check_folders(self, folder: str) -> None:
-        for path in self.folders(f"{folder}/variants"):
+        for path in self.only_folders(f"{folder}/variants"):
             place = Place(f"{folder}/variants/{path.name}")
             if path.name not in self.about.variants:
                 self.problems.unknown(place, "variant", path.name, self.about.variants)
@@ -164,6 +165,16 @@ class Editions:
                 where = f"variants/{name}/{part}" if part in OF_A_VARIANT else f"`{part}:` for it, under `variants:`"
                 told = f'the variant "{name}" has a {said_of(part)} of its own, and none in "{tongue.language}": write {where}'
                 self.problems.add(Place(file), told)
+
+    def only_folders(self, folder: str) -> list[Path]:
+        """Those in a folder that has nothing else in it: a file in the place of one is reported."""
+        there = self.workspace / folder
+        found = sorted(there.iterdir()) if there.is_dir() else [there] if os.path.lexists(there) else []
+        for path in found:
+            if not path.is_dir() and not path.name.startswith("."):
+                place = Place(path.relative_to(self.workspace).as_posix())
+                self.problems.add(place, "this is a file, where a folder is wanted")
+        return self.folders(folder)
 
     def folders(self, folder: str) -> list[Path]:
         there = self.workspace / folder

@@ -175,6 +175,8 @@ def read_entries(
     for found in findings.in_order():
         problems.add(said.Place(found.file, found.line, found.column), found.message)
     if not isinstance(node, Mapping):
+        if node is not None:
+            problems.add(told(node.place), "an email.yaml is keys and values, such as `subject: …`")
         raise Unusable
     entries = {key.text: value for key, value in node.entries}
     for key in entries.keys() - set(known):

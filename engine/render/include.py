@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.compiler.source import is_below
 from engine.render.held import Held
 from engine.render.problems import Endless, Place, Problems, Source, Unusable
 
@@ -92,8 +93,7 @@ def include(attributes: str, place: Place, depth: int, including: Including) -> 
 def beside(place: Place, path: str, including: Including) -> str:
     """The file of templates/ that a path names, from the folder of the file that names it."""
     file = posixpath.normpath(posixpath.join(posixpath.dirname(place.file), path))
-    templates = (including.workspace / "templates").resolve()
-    if not path or not (including.workspace / file).resolve().is_relative_to(templates):
+    if not path or not is_below(including.workspace / file, including.workspace / "templates"):
         including.problems.add(place, 'write path="…" with a file inside templates/, as seen from this file')
         raise Unusable
     return file

@@ -4,6 +4,7 @@ Before: the files in the workspace. After: `engine.render.library` gives a versi
 `{{ phrases.unsubscribe }}`.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +58,7 @@ def phrases_in(written: Written, language: str, fold: Callable[[Source], Markup]
 
 def read_phrases(workspace: Path, problems: Problems) -> Written:
     """All phrases; none where there is no such file. What is wrong with it is reported."""
-    if not (workspace / FILE).is_file():
+    if not os.path.lexists(workspace / FILE):
         return {}
     findings = Findings()
     node = source.read_source(workspace, FILE, findings)

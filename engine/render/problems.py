@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-from engine.compiler.diagnostics import all_of
+from engine.compiler.diagnostics import all_of, printable
 
 LONGEST_NAME = 80  # that is worth a guess
 ROOTS = 10  # names, such as those that every token may begin with, that are all told
@@ -64,7 +64,8 @@ class Problems:
         self._found: set[Problem] = set()
 
     def add(self, place: Place, message: str, *, code: str = "E030") -> None:
-        self._found.add(Problem(file=place.file, line=place.line, column=place.column, message=message, code=code))
+        file, told = printable(place.file), message.encode("utf-8", "replace").decode()  # names of files need not be text
+        self._found.add(Problem(file=file, line=place.line, column=place.column, message=told, code=code))
 
     def warn(self, code: str, place: Place, message: str) -> None:
         """Tell of something with which the email can be sent all the same."""

@@ -18,7 +18,7 @@ from engine.compiler.collateral import INTERESTS, Collateral, fitting, for_templ
 from engine.compiler.diagnostics import Findings
 from engine.compiler.plan import Policy, WorkspacePlan
 from engine.compiler.reading import Section, entries_of, scalar_of
-from engine.compiler.source import Listing, Mapping, Node, Scalar, read_source
+from engine.compiler.source import Listing, Mapping, Node, Scalar, read_alone
 from engine.errors import WorkspaceError
 from engine.expressions.fields import EventKind, LeadSchema
 from engine.expressions.values import parse_data, parse_value
@@ -58,7 +58,7 @@ def samples_of(workspace: Path, email: str, language: str) -> list[str]:
 def sample_file(workspace: Path, email: str, language: str, sample: str) -> str:
     """The sample's file, below the workspace: the language's own where it has one."""
     own = f"{EMAILS}/{email}/languages/{language}/{sample}.yaml"
-    return own if (workspace / own).is_file() else f"{EMAILS}/{email}/{sample}.yaml"
+    return own if os.path.lexists(workspace / own) else f"{EMAILS}/{email}/{sample}.yaml"
 
 
 def sample_values(artifact: Artifact, sample: Path, plan: WorkspacePlan, leading: Leading = NOWHERE) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def read_sample(sample: Path) -> dict[str, Any]:
     if not os.path.lexists(sample):
         return {}
     findings = Findings()
-    node = read_source(Path(), str(sample), findings)
+    node = read_alone(sample, str(sample), findings)
     section = Section(node, "a sample", KEYS, findings)
     for key, value in section.nodes.items():
         check_shape(key, value, findings)

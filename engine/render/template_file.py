@@ -7,6 +7,7 @@ import re
 from itertools import islice
 from pathlib import Path
 
+from engine.compiler.source import LEADS_OUT, is_below
 from engine.render.held import HELD, MARK
 from engine.render.problems import Place, Problems, Source, Unusable
 
@@ -19,7 +20,7 @@ UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 def read_template(workspace: Path, file: str, problems: Problems, named_at: Place | None = None) -> Source:
     """The file's text. Raises Unusable when it cannot be used; why is then reported, at `named_at` if that file is missing."""
     try:
-        text = as_text((workspace / file).read_bytes() if is_small(workspace / file) else b"")
+        text = as_text((workspace / file).read_bytes() if is_sound(workspace / file, workspace) else b"")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         problems.add(Place(file, line), "this file is not text in UTF-8; save it as that")
@@ -36,8 +37,10 @@ def read_template(workspace: Path, file: str, problems: Problems, named_at: Plac
     return source
 
 
-def is_small(path: Path) -> bool:
-    """Raises OSError for a file that is not there, ValueError for one that is too large or no file."""
+def is_sound(path: Path, workspace: Path) -> bool:
+    """Raises OSError for a file that is not there, ValueError for one that is too large, no file, or outside of the workspace."""
+    if not is_below(path, workspace):
+        raise ValueError(LEADS_OUT)
     if path.exists() and not path.is_file():
         raise ValueError("it is not a file")
     if path.stat().st_size > LARGEST_FILE:

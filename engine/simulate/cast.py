@@ -10,7 +10,7 @@ from engine.compiler.diagnostics import Findings, closest
 from engine.compiler.kinds import parse_zone
 from engine.compiler.plan import Policy
 from engine.compiler.reading import plain
-from engine.compiler.source import read_source
+from engine.compiler.source import read_alone
 from engine.database import Database
 from engine.errors import UsageError
 from engine.expressions.values import as_json, parse_value
@@ -43,7 +43,7 @@ def pair_of(text: str) -> tuple[str, str]:
 
 def read_person(file: Path) -> Mapping[str, object]:
     findings = Findings()
-    node = read_source(file.parent, file.name, findings)
+    node = read_alone(file, file.name, findings)
     facts = plain(node) if node is not None else None
     if findings.has_errors or not isinstance(facts, dict):
         raise UsageError(

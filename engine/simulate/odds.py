@@ -21,7 +21,7 @@ from random import Random
 
 from engine.compiler.diagnostics import Findings
 from engine.compiler.reading import plain
-from engine.compiler.source import read_source
+from engine.compiler.source import read_alone
 from engine.errors import UsageError
 from engine.simulate.recipients import Act, Intended, Persona, Received, Recipients
 from engine.vocabulary import Stream
@@ -89,7 +89,7 @@ def clicks(odds: Odds, mail: Received, dice: Random, throws: Mapping[str, float]
 def read_odds(file: Path, *, seed: int) -> ByOdds:
     """Raises UsageError that names what is wrong in the file."""
     findings = Findings()
-    node = read_source(file.parent, file.name, findings)
+    node = read_alone(file, file.name, findings)
     if node is None or findings.has_errors:
         raise UsageError("\n".join(map(str, findings.in_order())))
     facts = mapping(plain(node), file.name)
