@@ -26,6 +26,9 @@ INSTEAD = {
 HANDLEBARS = re.compile(r"\{\{\{|\{\{~?[#^/>&]")
 ENTITY = re.compile(r"&(?:[lg]t|amp|quot|#\d+);")
 COLON = re.compile(r"\|\s*\w+\s*:")
+CURLY_QUOTE = re.compile(r"[=(,\[:]\s*[“”„‘’«»]")
+CALL = re.compile(r"\{\{-?\s*\w+\(")
+IN_A_CALL = '; look for a comma, quote or bracket that is missing; inside a text, a quote is written \\"'
 NAMESPACE = re.compile(r"\{\{\s*var:")
 PLACEHOLDER = re.compile(r"\[\[\s*[A-Za-z_][\w.: -]*\]\]|\*\|[A-Za-z_][\w:]*\|\*|%%[A-Za-z_]\w*%%|\$\{[A-Za-z_][\w.]*\}")
 
@@ -43,4 +46,8 @@ def of_token(text: str) -> str:
         return "; write < > & and quotes themselves inside {{ … }} and {% … %}"
     if NAMESPACE.match(text):
         return "; write {{ lead.… }} or {{ event.… }}"
-    return '; write what a filter takes in brackets, as in | default("…")' if COLON.search(text) else ""
+    if COLON.search(text):
+        return '; write what a filter takes in brackets, as in | default("…")'
+    if CURLY_QUOTE.search(text):
+        return '; put straight quotes around a text: "…"'
+    return IN_A_CALL if CALL.match(text) else ""

@@ -49,6 +49,10 @@ MISTAKES = {
     "<mj-body>",
     "<mj-text><![CDATA[x]]></mj-text>": "2:10: write the text itself, without <![CDATA[ and ]]>",
     "<mj-text><%= name %></mj-text>": "2:10: <% … %> is of another program; write {{ … }} or {% … %}",
+    "{{ block(“quote”, text=“a”) }}": "2:1: this cannot be read: unexpected char '“' at 9; put straight quotes around "
+    'a text: "…"',
+    '{{ block("quote", text="a" who="b") }}': "2:1: this cannot be read: expected token ',', got 'who'; look for a comma, "
+    'quote or bracket that is missing; inside a text, a quote is written \\"',
     "<mj-text>{{#if name}}x{{/if}}</mj-text>": "2:10: this cannot be read: unexpected char '#' at 2; this is Handlebars: write "
     "{% if … %}…{% endif %}, {% for … in … %}…{% endfor %} or {{ … }}",
     "<mj-text>{{ lead.email|default:'x' }}</mj-text>": "2:10: this cannot be read: expected token "
