@@ -38,7 +38,7 @@ from engine.render.plaintext import write_text
 from engine.render.problems import Endless, Place, Problem, Problems, Source, Unusable
 from engine.render.review.review import review_emails as review_emails
 from engine.render.tags import read_tree
-from engine.render.template_file import read_template
+from engine.render.template_file import filled, read_template
 
 EMAILS = "templates/emails"
 BODY_SLOT = "<!-- body -->"
@@ -181,7 +181,7 @@ class Compiling:
 
     def put_together(self) -> Document:
         """The layout with the body in its slot."""
-        source = self.read(self.body)
+        source = filled(self.read(self.body), self.problems)
         document = self.whole(source) if is_whole(source.text) else self.in_layout(source)
         spoken = spoken_in(document, self.version.language, is_usual=self.is_usual)
         return self.held.lift_marks(with_includes(spoken, self.including))

@@ -37,6 +37,14 @@ def read_template(workspace: Path, file: str, problems: Problems, named_at: Plac
     return source
 
 
+def filled(source: Source, problems: Problems) -> Source:
+    """The same. Raises Unusable for one in which nothing is, which is then reported: an editor that failed leaves such files."""
+    if not source.text.strip():
+        problems.add(source.place, "this file is empty, so that the mail would say nothing")
+        raise Unusable
+    return source
+
+
 def is_sound(path: Path, workspace: Path) -> bool:
     """Raises OSError for a file that is not there, ValueError for one that is too large, no file, or outside of the workspace."""
     if not is_below(path, workspace):

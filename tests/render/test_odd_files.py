@@ -61,6 +61,13 @@ def test_a_file_that_cannot_be_used_is_told_and_nothing_stands_in_for_it(
     assert any(told_at in problem for problem in problems), problems
 
 
+def test_an_empty_body_is_no_mail(tmp_path: Path) -> None:
+    compile_all(tmp_path, {**FILES, "emails/welcome/languages/de/variants/short/body.mjml": " \n"})
+
+    body = "templates/emails/welcome/languages/de/variants/short/body.mjml"
+    assert mistakes(tmp_path) == [f"{body}:1:1: this file is empty, so that the mail would say nothing"]
+
+
 @pytest.mark.parametrize("folder", ["languages", "languages/de", "variants", "variants/short"])
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, folder: str) -> None:
     compile_all(tmp_path, FILES)
