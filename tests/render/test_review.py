@@ -197,6 +197,12 @@ def test_a_sound_mail_of_either_stream_has_no_fault() -> None:
     assert codes(replace(a_mail("", stream="transactional"), without_offer=a_mail("").rendered)) == set()
 
 
+def test_a_linked_picture_without_words_is_told_where_the_picture_stands() -> None:
+    mail = a_mail(link("https://loaf.com/a", '<img src="https://loaf.com/a.png" alt="" />'))
+
+    assert [finding.near[0] for finding in faults_of(mail) if finding.code == "W033"] == ["https://loaf.com/a.png"]
+
+
 def test_what_marketing_owes_a_confirmation_does_not() -> None:
     bare = Rendered(subject=SUBJECT, html=PAGE.format(WORDS), text=WORDS)
 
