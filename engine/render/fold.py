@@ -13,13 +13,14 @@ from typing import Any
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from markupsafe import Markup
 
+from engine.compiler.diagnostics import closest
 from engine.errors import RenderError
 from engine.render.bounded import STEPS, Steps
 from engine.render.foreign import of_token
 from engine.render.groups import Group, match_groups
 from engine.render.held import Held
 from engine.render.names import Names, asked_fields, check_token, names_in, parse_token, report_syntax, targets_of
-from engine.render.pieces import Kind, Piece, UnclosedToken, line_count_of, split_template
+from engine.render.pieces import Kind, Piece, UnclosedToken, line_count_of, split_template, words_in_tokens
 from engine.render.problems import Place, Problems, Source, Unusable
 from engine.render.settle import mistake_in, settled
 from engine.render.skeleton import Skeleton
@@ -246,7 +247,12 @@ class Folding:
         def block(name: str, /, **arguments: Any) -> Markup:
             try:
                 scope = self.scope_of_block(name, arguments, place, here)
-                return fold(self.workshop.read_block(name, place), scope, self.workshop)
+                written = self.workshop.read_block(name, place)
+                for unused in arguments.keys() - (words := words_in_tokens(written.text)):
+                    close = closest(unused, words)
+                    told = f'the block "{name}" has no argument "{unused}"' + (f' (did you mean "{close}"?)' if close else "")
+                    self.workshop.problems.add(place, told)
+                return fold(written, scope, self.workshop)
             except Unusable:
                 return Markup("")
 

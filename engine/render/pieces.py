@@ -6,9 +6,11 @@ Before: a text from the workspace. After: `engine.render.fold` settles some toke
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 OPENING = re.compile(r"\{[{%#]")
 CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
+WORD = re.compile(r"[A-Za-z_]\w*")
 QUOTED_OR_ANY = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|.", re.DOTALL)
 
 
@@ -84,3 +86,13 @@ def end_of_token(text: str, start: int) -> int:
 def line_count_of(piece: Piece) -> str:
     """A comment with as many line ends as the piece has."""
     return "{#" + "\n" * piece.text.count("\n") + "#}"
+
+
+@lru_cache(256)
+def words_in_tokens(template: str) -> frozenset[str]:
+    """Every word that a token of the template has; none is missing where it cannot be split."""
+    try:
+        pieces = split_template(template)
+    except UnclosedToken:
+        return frozenset(WORD.findall(template))
+    return frozenset(word for piece in pieces if piece.kind is not Kind.TEXT for word in WORD.findall(piece.text))

@@ -131,6 +131,8 @@ MISTAKES = {
     "{{ lead.first_name or }}": "body.mjml:3:1: this cannot be read: unexpected 'end of print statement'",
     "{{ lead.email|safe }}": "body.mjml:3:1: |safe would let a recipient's data become markup; remove it",
     "{{ lead.first_name|defualt('you') }}": 'body.mjml:3:1: unknown filter "defualt" (did you mean "default"?)',
+    "{{ block('quote', words='a', wrods='b') }}": 'body.mjml:3:1: the block "quote" has no argument "wrods" '
+    '(did you mean "words"?)',
     "{{ block('quote') }}": 'body.mjml:3:1: the block "quote" prints {{ words }}, which is not given here: '
     'block("quote", words="…")',
     "{{ lead.email|shout }}": 'body.mjml:3:1: unknown filter "shout" (did you mean "sort"?)',
