@@ -6,6 +6,7 @@ Goal: 200 cadences in 2 s, and time in proportion to their number. Run: python -
 """
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -59,7 +60,7 @@ def write_workspace(folder: Path, count: int) -> Path:
     """The starter's tables and templates with that many cadences of thirty steps each."""
     for name in TABLES:
         (folder / f"{name}.yaml").write_text((starter_folder() / f"{name}.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    (folder / "templates").symlink_to(starter_folder() / "templates")
+    shutil.copytree(starter_folder() / "templates", folder / "templates")
     (folder / "cadences").mkdir()
     for number in range(count):
         (folder / "cadences" / f"c{number:03}.yaml").write_text(cadence(number), encoding="utf-8")
