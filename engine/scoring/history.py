@@ -75,13 +75,8 @@ WORDS: dict[str, str] = {
     EventType.TASK_NOT_NEEDED: "sales found it not needed: “{task}”",
 }
 NAMED = {"link": ("“{}”", "a link"), "page": ("{}", "a page"), "form": ("the form “{}”", "a form")}
-OF_SALES = (
-    EventType.HANDOFF_ACCEPTED,
-    EventType.HANDOFF_DECLINED,
-    EventType.HANDOFF_CLOSED,
-    EventType.TASK_DONE,
-    EventType.TASK_NOT_NEEDED,
-)
+OF_TASKS = (EventType.TASK_DONE, EventType.TASK_NOT_NEEDED)
+OF_SALES = (EventType.HANDOFF_ACCEPTED, EventType.HANDOFF_DECLINED, EventType.HANDOFF_CLOSED, *OF_TASKS)
 OF_US = (EventType.IMPORTED, EventType.BOUNCED, EventType.SOFT_BOUNCED, EventType.REFUSED)
 TOLD_BY_THE_SEND = (EventType.ACCEPTED,)
 LONGEST_SAID = 1_200
@@ -144,7 +139,7 @@ def observed(tx: Tx, lead_ids: Collection[int], titles: Titles, asked: Mapping[i
     chosen = sa.select(events).where(events.c.lead_id.in_(lead_ids), events.c.type.not_in(TOLD_BY_THE_SEND))
     notes, said = notes_of(tx, lead_ids), replies_of(tx, lead_ids)
     for row in tx.run(chosen):
-        task = asked.get(row.data.get("task"))
+        task = asked.get(row.data.get("task")) if row.type in OF_TASKS else None
         note = task.row.said if task else notes.get((row.data.get("handoff"), row.type))
         words = in_words(row, titles).replace("{task}", task.title if task else "a task") + (f": “{note}”" if note else "")
         yield row.lead_id, Entry(at=row.occurred_at, kind=kind_of(row), words=words, said=said.get(row.id, ""))

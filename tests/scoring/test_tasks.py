@@ -18,7 +18,7 @@ from engine.scoring.history import histories
 from engine.scoring.notice import queue_task_notices
 from engine.versions import live_rules
 from engine.vocabulary import Ask, TaskState
-from tests.factories import TOKENS
+from tests.factories import TOKENS, add_event, add_lead
 from tests.scoring.asked import CALL, ask
 from tests.scoring.models import DANA, runtime
 from tests.scoring.test_notice import part
@@ -142,6 +142,20 @@ def test_an_answer_is_an_event_and_ends_what_has_not_gone_out(database: Database
         assert tx.run(sa.select(events.c.data).where(events.c.type == f"task_{state}")).scalars().all() == [{"task": task_id}]
         assert words in told(tx) and "sales was asked: “Call Maya about a visit”" in told(tx)
         assert {name: row.state for name, row in mails(tx).items()} == {"task-asked": "accepted", "task-reminder": "cancelled"}
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_what_a_rep_said_of_a_task_is_not_told_of_a_shops_own_task_of_that_number(sqlite_database: Database, is_list: bool):
+    with sqlite_database.write() as tx:
+        task_id = ask(tx, runtime(sqlite_database))
+        answer(tx, task_id, TaskState.DONE, note="has a new job")
+        other = add_lead(tx)
+        add_event(tx, type="ticket_closed", lead_id=other, data={"task": [task_id] if is_list else task_id})
+        maya = tx.run(sa.select(tasks.c.lead_id)).scalar_one()
+
+        known = histories(tx, [maya, other])
+
+    assert [entry.words for entry in known[other]] == ["ticket closed"]
 
 
 def test_of_two_answers_the_first_counts(sqlite_database: Database):
