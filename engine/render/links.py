@@ -149,7 +149,7 @@ def edits_of_link(element: Element, href: Attribute, document: Document, links: 
     name = element.attributes.get("name")
     is_name = name is not None and element.tag in NAMED_BY_NAME
     sharing = SHARING.get(element.get("name"), "{}") if element.tag == "mj-social-element" else "{}"
-    leads_to = sharing.format(quote(href.value, safe="") if sharing != "{}" else href.before + href.value)
+    leads_to = sharing.format(quote(attribute_text(href.value), safe="") if sharing != "{}" else href.before + href.value)
     tracked = links.track(leads_to, unescape(name.value) if name and is_name else "", document.at(href.start + 1))
     edits = [Edit(href.value_start, href.value_start + len(href.value), tracked)]
     if name and is_name:

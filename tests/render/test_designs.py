@@ -120,12 +120,13 @@ def test_a_menus_links_lead_where_its_base_says(compile_email):
 
 
 def test_a_network_named_for_sharing_gets_a_link_to_share(compile_email):
+    page = "https://x.example/p?a=1&amp;b=2"
     artifact, problems = compile_email(
-        column('<mj-social><mj-social-element name="linkedin" href="https://x.example/p?a=1">x</mj-social-element></mj-social>')
+        column(f'<mj-social><mj-social-element name="linkedin" href="{page}">x</mj-social-element></mj-social>')
     )
 
     assert artifact.links[0].target == (
-        "https://www.linkedin.com/shareArticle?mini=true&url=https%3A%2F%2Fx.example%2Fp%3Fa%3D1&title=&summary=&source="
+        "https://www.linkedin.com/shareArticle?mini=true&url=https%3A%2F%2Fx.example%2Fp%3Fa%3D1%26b%3D2&title=&summary=&source="
     )
     assert "linkedin.com" not in artifact.html
     assert 'name="linkedin" makes a link for sharing; name="linkedin-noshare" leads to your page' in problems[0]
