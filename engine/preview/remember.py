@@ -39,7 +39,7 @@ class Remembered:
     kept: dict[Email, Kept] = field(default_factory=dict)
     versions: dict[Email, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # as they were when it last compiled
     compiled: int = 0  # how many, all in all
-    on_compiled: Callable[[Email, Kept], None] = lambda email, kept: None
+    on_compiled: Callable[[Email, Kept, Kept | None], None] = lambda email, kept, before: None
 
     def email_names(self, workspace: Path) -> list[str]:
         return library.email_names(workspace)
@@ -79,11 +79,11 @@ class Remembered:
             return
         editions, problems = library.compile_emails(workspace, brands, [email], known, language)
         kept = Kept(made_of=made_of, known=known, edition=editions.get(email), problems=tuple(problems))
-        self.kept[email] = kept
+        before, self.kept[email] = self.kept.get(email), kept
         if kept.edition is not None:
             self.versions[email] = tuple(kept.edition.artifacts)
         self.compiled += 1
-        self.on_compiled(email, kept)
+        self.on_compiled(email, kept, before)
 
     def stamps_below(self, *folders: str) -> tuple[object, ...]:
         return tuple(stamp for stamp in self.stamps.items() if stamp[0].startswith(folders))

@@ -84,14 +84,15 @@ class Watch:
             self._made[name] = (made_of, make_mail(name, artifact, told, self._workspace))
         return self._made[name][1]
 
-    def show_early(self, email: Email, kept: Kept) -> None:
+    def show_early(self, email: Email, kept: Kept, before: Kept | None) -> None:
         """The mails of one email, while the others are still being compiled; what else is said of them comes later."""
         names = [name for name in self.shown.mails if (name.email, name.brand) == email]
         if self._workspace is None or not names:
             return
-        told = [found for name in names for found in self.shown.mails[name].diagnostics if found.code != "E030"]
-        told += map(as_diagnostic, kept.problems)
-        early = {name: mail for name in names if (mail := self.mail(name, told)) is not None}
+        mended = set(map(as_diagnostic, before.problems if before else ())) - set(map(as_diagnostic, kept.problems))
+        told = [found for name in names for found in self.shown.mails[name].diagnostics if found not in mended]
+        told += [found for found in map(as_diagnostic, kept.problems) if found.is_error]
+        early = {name: mail for name in names if (mail := self.mail(name, dict.fromkeys(told))) is not None}
         self.shown = shown_of({**self.shown.mails, **early}, self.shown.diagnostics)
 
 
@@ -107,7 +108,7 @@ def those_of(name: Name, kept: Kept | None, diagnostics: Iterable[Diagnostic]) -
 
 
 def as_diagnostic(problem: Problem) -> Diagnostic:
-    return Diagnostic(file=problem.file, line=problem.line, column=problem.column, code="E030", message=problem.message)
+    return Diagnostic(file=problem.file, line=problem.line, column=problem.column, code=problem.code, message=problem.message)
 
 
 def stamps_of(folder: Path) -> dict[str, tuple[int, int]]:

@@ -21,6 +21,7 @@ from engine.cli.render import render_command
 from engine.errors import UsageError
 from engine.preview import pictures
 from engine.preview.app import create_preview
+from engine.preview.remember import Email, Kept
 from engine.preview.watch import Watch, watching
 from engine.processes.serving import serving
 from engine.settings import read_settings
@@ -28,6 +29,7 @@ from tests.simulate.workspaces import make_workspace
 
 MAIL = "welcome.clearroom.sample"
 BODY = "templates/emails/welcome/body.mjml"
+PLACEHOLDER = "<mj-section><mj-column><mj-text>[[FirstName]]</mj-text></mj-column></mj-section>"
 CADENCE = "title: T\nowner: dana\ntopic: air-lessons\nsteps:\n  - {email: welcome, at: day 0}\n  - {email: guide, at: day 3}\n"
 
 
@@ -138,6 +140,30 @@ def test_a_mistake_stands_in_place_of_the_mail_until_it_is_mended(served: Served
     assert re.search(r"E030.*welcome/body.mjml:\d+:\d+.*unknown tag", unescape(broken), re.DOTALL)
     assert "iframe" in other
     assert "iframe" in mended and "E030" not in mended
+
+
+def test_a_warning_of_the_layout_is_told_at_each_mail_and_is_no_error_meanwhile(folder: Path) -> None:
+    layout, watch = folder / "templates/layouts/default.mjml", Watch(folder, read_settings(folder, {}))
+    told: list[list[tuple[str, str]]] = []
+
+    def note() -> None:
+        mail = next(mail for name, mail in watch.shown.mails.items() if str(name) == MAIL)
+        told.append([(found.code, found.file) for found in mail.diagnostics if found.code in ("E030", "W062")])
+
+    layout.write_text(layout.read_text().replace("<!-- body -->", PLACEHOLDER + "<!-- body -->"))
+    watch.look()
+    note()
+    show = watch.remembered.on_compiled
+
+    def show_and_note(email: Email, kept: Kept, before: Kept | None) -> None:
+        show(email, kept, before)
+        note()
+
+    watch.remembered.on_compiled = show_and_note
+    (folder / BODY).write_text((folder / BODY).read_text().replace("<mj-text>", "<mj-text>Freshly written. ", 1))
+    watch.look()
+
+    assert told == [[("W062", "templates/layouts/default.mjml")]] * 2
 
 
 def test_mistakes_in_a_sample_or_a_table_are_told_and_the_mails_stay(served: Served) -> None:
