@@ -97,9 +97,15 @@ def read_language_file(workspace: Path, file: str, variants: Collection[str], pr
     except Unusable:
         return None
     own = entries.get("variants")
-    for key, _ in own.entries if isinstance(own, Mapping) else ():
+    for key, node in own.entries if isinstance(own, Mapping) else ():
         if key.text not in variants:
             problems.unknown(told(key.place), "variant", key.text, variants)
+        elif isinstance(node, Mapping):
+            check_lines(node, LINES, problems)
+        elif not is_nothing(node):
+            problems.add(
+                told(node.place), "a variant in a language has lines of its own: `{subject: …}`; its share is the email's"
+            )
     return lines_of(entries, variants, problems)
 
 
@@ -146,14 +152,19 @@ def check_variant(key: Scalar, node: Node, problems: Problems) -> None:
         parse_name(key.text)
     except ValueError as error:
         problems.add(told(key.place), str(error))
-    known = ("share",) if key.text == PLAIN else (*LINES, "share")
-    for own, _ in node.entries if isinstance(node, Mapping) else ():
-        if key.text == PLAIN and own.text in LINES:
+    for own, _ in node.entries if isinstance(node, Mapping) and key.text == PLAIN else ():
+        if own.text in LINES:
             problems.add(told(own.place), f"`plain` is the email's own files: write its {own.text} at the top of this file")
-        elif own.text not in known:
-            problems.unknown(told(own.place), "key", own.text, known)
     if isinstance(node, Mapping):
-        report_shapes(node, LINES, problems)
+        check_lines(node, (*LINES, "share"), problems)
+
+
+def check_lines(node: Mapping, known: Collection[str], problems: Problems) -> None:
+    """Report what cannot be a line of a variant."""
+    for own, _ in node.entries:
+        if own.text not in known:
+            problems.unknown(told(own.place), "key", own.text, known)
+    report_shapes(node, LINES, problems)
 
 
 def share_of(node: Node, problems: Problems) -> int:

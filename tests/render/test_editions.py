@@ -206,6 +206,24 @@ def test_every_language_has_every_arm(tmp_path: Path) -> None:
             'languages/de/email.yaml:3:12: unknown variant "q"; there is none',
         ),
         (
+            {**GERMAN, YAML: QUESTION, GERMAN_YAML: GERMAN[GERMAN_YAML] + "variants: {question: {subject: a, prehaeder: b}}\n"},
+            'languages/de/email.yaml:3:35: unknown key "prehaeder" (did you mean "preheader"?)',
+        ),
+        (
+            {**GERMAN, YAML: QUESTION, GERMAN_YAML: GERMAN[GERMAN_YAML] + "variants: {question: {subject: a, share: 2}}\n"},
+            'languages/de/email.yaml:3:35: unknown key "share"; there are links, preheader, subject',
+        ),
+        (
+            {
+                **GERMAN,
+                YAML: EMAIL + "variants: {short: 1}\n",
+                GERMAN_YAML: GERMAN[GERMAN_YAML] + "variants: {short: 2}\n",
+                "emails/welcome/variants/short/body.mjml": text_body("Hi"),
+                "emails/welcome/languages/de/variants/short/body.mjml": text_body("Hallo"),
+            },
+            "languages/de/email.yaml:3:19: a variant in a language has lines of its own: `{subject: …}`; its share is the email's",
+        ),
+        (
             {"emails/welcome/languages/de-AT/email.yaml": "subject: a\n"},
             'languages/de-AT:1:1: "de-AT" is not a language; name the folder by its two or three letters: de, fr',
         ),
