@@ -73,7 +73,7 @@ class Fence:
         waiting = {at: one for at, one in enumerate(drafts) if isinstance(one, Draft)}
         ends: Counter[int] = Counter()
         while waiting:
-            batch = next_batch(waiting)
+            batch = next_batch(waiting, most=1 if ends else MOST_MAILS)  # what one child cannot do at once it may do one by one
             try:
                 written |= self._ask({at: waiting[at] for at in batch})
             except Ended as ended:
@@ -128,13 +128,13 @@ def draft(artifact: Form, values: Mapping[str, Any]) -> Draft | RenderError:
     return Draft(artifact=artifact, brand=values["brand"], packed=packed, seal=values["seal"])
 
 
-def next_batch(waiting: Mapping[int, Draft]) -> list[int]:
+def next_batch(waiting: Mapping[int, Draft], *, most: int) -> list[int]:
     """As many as go together, in order."""
     batch: list[int] = []
     size = 0
     for at, one in waiting.items():
         size += len(one.packed)
-        if batch and (size > LARGEST_BATCH or len(batch) == MOST_MAILS):
+        if batch and (size > LARGEST_BATCH or len(batch) == most):
             break
         batch.append(at)
     return batch

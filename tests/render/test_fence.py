@@ -130,6 +130,14 @@ def test_a_mail_that_grows_ends_alone(fence: Fence) -> None:
     assert peak_memory(fence) < MEMORY
 
 
+def test_mails_too_large_for_one_child_together_are_written_one_by_one() -> None:
+    fence = Fence(Limits(answer=200_000))
+    large = [(PLAIN, values(name="a" * 30_000 + str(number))) for number in range(5)]
+
+    assert fence.render_many(large) == [render_wire(PLAIN, person) for _, person in large]
+    fence.children.close()
+
+
 def peak_memory(fence: Fence) -> int:
     status = Path(f"/proc/{fence.children.idle[-1].pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []  # not on every system
