@@ -11,7 +11,7 @@ from engine.compiler.reading import Section, scalar_of
 
 OF_EVENTS = ("W040", "W041")
 OF_EMAILS = tuple(code for code in TABLE if code >= "W030" and code not in OF_EVENTS)
-OF_MARKUP = tuple(code for code in OF_EMAILS if code >= "W060")  # told while an email compiles, perhaps of what several share
+OF_MARKUP = tuple(code for code in OF_EMAILS if code >= "W060")  # told before mails are looked at, perhaps of what several share
 
 
 def read_considered(section: Section, codes: Collection[str]) -> Mapping[str, Place]:

@@ -53,8 +53,8 @@ def test_a_reason_has_a_code_that_is_told_and_words(considered: str, message: st
     assert any(line.endswith(message) for line in told(folder)), told(folder)
 
 
-@pytest.mark.parametrize("code", ["W060", "W061"])
-def test_what_is_told_while_a_mail_compiles_can_be_considered(code: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["W060", "W061", "W070"])
+def test_what_is_told_before_mails_are_looked_at_can_be_considered(code: str, tmp_path: Path) -> None:
     folder = with_more("", tmp_path, code)
     guide = "templates/emails/guide/email.yaml"
     assert {line.split()[1] for line in told(folder)} == {code}
