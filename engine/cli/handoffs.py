@@ -1,6 +1,6 @@
 """`handraiser handoffs`: the raised hands, and answering one from a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from engine.cli.options import json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.errors import UsageError
 from engine.schema import handoffs
-from engine.scoring.answers import answer
+from engine.scoring.answers import HANDOFFS, Book, answer
 from engine.scoring.card import Card, cards
 from engine.versions import live_rules
 from engine.vocabulary import OPEN_HANDOFF, Ask, HandoffState
@@ -44,7 +44,7 @@ def handoffs_command(verb: str, number: int | None, note: str, also_answered: bo
         with database.write() as tx:
             answer(tx, number, ANSWERS[verb], note=note)
     with database.read() as tx:
-        found = listed(tx, also_answered=also_answered) if number is None else shown(tx, number)
+        found = listed(tx, also_answered=also_answered) if number is None else shown(tx, HANDOFFS, number)
         late = {card.number for card in found if card.state == HandoffState.RAISED and card.answer_by < tx.now}
     if as_json:
         print_json([asdict(card) for card in found])
@@ -59,15 +59,18 @@ def listed(tx: Tx, *, also_answered: bool) -> list[Card]:
     chosen = sa.select(handoffs.c.id).order_by(handoffs.c.answer_by, handoffs.c.id)
     if not also_answered:
         chosen = chosen.where(handoffs.c.state.in_(OPEN_HANDOFF))
-    numbers = list(tx.run(chosen).scalars())
-    found = cards(tx, live_rules(tx), Ask.HANDOFF, numbers)
+    return in_order(tx, Ask.HANDOFF, tx.run(chosen).scalars().all())
+
+
+def in_order(tx: Tx, ask: Ask, numbers: Sequence[int]) -> list[Card]:
+    found = cards(tx, live_rules(tx), ask, numbers)
     return [found[number] for number in numbers]
 
 
-def shown(tx: Tx, number: int) -> list[Card]:
-    found = cards(tx, live_rules(tx), Ask.HANDOFF, [number])
+def shown(tx: Tx, book: Book, number: int) -> list[Card]:
+    found = cards(tx, live_rules(tx), book.ask, [number])
     if number not in found:
-        raise UsageError(f"there is no hand-off {number}; `handraiser handoffs` lists them")
+        raise book.has_no(number)
     return [found[number]]
 
 

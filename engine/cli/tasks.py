@@ -8,17 +8,16 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from engine.cli.handoffs import history_of, reached_at
+from engine.cli.handoffs import history_of, in_order, reached_at, shown
 from engine.cli.opening import open_workspace
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.errors import UsageError
 from engine.schema import tasks
-from engine.scoring.answers import answer
+from engine.scoring.answers import TASKS, answer
 from engine.scoring.answers import in_words as state_in_words
-from engine.scoring.card import Card, cards
+from engine.scoring.card import Card
 from engine.story.words import in_words
-from engine.versions import live_rules
 from engine.vocabulary import Ask, TaskState
 
 ANSWERS = {"done": TaskState.DONE, "drop": TaskState.NOT_NEEDED}
@@ -51,7 +50,7 @@ def tasks_command(
         with database.write() as tx:
             answer(tx, number, ANSWERS[verb], note=note)
     with database.read() as tx:
-        found = listed(tx, rep=rep, also_over=also_over) if number is None else shown(tx, number)
+        found = listed(tx, rep=rep, also_over=also_over) if number is None else shown(tx, TASKS, number)
         now = tx.now
     if as_json:
         print_json([asdict(card) | {"overdue": is_overdue(card, now)} for card in found])
@@ -68,16 +67,7 @@ def listed(tx: Tx, *, rep: str | None, also_over: bool) -> list[Card]:
         chosen = chosen.where(tasks.c.state == TaskState.OPEN)
     if rep is not None:
         chosen = chosen.where(tasks.c.rep == rep)
-    numbers = list(tx.run(chosen).scalars())
-    found = cards(tx, live_rules(tx), Ask.TASK, numbers)
-    return [found[number] for number in numbers]
-
-
-def shown(tx: Tx, number: int) -> list[Card]:
-    found = cards(tx, live_rules(tx), Ask.TASK, [number])
-    if number not in found:
-        raise UsageError(f"there is no task {number}; `handraiser tasks` lists them")
-    return [found[number]]
+    return in_order(tx, Ask.TASK, tx.run(chosen).scalars().all())
 
 
 def is_overdue(card: Card, now: datetime) -> bool:

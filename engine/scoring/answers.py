@@ -29,6 +29,9 @@ class Book:
     answered_at: str
     mails: sa.Column[int]
 
+    def has_no(self, number: int) -> UsageError:
+        return UsageError(f"there is no {self.named} {number}; `handraiser {self.table.name}` lists them")
+
 
 HANDOFFS = Book(
     ask=Ask.HANDOFF, named="hand-off", table=handoffs, note="note", answered_at="answered_at", mails=sends.c.handoff_id
@@ -68,7 +71,7 @@ def answer(tx: Tx, number: int, state: HandoffState | TaskState, *, note: str = 
 def refuse_unless_repeated(tx: Tx, book: Book, number: int, state: HandoffState | TaskState) -> None:
     stands = tx.run(sa.select(book.table.c.state).where(book.table.c.id == number)).scalar()
     if stands is None:
-        raise UsageError(f"there is no {book.named} {number}; `handraiser {book.table.name}` lists them")
+        raise book.has_no(number)
     if stands != state:
         raise StaleError(f"{book.named} {number} cannot be {in_words(state)}: it is {in_words(stands)}")
 
