@@ -52,18 +52,27 @@ class House:
     clock: VirtualClock
     folder: Path
     wire: Taking = field(default_factory=Taking)
-    late: dict[int, tuple[timedelta, datetime]] = field(default_factory=dict)  # touches taken up late: how late, and their turn
+    late: dict[int, timedelta] = field(default_factory=dict)  # touches taken up late: how late
 
     def run(self, span: timedelta, *, step: timedelta = timedelta(minutes=30), breath: timedelta = BREATH) -> None:
-        """Look whenever something is due, once in a `breath` at most and in every `step` at least; it is there all the time."""
+        """Look whenever something is due, once in a `breath` at most and in every `step` at least; it is there all the time.
+
+        And in the last second of an hour in which something is due, so that nothing goes out in another hour than its own.
+        """
         until = self.clock.now() + span
         self.look()
         while self.clock.now() < until:
-            self.clock.move_to(min(until, self.clock.now() + step, max(self.next_due(), self.clock.now() + breath)))
+            self.clock.move_to(min(until, self.clock.now() + step, self.next_look(breath)))
             with self.database.write() as tx:
                 self.renew(tx)
                 note_at_work(tx)
             self.look()
+
+    def next_look(self, breath: timedelta) -> datetime:
+        now, due_at = self.clock.now(), self.next_due()
+        last_second = at_hour(now) + timedelta(hours=1, seconds=-1)
+        rested = max(due_at, now + breath)
+        return min(rested, last_second) if now < last_second and due_at <= last_second else rested
 
     def next_due(self) -> datetime:
         with self.database.read() as tx:
@@ -88,7 +97,7 @@ class House:
         """Before the verb may have made days of its passage out of it."""
         with self.database.read() as tx:
             late = tx.run(sa.select(touches).where(touches.c.id.in_(touch_ids), touches.c.late_by > 0))
-            self.late |= {row.id: (timedelta(seconds=row.late_by), row.due_at) for row in late}
+            self.late |= {row.id: timedelta(seconds=row.late_by) for row in late}
 
     @property
     def runtime(self) -> Runtime:
