@@ -329,6 +329,7 @@ sends = Table(
     Column("unknowns", Integer, nullable=False, default=0),  # attempts that ended without an answer
     Column("cap_on", Date),  # the lead's local date on which it counts towards caps; NULL: it does not
     Column("attempting_at", Instant),
+    Column("relay", Name),  # through which the last attempt went
     Column("ended_at", Instant),
     Column("smtp_code", Integer),
     Column("smtp_reply", String(500)),
@@ -363,6 +364,46 @@ bodies = Table(
     Column("event_id", Id, ForeignKey("events.id"), unique=True),
     Column("content", LargeBinary, nullable=False),
     Column("delete_after", Instant),
+)
+
+relay_states = Table(
+    "relay_states",  # the breaker of each relay that is in trouble, shared by all workers; no row: it is well
+    metadata,
+    Column("relay", Name, primary_key=True),
+    Column("failures", Integer, nullable=False),  # in a row; each one past the third leaves it alone for longer
+    Column("open_until", Instant),  # nobody goes near it before; then one micro-batch tries. NULL: too few failures for that
+    Column("tried_at", Instant),  # when it was given up, or asked again since
+    Column("why", String(500), nullable=False),  # its last words
+    Column("since", Instant, nullable=False),
+)
+
+relay_days = Table(
+    "relay_days",  # how many mails a relay that is being warmed up carried each day
+    metadata,
+    Column("relay", Name, primary_key=True),
+    Column("day", Date, primary_key=True),  # in the workspace's zone
+    Column("mails", Integer, nullable=False),
+)
+
+domain_states = Table(
+    "domain_states",  # recipient domains that are in trouble with us, or get only so many mails an hour
+    metadata,
+    Column("domain", String(255), primary_key=True),
+    Column("strikes", Integer, nullable=False),  # pauses in a row, each longer than the last
+    Column("paused_until", Instant),
+    Column("why", String(500)),  # its last words when it was paused
+    Column("since", Instant),  # when that trouble began
+    Column("paced_until", Instant),  # as far as the mails that went use up its hours
+    Column("queued_until", Instant),  # as far as those that wait were given their turns
+)
+
+pauses = Table(
+    "pauses",  # what a person holds back
+    metadata,
+    Column("kind", String(20), primary_key=True),  # all | marketing | cadence | relay | domain
+    Column("name", String(255), primary_key=True),  # of the cadence, relay or domain; else empty
+    Column("since", Instant, nullable=False),
+    Column("note", String(500), nullable=False),
 )
 
 suppressions = Table(

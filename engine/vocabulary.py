@@ -216,6 +216,10 @@ class Reason(StrEnum):
     OUTRANKED = "outranked"  # another mail to the same person goes first
     TEMPORARY = "temporary"  # a 4xx; `smtp_reply` has the text
     PAUSED = "paused"
+    DOMAIN_PAUSED = "domain_paused"  # the recipient's provider turns our mail away for now
+    PACED = "paced"  # its provider gets only so many mails an hour
+    RELAY_AWAY = "relay_away"  # no relay that fits can be reached, or it will not have us
+    WARM_UP = "warm_up"  # a new relay carries only so many mails a day
     UNKNOWN_ONCE = "unknown_once"  # a transactional mail without an answer: sent once more, identical
     # a lead left a cadence
     REPLIED = "replied"

@@ -98,6 +98,42 @@ def upgrade() -> None:
     )
     op.create_index("ix_rules_kind", "rules", ["kind", "id"], unique=False)
     op.create_table(
+        "domain_states",
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.Column("strikes", sa.Integer(), nullable=False),
+        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("why", sa.String(length=500), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paced_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("queued_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("domain", name=op.f("pk_domain_states")),
+    )
+    op.create_table(
+        "pauses",
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_pauses")),
+    )
+    op.create_table(
+        "relay_days",
+        sa.Column("relay", sa.String(length=120), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("mails", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("relay", "day", name=op.f("pk_relay_days")),
+    )
+    op.create_table(
+        "relay_states",
+        sa.Column("relay", sa.String(length=120), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("open_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("why", sa.String(length=500), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("relay", name=op.f("pk_relay_states")),
+    )
+    op.create_table(
         "suppressions",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("address_key", sa.String(length=32), nullable=False),
@@ -426,6 +462,7 @@ def upgrade() -> None:
         sa.Column("unknowns", sa.Integer(), nullable=False),
         sa.Column("cap_on", sa.Date(), nullable=True),
         sa.Column("attempting_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("relay", sa.String(length=120), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("smtp_code", sa.Integer(), nullable=True),
         sa.Column("smtp_reply", sa.String(length=500), nullable=True),
@@ -621,6 +658,10 @@ def downgrade() -> None:
     op.drop_table("cadences")
     op.drop_table("workers")
     op.drop_table("suppressions")
+    op.drop_table("relay_states")
+    op.drop_table("relay_days")
+    op.drop_table("pauses")
+    op.drop_table("domain_states")
     op.drop_index("ix_rules_kind", table_name="rules")
     op.drop_table("rules")
     op.drop_table("plans")
