@@ -8,7 +8,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench crash pictures migration clean
+.PHONY: help install demo test check format bench crash postfix pictures migration clean
 MAKEFLAGS += --no-print-directory
 
 help:  ## say what there is
@@ -39,6 +39,10 @@ bench: $(VENV)/.installed-test  ## measure speed and memory, printed as a table
 
 crash: $(VENV)/.installed-test  ## kill and freeze processes at every named point and at random, on both databases
 	@$(RUN) -m pytest -n $(JOBS) tests/crash --full
+
+postfix: $(VENV)/.installed-test  ## a virtual day of mail through a real Postfix (Debian's, started by root)
+	@$(RUN) -m tests.postfix.day
+	@$(RUN) -m tests.postfix.day --postgres
 
 pictures: $(VENV)/.installed-test  ## take the pictures of docs/blocks.md anew, with a Chromium of this machine
 	@$(RUN) -m tests.render.gallery
