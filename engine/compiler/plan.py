@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter
 from engine.compiler.attachment import Attachment
 from engine.compiler.collateral import Collateral, Matching
 from engine.compiler.copies import Copy
+from engine.compiler.relay import MAIN, OTHERS, DomainLimit, Relay
 from engine.compiler.sender import Sender
 from engine.expressions.fields import EventSchema, LeadSchema
 from engine.languages import USUAL
@@ -333,6 +334,12 @@ class Policy:
     collateral: tuple[Collateral, ...] = ()
     promptness: dict[str, Promptness] = field(default_factory=dict)  # of transactional emails; without one, any lateness is borne
     language: str = USUAL  # in which the plain files are written
+    relays: tuple[Relay, ...] = (Relay(name=MAIN),)
+    limits: dict[str, DomainLimit] = field(default_factory=dict)  # by recipient domain, or OTHERS
+
+    def limit_for(self, domain: str) -> DomainLimit | None:
+        """What a recipient domain bears; None: as much as we like."""
+        return self.limits.get(domain) or self.limits.get(OTHERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,7 @@ def flight(runtime: Runtime, send: Loaded, recipient: str, spelt: Spelt, message
         envelope_from=f"b+{spelt.in_address}@{runtime.settings.reply_domain}",
         recipient=recipient,
         message=message,
+        domain=send.domain,
     )
 
 

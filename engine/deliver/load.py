@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from engine.claim import Claim
 from engine.compiler.collateral import for_template
 from engine.compiler.plan import EmailStep, Promptness, Window
+from engine.compiler.relay import domain_of
 from engine.conditions import zone_of
 from engine.database import Tx
 from engine.deliver.collateral import attachments_of, titles_of
@@ -53,6 +54,8 @@ class Loaded:
     rep: str | None
     email: str
     artifact_hash: str | None
+    brand: str
+    domain: str  # of the recipient; empty where there is no address
     offer: str | None
     attempts: int
     unknowns: int
@@ -136,7 +139,7 @@ def as_loaded(
     asked: Mapping[int, Asked],
 ) -> Loaded:
     cadence = cadence_plan(tx, row.version_id) if row.version_id is not None else None
-    step = email_step(tx, row)
+    step, made = email_step(tx, row), artifact(tx, row.artifact_hash) if row.artifact_hash is not None else None
     return Loaded(
         send_id=row.id,
         epoch=row.epoch,
@@ -149,6 +152,8 @@ def as_loaded(
         rep=row.rep,
         email=row.email,
         artifact_hash=row.artifact_hash,
+        brand=made.brand if made else live.policy.brand,
+        domain=domain_of(recipient_in(row, lead, live) or ""),
         offer=row.offer,
         attempts=row.attempts,
         unknowns=row.unknowns,
@@ -160,7 +165,7 @@ def as_loaded(
         step=step,
         attached=parts_of(tx, attachments_of(step, row.collateral)),
         collateral=for_template(titles_of(row.collateral)),
-        pictures=pictures_of(tx, row.artifact_hash),
+        pictures=parts_of(tx, made.pictures, are_pictures=True) if made and made.pictures else (),
         is_shadow=row.is_shadow or (cadence is not None and cadence.shadow) or (step is not None and step.shadow),
         late_by=timedelta(seconds=row.late_by or 0),
         due_at=row.due_at,
@@ -171,9 +176,12 @@ def as_loaded(
     )
 
 
-def pictures_of(tx: Tx, artifact_hash: str | None) -> tuple[bytes, ...] | None:
-    pictures = artifact(tx, artifact_hash).pictures if artifact_hash is not None else ()
-    return parts_of(tx, pictures, are_pictures=True) if pictures else ()
+def recipient_in(row: sa.Row[tuple[object, ...]], lead: Lead, live: Live) -> str | None:
+    """To whose address it goes; None: they have none."""
+    if row.stream != Stream.INTERNAL:
+        return lead.email
+    rep = live.assignment.reps.get(row.rep or "")
+    return rep.email if rep else None
 
 
 def email_step(tx: Tx, row: sa.Row[tuple[object, ...]]) -> EmailStep | None:

@@ -41,7 +41,7 @@ class NoConnectionError(Exception):
 
     def __init__(self, code: int | None, reply: str) -> None:
         super().__init__(reply)
-        self.outcome = Deferred(code=code, reply=reply)
+        self.outcome = Deferred(code=code, reply=reply, is_unreached=True)
 
 
 class PooledWire:

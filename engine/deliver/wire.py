@@ -8,15 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.compiler.relay import MAIN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
-    """One message to one recipient, ready to go: `message` is complete, CRLF line ends, not dot-stuffed."""
+    """One message to one recipient, ready to go: `message` is complete, CRLF line ends, not dot-stuffed.
+
+    `relay`: through which it goes. `domain`: the recipient's, and to how many connections at once to it we keep; None: any.
+    """
 
     send_id: int
     envelope_from: str
     recipient: str
     message: bytes
+    relay: str = MAIN
+    domain: str = ""
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +37,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """A temporary refusal, or no connection: certainly not delivered, try later."""
+    """A temporary refusal, or no connection: certainly not delivered, try later.
+
+    `is_unreached`: there was no connection to the relay, so nothing was said of the message, and another may be tried at once.
+    """
 
     code: int | None
     reply: str
+    is_unreached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
