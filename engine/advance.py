@@ -30,10 +30,11 @@ from engine.compiler.plan import (
 )
 from engine.conditions import language_of
 from engine.database import Tx
-from engine.deliver.compose import TouchMail, send_rows_for_touches
+from engine.deliver.compose import TouchMail, open_send_rows, send_rows_for_touches
 from engine.deliver.send import deliver_begun
 from engine.expressions.condition import Condition
 from engine.look import Reached, look
+from engine.persist import AWAY, persist
 from engine.posts.ask import NewPost, write_posts
 from engine.prepared import Prepared
 from engine.runtime import Runtime
@@ -68,9 +69,13 @@ REACHES_OTHERS = (TaskStep, WebhookStep, RaiseStep)  # what a cadence that only 
 
 def advance_touches(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Advance claimed touches and deliver what they send. A stale claim is dropped in silence: somebody else has it."""
-    with runtime.database.write() as tx:
-        held = advance(tx, runtime, claims)
-        crash.point("touch-decided-before-commit")
+    try:
+        with runtime.database.write() as tx:
+            held = advance(tx, runtime, claims)
+            crash.point("touch-decided-before-commit")
+    except AWAY:
+        persist(runtime.database, lambda tx: open_send_rows(tx, claims, worker_id=runtime.worker_id))
+        raise
     crash.point("touch-decided-after-commit")
     deliver_begun(runtime, held)
 

@@ -7,7 +7,9 @@ are one transaction, the caller's.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.claim import Claim
+import sqlalchemy as sa
+
+from engine.claim import SEND, Claim, put_back
 from engine.compiler.collateral import Matching
 from engine.compiler.copies import Version
 from engine.database import Tx
@@ -42,6 +44,13 @@ def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str)
         rows = [send_row(tx, mail, worker_id, chosen.get(mail.touch_id)) for mail in some]
         claims.extend((row.id, row.epoch) for row in NEW_SENDS.rows(tx, rows))
     return claims
+
+
+def open_send_rows(tx: Tx, of_touches: Sequence[Claim], *, worker_id: str) -> None:
+    """Nobody can say whether the transaction was committed that made them: those that this worker holds are free to take."""
+    touch_ids = [touch_id for touch_id, _epoch in of_touches]
+    ours = sa.select(sends.c.id, sends.c.epoch).where(sends.c.touch_id.in_(touch_ids), sends.c.worker_id == worker_id)
+    put_back(tx, SEND, [(row.id, row.epoch) for row in tx.run(ours)])
 
 
 def send_row(tx: Tx, mail: TouchMail, worker_id: str, collateral: Kept | None) -> tuple[object, ...]:

@@ -7,12 +7,10 @@ each. The mark is committed before a word is said to a server, and nothing is sa
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from time import sleep
-
-from sqlalchemy.exc import OperationalError
 
 from engine import crash
 from engine.claim import SEND, Claim, begin, put_back, set_aside
@@ -23,7 +21,8 @@ from engine.deliver.gate import mark, recheck
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded, load_sends
 from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
-from engine.deliver.wire import NoAnswer, Outcome
+from engine.deliver.wire import NoAnswer, NotBegun, Outcome
+from engine.persist import AWAY, persist
 from engine.render.artifact import Artifact
 from engine.render.children import PAUSE, NotRendering
 from engine.runtime import Runtime
@@ -32,7 +31,6 @@ from engine.sql import insert
 from engine.versions import Live, artifact, live_rules
 from engine.vocabulary import Reason, Stream
 
-WAITS_FOR_SQL = (0.1, 0.5, 2.0, 5.0, 10.0)  # seconds between tries to record what cannot be asked again
 MOST_WRITTEN = 32 * 1024 * 1024  # bytes of files in messages that wait for their turn
 
 log = logging.getLogger(__name__)
@@ -48,7 +46,7 @@ def deliver(runtime: Runtime, claims: list[Claim]) -> None:
 def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
     """Deliver sends that this worker already holds. When that fails, those not yet marked are opened again for another try.
 
-    Where nothing can be rendered at all no row is at fault: they stay due, and this thread waits a moment.
+    Where nothing can be rendered at all, or the database is away, no row is at fault: they stay due.
     """
     if not held:
         return
@@ -56,10 +54,13 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
     try:
         deliver_held(runtime, held)
     except NotRendering:
-        persist(runtime, lambda tx: put_back(tx, SEND, held))
+        persist(runtime.database, lambda tx: put_back(tx, SEND, held))
         sleep(PAUSE)
+    except AWAY:
+        persist(runtime.database, lambda tx: put_back(tx, SEND, held))
+        raise
     except Exception:
-        persist(runtime, lambda tx: set_aside(tx, SEND, held))
+        persist(runtime.database, lambda tx: set_aside(tx, SEND, held))
         raise
 
 
@@ -141,15 +142,28 @@ def batches_of(ready: Sequence[Ready], most: int) -> Iterator[list[Ready]]:
 
 
 def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> list[Ready]:
-    """Those that may fly, committed as attempting; the others have their reason."""
+    """Those that may fly, committed as attempting; the others have their reason.
+
+    Where nobody can say whether the mark was committed, it is taken back: nothing has been said to a server.
+    """
     crash.point("before-mark")
-    with runtime.database.write() as tx:
-        marked = mark(tx, [one.send for one in batch], policy, runtime.worker_id)
-        record_gate(tx, marked, policy.between.loser)
-        through = {send.send_id for send in marked.through}
-        flying = [one for one in batch if one.send.send_id in through]
-        store_bytes(tx, flying)
+    try:
+        with runtime.database.write() as tx:
+            flying = mark_those_through(tx, runtime, policy, batch)
+    except AWAY:
+        taken_back = [Flown(send=one.send, outcome=NotBegun(reply="the database was away")) for one in batch]
+        persist(runtime.database, lambda tx: record_outcomes(tx, taken_back))
+        raise
     crash.point("after-mark")
+    return flying
+
+
+def mark_those_through(tx: Tx, runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> list[Ready]:
+    marked = mark(tx, [one.send for one in batch], policy, runtime.worker_id)
+    record_gate(tx, marked, policy.between.loser)
+    through = {send.send_id for send in marked.through}
+    flying = [one for one in batch if one.send.send_id in through]
+    store_bytes(tx, flying)
     return flying
 
 
@@ -181,22 +195,8 @@ def record(runtime: Runtime, flown: Sequence[Flown]) -> None:
     if not flown:
         return
     crash.point("before-record")
-    persist(runtime, lambda tx: record_outcomes(tx, flown))
+    persist(runtime.database, lambda tx: record_outcomes(tx, flown))
     crash.point("after-record")
-
-
-def persist(runtime: Runtime, work: Callable[[Tx], object]) -> None:
-    """Commit what cannot be found out again, and do not give up over a deadlock or a database that is away for a moment."""
-    for wait in (*WAITS_FOR_SQL, None):
-        try:
-            with runtime.database.write() as tx:
-                work(tx)
-            return
-        except OperationalError:
-            if wait is None:
-                raise
-            log.warning("could not record outcomes; trying again", exc_info=True)
-            sleep(wait)
 
 
 def give_back(runtime: Runtime, rest: Sequence[Loaded]) -> None:

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from engine import crash
 from engine.claim import POST, Claim, begin, put_back
 from engine.database import Tx
-from engine.deliver.send import persist
 from engine.log import ADDRESS
+from engine.persist import persist
 from engine.posts.fates import PostFate, fate_of
 from engine.posts.load import Loaded, load_post
 from engine.posts.sign import signed_headers
@@ -37,7 +37,7 @@ def post_claimed(runtime: Runtime, claims: Sequence[Claim]) -> None:
     while held and runtime.has_lease():
         post_one(runtime, held.pop(0))
     if held:
-        persist(runtime, lambda tx: put_back(tx, POST, held))
+        persist(runtime.database, lambda tx: put_back(tx, POST, held))
 
 
 def post_one(runtime: Runtime, claim: Claim) -> None:
@@ -45,11 +45,11 @@ def post_one(runtime: Runtime, claim: Claim) -> None:
         loaded = load_post(tx, claim)
     if isinstance(loaded, Reason):
         failed = PostFate(state=PostState.FAILED, reason=loaded)
-        persist(runtime, lambda tx: record(tx, claim, failed, None, ()))
+        persist(runtime.database, lambda tx: record(tx, claim, failed, None, ()))
     elif loaded is not None:
         outcome = runtime.posts.post(request_of(runtime, loaded))
         crash.point("post-answered")
-        persist(runtime, lambda tx: record(tx, claim, fate(tx, loaded, outcome), outcome, loaded.told))
+        persist(runtime.database, lambda tx: record(tx, claim, fate(tx, loaded, outcome), outcome, loaded.told))
 
 
 def request_of(runtime: Runtime, loaded: Loaded) -> PostRequest:

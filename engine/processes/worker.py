@@ -5,20 +5,19 @@ nurture of thousands, or a slow mail server, does not stand before it.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from time import sleep
 
 import dramatiq
-import sqlalchemy as sa
 from dramatiq.worker import Worker
 
 from engine import crash
 from engine.claim import Claim, put_back, set_aside
 from engine.database import Database
-from engine.log import Trouble
+from engine.persist import AWAY, persist
 from engine.processes.broker import declare_actors, publisher
 from engine.processes.dispatcher import dispatch_at_once
 from engine.processes.inprocess import InProcessBroker
@@ -27,12 +26,12 @@ from engine.processes.verbs import VERBS, Verb
 from engine.runtime import Runtime
 
 log = logging.getLogger(__name__)
-away = Trouble(log, "the database is away; rows of a failed job wait for it")
 
 DRAIN_MILLISECONDS = 25_000
 OUTWARD_THREADS = 4  # they mostly wait
 REDIS_POLL_MILLISECONDS = 100  # an idle worker asks Redis this often: a job waits for half of it on average
 MEMORY_POLL_MILLISECONDS = 500  # only how soon an idle thread sees that it should stop
+AWAY_SECONDS = 1.0  # a thread whose job failed since the database was away takes the next one after this
 FOLLOWED_BY = {REACTIONS.queue: TRANSACTIONAL}  # a reaction may have asked for mail that somebody waits for
 
 
@@ -94,28 +93,20 @@ def give_back(database: Database, broker: InProcessBroker) -> None:
 
 
 def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Verb], lane: Lane, claims: list[Claim]) -> None:
-    """Do one job. A failure is logged with ids only and its rows are tried again, each alone, by `set_aside`."""
+    """Do one job. A failure is logged with ids only and its rows are tried again, each alone, by `set_aside`; where the database
+    was away they are as good as untried.
+    """
     crash.point("job-taken")
     try:
         verbs[lane.noun.name](runtime, claims)
-    except Exception:
+    except Exception as error:
+        is_away = isinstance(error, AWAY)
         facts = {"noun": lane.noun.name, "ids": [row_id for row_id, _epoch in claims]}
-        log.exception("a job failed and its rows will be tried again", extra={"facts": facts})
-        insist_on_setting_aside(runtime.database, lane, claims)
+        log.error("a job failed and its rows will be tried again", exc_info=not is_away, extra={"facts": facts})
+        again = put_back if is_away else set_aside
+        persist(runtime.database, lambda tx: again(tx, lane.noun, claims))
+        sleep(AWAY_SECONDS if is_away else 0)
         return
     if lane.queue in FOLLOWED_BY:
         lease = runtime.settings.queue_lease
         dispatch_at_once(runtime.database, publisher(broker), FOLLOWED_BY[lane.queue], lease=lease)
-
-
-def insist_on_setting_aside(database: Database, lane: Lane, claims: Sequence[Claim]) -> None:
-    """Rows that we began are ours while we live, so this must reach the database, however long that is away."""
-    while True:
-        try:
-            with database.write() as tx:
-                set_aside(tx, lane.noun, claims)
-            away.over()
-            return
-        except sa.exc.DBAPIError as error:
-            away.tell(error)
-            threading.Event().wait(1)

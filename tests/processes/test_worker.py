@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 from redis import Redis
 
-from engine.claim import TOUCH, Claim, Noun, begin
+from engine.claim import QUARANTINE_AFTER, TOUCH, Claim, Noun, begin
 from engine.database import Database
 from engine.deliver.wire import Flight, Outcome, Recheck
 from engine.posts import http
+from engine.processes import worker as worker_module
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import tick
 from engine.processes.lanes import POSTS, REACTIONS
@@ -142,6 +143,25 @@ def test_one_bad_row_harms_only_itself(runtime: Runtime, broker_url: str) -> Non
         wait_until(lambda: len(done) == 19)
 
     assert sorted(done) == [row_id for row_id in due if row_id != bad]
+
+
+def test_rows_whose_job_failed_as_the_database_was_away_count_as_untried(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "AWAY_SECONDS", 0)
+    [due] = add_touches(runtime, 1)
+    broker = open_broker("memory:")
+
+    def advance(_runtime: Runtime, _claims: list[Claim]) -> None:
+        raise sa.exc.OperationalError("SELECT", {}, Exception("the connection is lost"))
+
+    with working(broker, runtime, threads=2, verbs=verbs(touch=advance)):
+        for _ in range(QUARANTINE_AFTER + 1):
+            assert tick(runtime.database, publisher(broker), lease=LEASE) == 1
+            wait_until(lambda: states(runtime, due) == "waiting")
+
+    with runtime.database.read() as tx:
+        assert tx.run(sa.select(touches.c.claims)).scalar_one() == 0
 
 
 def test_what_a_reaction_asks_for_is_published_without_waiting_for_a_tick(runtime: Runtime, broker_url: str) -> None:

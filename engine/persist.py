@@ -1,0 +1,34 @@
+"""Committing what cannot be found out again: it insists, however long the database is away.
+
+Before: something has happened outside, or rows are ours that nobody else will open while we live. After: the rows say so. `work`
+may run again after a commit whose answer was lost, so it must move rows by compare-and-set only.
+"""
+
+import logging
+from collections.abc import Callable
+from itertools import chain, repeat
+from threading import Event
+
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+
+from engine.database import Database, Tx
+from engine.log import Trouble
+
+AWAY = (OperationalError, InterfaceError, TimeoutError)  # the database cannot; no row is at fault
+WAITS = (0.1, 0.5, 1.0, 2.0)  # seconds between tries; the last one again and again
+
+log = logging.getLogger(__name__)
+away = Trouble(log, "the database is away; what became of mails and jobs is kept in memory and written down when it is back")
+
+
+def persist(database: Database, work: Callable[[Tx], object]) -> None:
+    """Returns when it is committed. Raises what `work` raises, except that the database is away."""
+    for wait in chain(WAITS, repeat(WAITS[-1])):
+        try:
+            with database.write() as tx:
+                work(tx)
+            away.over()
+            return
+        except AWAY as error:
+            away.tell(error)
+            Event().wait(wait)

@@ -1,0 +1,135 @@
+"""The database goes away in the middle of a commit: whether it was made is found out by compare-and-set, not by doing it twice."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from engine.advance import advance_touches
+from engine.claim import TOUCH, take_due
+from engine.database import Database
+from engine.deliver.send import deliver_begun
+from engine.persist import AWAY
+from engine.processes.dispatcher import tick
+from engine.processes.lanes import Lane
+from engine.processes.verbs import VERBS
+from engine.runtime import Runtime
+from engine.schema import touches
+from engine.simulate.sink import Sink
+from engine.vocabulary import SendState, TouchState
+from tests.deliver.given import STEPS, add_mail, add_workspace, runtime_over, send_of
+from tests.factories import add_enrolment, add_lead, add_touch
+from tests.services.proxy import Line, proxied
+
+COMMIT = b"COMMIT\0"  # as libpq spells the statement
+LEASE = timedelta(seconds=30)
+both_ways = pytest.mark.parametrize("was_made", [False, True])
+
+
+@pytest.fixture
+def line(postgres_url: str) -> Iterator[Line]:
+    folder = sa.make_url(postgres_url).query["host"]
+    with proxied(f"{folder}/.s.PGSQL.5432") as line:
+        yield line
+
+
+@pytest.fixture
+def far(line: Line, postgres_url: str) -> Iterator[Database]:
+    """The database at the other end of the line."""
+    url = sa.make_url(postgres_url).set(host=line.host, port=line.port, query={})
+    database = Database.open(url.render_as_string(hide_password=False))
+    yield database
+    database.close()
+
+
+@both_ways
+def test_a_mark_of_which_nobody_knows_is_taken_back(far: Database, line: Line, tmp_path: Path, was_made: bool) -> None:
+    with far.write() as tx:
+        claims = [add_mail(tx, add_workspace(tx), claims=1)]
+    sink = Sink()
+
+    with runtime_over(far, sink, tmp_path) as runtime:
+        with pytest.raises(AWAY), line_cut_at_commit(line, was_made):
+            deliver_begun(runtime, claims)
+        before = send_of(far, claims[0][0]), sink.kept
+        carry_out_all(runtime)
+
+    assert (before[0].state, before[0].attempts, before[0].claims, before[1]) == (SendState.READY, 0, 0, 0)
+    assert (send_of(far, claims[0][0]).state, sink.kept) == (SendState.ACCEPTED, 1)
+
+
+@both_ways
+def test_what_became_of_a_mail_is_written_down_once(far: Database, line: Line, tmp_path: Path, was_made: bool) -> None:
+    with far.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+    sink = Sink(on_message=lambda *_: line.cut(at=COMMIT, answer_is_lost=was_made))
+
+    with runtime_over(far, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert line.cut_so_far == 1
+    assert (send_of(far, claim[0]).state, send_of(far, claim[0]).attempts, sink.kept) == (SendState.ACCEPTED, 1, 1)
+    assert steps_of(far) == [(STEPS[0], TouchState.DONE), (STEPS[1], TouchState.WAITING)]
+
+
+@both_ways
+def test_decisions_of_which_nobody_knows_send_once(far: Database, line: Line, tmp_path: Path, was_made: bool) -> None:
+    with far.write() as tx:
+        version_id = add_workspace(tx)
+        add_touch(tx, enrolment_id=add_enrolment(tx, lead_id=add_lead(tx), version_id=version_id), step_id=STEPS[0])
+        claims = take_due(tx, TOUCH, limit=1, lease=LEASE)
+    sink = Sink()
+
+    with runtime_over(far, sink, tmp_path) as runtime:
+        with pytest.raises(AWAY), line_cut_at_commit(line, was_made):
+            advance_touches(runtime, claims)
+        forget_jobs(far)
+        carry_out_all(runtime)
+
+    assert steps_of(far) == [(STEPS[0], TouchState.DONE), (STEPS[1], TouchState.WAITING)]
+    assert sink.kept == 1
+
+
+def test_an_outage_is_told_once_and_its_end_as_well(
+    far: Database, line: Line, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with far.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+    sink = Sink(on_message=lambda *_: line.cut(at=COMMIT, times=3))
+
+    with caplog.at_level(logging.INFO, "engine.persist"), runtime_over(far, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert [record.levelname for record in caplog.records if record.name == "engine.persist"] == ["ERROR", "INFO"]
+
+
+@contextmanager
+def line_cut_at_commit(line: Line, was_made: bool) -> Iterator[None]:
+    line.cut(at=COMMIT, answer_is_lost=was_made)
+    yield
+    assert line.cut_so_far == 1
+
+
+def forget_jobs(database: Database) -> None:
+    """What the worker's job did with the touches is not this test's matter."""
+    with database.write() as tx:
+        open_again = {"state": TouchState.WAITING, "worker_id": None}
+        tx.run(sa.update(touches).where(touches.c.state == TouchState.CLAIMED).values(open_again))
+
+
+def carry_out_all(runtime: Runtime) -> None:
+    """Dispatcher and worker at once, until nothing more is due."""
+    jobs: list[tuple[Lane, list[tuple[int, int]]]] = []
+    while tick(runtime.database, lambda lane, claims: jobs.append((lane, claims)), lease=LEASE):
+        while jobs:
+            lane, claims = jobs.pop()
+            VERBS[lane.noun.name](runtime, claims)
+
+
+def steps_of(database: Database) -> list[tuple[str, str]]:
+    with database.read() as tx:
+        return [(row.step_id, row.state) for row in tx.run(sa.select(touches).order_by(touches.c.id))]
