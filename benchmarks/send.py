@@ -1,230 +1,191 @@
-"""Live sends to a local mail server in another process, the ledger on: mails of the starter workspace, from claim to record.
+"""Live sends: the product's own processes, started as an operator would, to Postfix's `smtp-sink`, with the ledger on disk.
 
-Goal: 1,000 a second or more on SQLite with synchronous=FULL, in one process. Beside it, in the same run, the loop that most
-programs begin with: build an EmailMessage, `await client.send_message(message)`, no ledger.
-Run: python -m benchmarks.send [--mails 8000] [--threads 4] [--profile]
+Mails of 14 KB from the starter's workspace, on one machine with everything that they need. Two ways to a mail: touches that are
+due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). In the same run, to the same server,
+in turns: the loop that most programs begin with (`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
+
+Goals: one worker over PostgreSQL and Redis, 2,500 a second, 4 times the loop and a quarter of `smtp-source`; two workers 3,500.
+Run: python -m benchmarks.send [--mails 10000] [--rounds 3] [--only shared|embedded]
 """
 
 import argparse
-import asyncio
-import cProfile
-import pstats
-import sqlite3
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from email.message import EmailMessage
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.util import find_spec
+from statistics import median
 
-import aiosmtplib
 import sqlalchemy as sa
 
+from benchmarks.baselines import naive, smtp_source
 from benchmarks.conditions import conditions
-from engine.claim import SEND, take_due
-from engine.compiler.plan import EmailStep
-from engine.compiler.workspace import compile_workspace
-from engine.database import Database, Tx
-from engine.deliver.pool import new_loop
-from engine.deliver.send import deliver
-from engine.deliver.smtp import open_wire
-from engine.installed import starter_folder
-from engine.migrations import upgrade
-from engine.render import library
-from engine.render.artifact import Artifact
-from engine.runtime import Runtime
-from engine.schedule.apply import apply_plan
-from engine.schema import cadence_versions, enrolments, leads, sends, touches, workers
-from engine.settings import read_settings
-from engine.tokens import Tokens
+from benchmarks.lesson import make_due
+from benchmarks.live import Installation, embedded, shared
+from engine.database import Database
+from engine.deliver.places import MOST_CONNECTIONS
+from engine.schema import sends, touches
+from tests.services.smtp_sink import Server, running_sink, tools
 
-SECRET = "a benchmark's secret which signs nothing that matters"
-CLAIM_AT_ONCE = 50
-CADENCE = "new-enquiry"
+WARM_UP = 1_000
+NAIVE_MAILS = 1_000
+SIZE = 14_000
+LOOK_EVERY = 0.5
+PATIENCE = 180.0
+LEAD_TIME = timedelta(seconds=3)
+LOOP, SOURCE = "EmailMessage + send_message", "smtp-source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Mails a second by the ledger, and microseconds of processor time a mail by kind of process."""
+
+    rate: float
+    cpu: dict[str, float]
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--mails", type=int, default=8_000)
-    asked.add_argument("--threads", type=int, default=4)
-    asked.add_argument("--profile", action="store_true", help="where the time of one thread goes, without its SMTP loop")
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--mails", type=int, default=10_000, help="in each part of each round")
+    asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--only", choices=("shared", "embedded"))
     given = asked.parse_args()
-    under = conditions()
-    with tempfile.TemporaryDirectory() as folder, sink() as url:
-        workspace = prepare(Path(folder), given.mails)
-        ours = live_sends(workspace, url, given.threads, given.mails, with_profile=given.profile)
-        naive = asyncio.run(naive_loop(url, min(2_000, given.mails)))
-    print_result(given.mails, given.threads, ours, naive, under)
+    programs = tools()
+    if programs is None:
+        raise SystemExit("smtp-sink and smtp-source come with Postfix: apt-get install postfix")
+    print(f"{conditions()}; {extras()}; {given.rounds} rounds of {given.mails:,} mails", flush=True)
+    with running_sink(programs) as server:
+        if given.only != "embedded":
+            print_table("PostgreSQL and Redis", over_servers(server, given.mails, given.rounds))
+        if given.only != "shared":
+            print_table("SQLite, one process", in_one_process(server, given.mails, given.rounds))
 
 
-class Workspace:
-    """A database full of mails that are due."""
-
-    def __init__(self, folder: Path) -> None:
-        environ = {
-            "HANDRAISER_DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
-            "HANDRAISER_SECRET_KEY": SECRET,
-            "HANDRAISER_PUBLIC_URL": "https://mail.clearroom.example",
-        }
-        self.settings = read_settings(folder, environ)
-        self.database = Database.open(self.settings.database_url)
-        upgrade(self.database)
-        self.tokens = Tokens(self.settings.require_secret())
+def extras() -> str:
+    """Which of the quicker libraries are in use: they come with the extra `fast`."""
+    used = [name for name in ("uvloop", "hiredis") if find_spec(name)]
+    return f"with {' and '.join(used)}" if used else "without uvloop and hiredis"
 
 
-def prepare(folder: Path, mails: int) -> Workspace:
-    workspace = Workspace(folder)
-    compiled = compile_workspace(starter_folder(), render=library)
-    if compiled.plan is None:
-        sys.exit("the starter workspace does not compile; run `handraiser check`")
-    with workspace.database.write() as tx:
-        apply_plan(tx, compiled.plan, compiled.artifacts)
-        cadence = next(cadence for cadence in compiled.plan.cadences if cadence.name == CADENCE)
-        first = next(step for step in cadence.steps if isinstance(step, EmailStep))
-        fill(tx, workspace.tokens, first, compiled.artifacts[first.copy.plain], mails)
-    return workspace
+Parts = dict[str, list[Run]]
 
 
-def fill(tx: Tx, tokens: Tokens, step: EmailStep, artifact: Artifact, mails: int) -> None:
-    """A lead, a passage, a touch that is sending and its mail for each; no lead gets two."""
-    version_id = tx.run(sa.select(cadence_versions.c.id).where(cadence_versions.c.cadence == CADENCE)).scalar_one()
-    numbers, now = range(1, mails + 1), tx.now
-    worker = {
-        "id": "bench",
-        "kind": "worker",
-        "host": "here",
-        "pid": 1,
-        "started_at": now,
-        "lease_until": now + timedelta(hours=1),
-    }
-    tx.run(sa.insert(workers).values(worker))
-    tx.run(sa.insert(leads), [lead_row(tx, tokens, n) for n in numbers])
-    passage = {"cadence": CADENCE, "version_id": version_id, "passage": 1, "state": "active", "anchor_at": now, "created_at": now}
-    tx.run(sa.insert(enrolments), [passage | {"id": n, "lead_id": n} for n in numbers])
-    touch = {"step_id": step.id, "state": "sending", "planned_on": now.date(), "created_at": now}
-    tx.run(sa.insert(touches), [touch | {"id": n, "enrolment_id": n} for n in numbers])
-    mail = {"stream": "marketing", "topic": "air-lessons", "email": artifact.email, "artifact_hash": artifact.hash,
-            "state": "ready", "due_at": now, "created_at": now}  # fmt: skip
-    rows = ({"source": f"touch:{n}", "lead_id": n, "touch_id": n, "address_key": tokens.address_key(address(n))} for n in numbers)
-    tx.run(sa.insert(sends), [mail | row for row in rows])
+def over_servers(server: Server, mails: int, rounds: int) -> Parts:
+    """Everything in turns, so that a slow minute of the machine is slow for all."""
+    with shared(server.url) as installation:
+        lessons = installation.lessons
+        installation.servers["smtp-sink"] = server.pid
+        warm_ups = [lessons.add_touches(WARM_UP) for _ in range(2)]
+        due = [[lessons.add_touches(mails) for _ in range(2)] for _ in range(rounds)]
+        ready = [[lessons.add_sends(mails) for _ in range(2)] for _ in range(rounds)]
+        settle(installation)
+        installation.start("dispatcher", "dispatcher")
+        parts: Parts = {}
+        for number in range(rounds):
+            add_baselines(parts, server, mails)
+            for workers in (1, 2):
+                with working(installation, workers, warm_ups):
+                    for name, table, ids in (("due", touches, due), ("ready", sends, ready)):
+                        run = timed(installation, table, ids[number][workers - 1])
+                        parts.setdefault(f"{'one worker' if workers == 1 else 'two workers'}, {name}", []).append(run)
+        return parts
 
 
-def lead_row(tx: Tx, tokens: Tokens, number: int) -> dict[str, object]:
-    return {
-        "id": number,
-        "key": address(number),
-        "email": address(number),
-        "address_key": tokens.address_key(address(number)),
-        "zone": "Europe/London",
-        "fields": {"first_name": f"Ada {number}", "company": "Mill Lane School", "employees": 40},
-        "created_at": tx.now,
-        "updated_at": tx.now,
-    }
+def in_one_process(server: Server, mails: int, rounds: int) -> Parts:
+    with embedded(server.url) as installation:
+        lessons = installation.lessons
+        installation.servers["smtp-sink"] = server.pid
+        warm_up = lessons.add_touches(WARM_UP)
+        due = [lessons.add_touches(mails) for _ in range(rounds)]
+        ready = [lessons.add_sends(mails) for _ in range(rounds)]
+        installation.start("worker", "up")
+        timed(installation, touches, warm_up)
+        parts: Parts = {}
+        for number in range(rounds):
+            add_baselines(parts, server, mails)
+            parts.setdefault("one process, due", []).append(timed(installation, touches, due[number]))
+            parts.setdefault("one process, ready", []).append(timed(installation, sends, ready[number]))
+        return parts
 
 
-def address(number: int) -> str:
-    return f"reader{number}@mail.example"
-
-
-def live_sends(workspace: Workspace, url: str, threads: int, mails: int, *, with_profile: bool) -> tuple[float, float]:
-    """(seconds, CPU seconds) of this process until no mail is left."""
-    wire = open_wire(url)
-    runtime = Runtime(
-        settings=workspace.settings, database=workspace.database, tokens=workspace.tokens, wire=wire, worker_id="bench",
-        has_lease=lambda: True, publish=lambda _noun, _claims: None,
-    )  # fmt: skip
-    began, cpu_before = time.perf_counter(), time.process_time()
-    work = profiled(work_off, runtime) if with_profile else lambda: work_off(runtime)
-    in_threads(work, threads)
-    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_before
-    wire.close()
-    check_ledger(workspace.database, mails)
-    return seconds, cpu
-
-
-def work_off(runtime: Runtime) -> None:
-    """What the dispatcher and a worker do, without a queue between them."""
-    while True:
-        with runtime.database.write() as tx:
-            claims = take_due(tx, SEND, limit=CLAIM_AT_ONCE, lease=timedelta(seconds=30))
-        if not claims:
-            return
-        deliver(runtime, claims)
-
-
-def profiled(work: Callable[[Runtime], None], runtime: Runtime) -> Callable[[], None]:
-    def with_profile() -> None:
-        profile = cProfile.Profile()
-        profile.runcall(work, runtime)
-        pstats.Stats(profile).sort_stats("cumtime").print_stats("engine|benchmarks", 60)
-
-    return with_profile
-
-
-def in_threads(work: Callable[[], None], threads: int) -> None:
-    running = [threading.Thread(target=work) for _ in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-
-
-def check_ledger(database: Database, mails: int) -> None:
-    """A benchmark that loses mails has no figure."""
-    with database.read() as tx:
-        rows = tx.run(sa.select(sends.c.state, sa.func.count().label("n")).group_by(sends.c.state))
-        states = {row.state: row.n for row in rows}
-    if states != {"accepted": mails}:
-        sys.exit(f"expected {mails} accepted sends, the ledger has {states}")
-
-
-async def naive_loop(url: str, mails: int) -> tuple[float, int]:
-    """(seconds, mails) of the obvious loop over one connection."""
-    began = time.perf_counter()
-    host, port = url.removeprefix("smtp://").split(":")
-    async with aiosmtplib.SMTP(hostname=host, port=int(port), start_tls=False) as client:
-        for number in range(mails):
-            await client.send_message(naive_message(number))
-    return time.perf_counter() - began, mails
-
-
-def naive_message(number: int) -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "dana@clearroom.example", address(number), "A lesson on indoor air"
-    message.set_content("Dear reader, this is the text of the lesson.\n" * 40)
-    message.add_alternative("<p>Dear reader, this is the text of the lesson.</p>\n" * 220, subtype="html")
-    return message
+def add_baselines(parts: Parts, server: Server, mails: int) -> None:
+    loop = naive(server.port, NAIVE_MAILS)
+    source = smtp_source(server, mails, connections=MOST_CONNECTIONS, size=SIZE)
+    for name, figure in ((LOOP, loop), (SOURCE, source)):
+        parts.setdefault(name, []).append(Run(rate=figure.rate, cpu={"itself": figure.cpu}))
 
 
 @contextmanager
-def sink() -> Iterator[str]:
-    """The mail server in a process of its own; its CPU time is not ours."""
-    command = [sys.executable, "-m", "engine.simulate.sink", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
+def working(installation: Installation, workers: int, warm_ups: list[range]) -> Iterator[None]:
+    """So many workers, which have begun to work."""
+    names = [f"worker {number}" for number in range(1, workers + 1)]
+    for name in names:
+        installation.start(name, "worker")
+    if warm_ups:
+        timed(installation, touches, warm_ups.pop())
+    yield
+    for name in names:
+        installation.stop(name)
 
 
-def loop_name() -> str:
-    """Whose event loop carries the mails: uvloop's comes with the extra `fast`."""
-    loop = new_loop()
-    loop.close()
-    return f"{type(loop).__module__.partition('.')[0]}'s event loop"
+def settle(installation: Installation) -> None:
+    """Have PostgreSQL count the rows, as it does by itself in the life of a table that grows slowly."""
+    with installation.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE"))
+        connection.execute(sa.text("CHECKPOINT"))
 
 
-def print_result(mails: int, threads: int, ours: tuple[float, float], naive: tuple[float, int], under: str) -> None:
-    seconds, cpu = ours
-    naive_seconds, naive_mails = naive
-    print(f"\n{mails} mails, {threads} threads, SQLite {sqlite3.sqlite_version} with synchronous=FULL, {loop_name()} ({under})")
-    print(f"{'live sends, ledger on':<34}{mails / seconds:>8,.0f} a second {cpu / mails * 1e6:>8,.0f} µs CPU a mail")
-    print(f"{'EmailMessage + send_message':<34}{naive_mails / naive_seconds:>8,.0f} a second   (no ledger, one connection)")
+def timed(installation: Installation, table: sa.Table, numbers: range) -> Run:
+    """From the instant at which these rows are due to the last of the server's answers, as the ledger has it.
+
+    `numbers`: those of the leads. A touch has its lead's, and a mail that of its touch.
+    """
+    due_at = make_due(installation.database, table, numbers, lead_time=LEAD_TIME)
+    time.sleep(max(0.0, seconds_until(installation.database, due_at) - 0.1))
+    before = installation.cpu()
+    ended_at = last_accepted(installation.database, numbers)
+    after = installation.cpu()
+    spent = {kind: (after[kind] - before.get(kind, 0.0)) / len(numbers) * 1e6 for kind in after}
+    return Run(rate=len(numbers) / (ended_at - due_at).total_seconds(), cpu=spent)
+
+
+def seconds_until(database: Database, instant: datetime) -> float:
+    with database.read() as tx:
+        return (instant - tx.now).total_seconds()
+
+
+def last_accepted(database: Database, numbers: range) -> datetime:
+    """When the last of these mails was taken. A benchmark that loses one has no figure."""
+    theirs = sends.c.lead_id.between(numbers.start, numbers.stop - 1)
+    chosen = sa.select(sends.c.state, sa.func.count().label("n"), sa.func.max(sends.c.ended_at).label("at")).where(theirs)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
+        with database.read() as tx:
+            states = {row.state: row for row in tx.run(chosen.group_by(sends.c.state))}
+        if set(states) == {"accepted"} and states["accepted"].n == len(numbers):
+            ended_at: datetime = states["accepted"].at
+            return ended_at
+    raise SystemExit(
+        f"expected {len(numbers)} accepted mails, the ledger has { {state: row.n for state, row in states.items()} }"
+    )
+
+
+def print_table(title: str, parts: Parts) -> None:
+    """Medians of the rounds, with the spread of the rates, and the ratios to the baselines of the same round."""
+    loop, source = (parts[name] for name in (LOOP, SOURCE))
+    print(f"\n{title:<28}{'a second':>10}{'(rounds)':>18}{'× the loop':>12}{'of smtp-source':>16}   µs CPU a mail")
+    for name, runs in parts.items():
+        rates = [run.rate for run in runs]
+        spread = f"({min(rates):,.0f}-{max(rates):,.0f})"
+        times = median(run.rate / each.rate for run, each in zip(runs, loop, strict=True))
+        share = median(run.rate / each.rate for run, each in zip(runs, source, strict=True))
+        kinds = {kind: median(run.cpu[kind] for run in runs) for kind in runs[0].cpu}
+        told = ", ".join(f"{kind} {used:,.0f}" for kind, used in kinds.items())
+        if len(kinds) > 1:
+            told = f"{sum(kinds.values()):,.0f}: {told}"
+        print(f"{name:<28}{median(rates):>10,.0f}{spread:>18}{times:>11.1f}×{share:>15.0%}   {told}")
 
 
 if __name__ == "__main__":

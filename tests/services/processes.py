@@ -1,6 +1,6 @@
 """Starting a server's binary as a child that cannot outlive the tests, and waiting until it answers.
 
-Before: nothing. After: `postgres` and `redis` beside it.
+Before: nothing. After: `postgres`, `redis` and `smtp_sink` beside it.
 """
 
 import ctypes
@@ -17,11 +17,12 @@ PR_SET_PDEATHSIG = 1
 PATIENCE = 30  # seconds
 
 
-def start(command: list[str], *, log: Path) -> subprocess.Popen[bytes]:
-    """Run `command` in the background; its output goes to `log`."""
+def start(command: list[str], *, log: Path, as_root: bool = False) -> subprocess.Popen[bytes]:
+    """Run `command` in the background; its output goes to `log`. `as_root`: where we are, it gives that up by itself."""
+    rights = {} if as_root else as_nobody()
     with log.open("wb") as output:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=die_with_parent, **as_nobody()
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=die_with_parent, **rights
         )
 
 
