@@ -333,6 +333,7 @@ sends = Table(
     Column("ended_at", Instant),
     Column("smtp_code", Integer),
     Column("smtp_reply", String(500)),
+    Column("smtp_phase", String(10)),  # how far the last attempt came; NULL: it went well, or no server was asked
     Column("created_at", Instant, nullable=False),  # the mail's Date header, the same at every attempt
 )
 claim_indexes("sends", "ready")

@@ -190,6 +190,21 @@ class EventType(StrEnum):
     TASK_NOT_NEEDED = "task_not_needed"  # sales says that it need not be done
 
 
+class SmtpPhase(StrEnum):
+    """How far a mail had come with a mail server when that failed."""
+
+    CONNECT = "connect"  # the name, the way to it, somebody who listens
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    TLS = "tls"  # encryption and the certificate
+    AUTH = "auth"  # user and password, or a token
+    MAIL = "mail"  # our own address
+    RCPT = "rcpt"  # the reader's
+    DATA = "data"  # it was about to take the text
+    BODY = "body"  # a part of the text was written, not all
+    DOT = "dot"  # all of it was written: only the server knows whether it has the mail
+
+
 class Reason(StrEnum):
     """Why a touch or a send did not happen, or why a lead left. Every non-send has one."""
 

@@ -101,7 +101,7 @@ def test_only_one_module_opens_smtp() -> None:
     openers = {module for module, tree in modules().items() if {"aiosmtplib", "smtplib"} & top_names(imported(tree))}
 
     # The demo's recipients write from mail programs of their own, to our listener on this machine.
-    assert openers - {"engine.simulate.over_wire"} == {"engine.deliver.smtp"}
+    assert openers - {"engine.simulate.over_wire"} == {"engine.deliver.connect"}
 
 
 def test_only_one_module_opens_connections_to_other_systems() -> None:

@@ -20,8 +20,8 @@ from engine.scoring.card import about, name_of
 from engine.scoring.history import histories
 from engine.story.passages import told_passages
 from engine.story.refusals import stayed_out
-from engine.story.steps import ToldPassage, ToldStep, at, in_reports, server, version_in_words, waited
-from engine.story.words import in_words
+from engine.story.steps import ToldPassage, ToldStep, at, in_reports, version_in_words, waited
+from engine.story.words import in_words, server_in_words
 from engine.suppression import stops_on
 from engine.versions import Live, live_rules
 from engine.vocabulary import OPEN_HANDOFF, Stream
@@ -110,7 +110,7 @@ def told_mail(row: Row, local: ZoneInfo, usual_language: str) -> ToldStep:
             *([in_words(row.reason)] if row.reason else ()),
             *version_in_words(row.language, row.arm, usual_language),
         ),
-        server=server(row),
+        server=server_in_words(row.smtp_code, row.smtp_reply, row.smtp_phase),
         reason=row.reason,
         email=row.email,
         language=row.language,

@@ -16,6 +16,7 @@ from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.places import MICRO_BATCH, MOST_CONNECTIONS
 from engine.deliver.transaction import Watch, carry
 from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
+from engine.vocabulary import SmtpPhase
 
 try:
     import uvloop
@@ -39,9 +40,9 @@ class Reuse:
 class NoConnectionError(Exception):
     """The relay could not be reached or would not have us. Becomes `Deferred` for the whole batch."""
 
-    def __init__(self, code: int | None, reply: str) -> None:
+    def __init__(self, code: int | None, reply: str, phase: SmtpPhase) -> None:
         super().__init__(reply)
-        self.outcome = Deferred(code=code, reply=reply, is_unreached=True)
+        self.outcome = Deferred(code=code, reply=reply, phase=phase)
 
 
 class PooledWire:

@@ -7,7 +7,7 @@ in the same transaction. An accepted mail is told by its own row; it makes no ev
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, assert_never
 
 import sqlalchemy as sa
 
@@ -16,7 +16,7 @@ from engine.database import Tx
 from engine.deliver.gate import Marked
 from engine.deliver.load import Loaded
 from engine.deliver.replies import Attempted, Fate, fate_of, is_dead_address, without_answer
-from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, Refused
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, Refused, Stopped
 from engine.events import NewEvent, record_events
 from engine.log import ADDRESS
 from engine.prepared import Prepared
@@ -24,7 +24,7 @@ from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schedule.timing import first_instant, into_window
 from engine.schema import bodies, sends
-from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, Stream, TouchState
+from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
 KEEP_BYTES = timedelta(days=7)
 STUCK_AFTER = timedelta(hours=6)  # longer than any micro-batch can take over a server that answers at all
@@ -42,6 +42,18 @@ class Flown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server said, and to what, for the ledger."""
+
+    code: int | None = None
+    reply: str | None = None
+    phase: SmtpPhase | None = None
+
+
+NOTHING_SAID = Answer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """One row to be written."""
 
@@ -51,8 +63,7 @@ class Settled:
     stream: Stream
     fate: Fate
     due_at: datetime | None
-    code: int | None = None
-    reply: str | None = None
+    answer: Answer = NOTHING_SAID
 
 
 def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> None:
@@ -120,10 +131,10 @@ def settled(tx: Tx, flown: Flown) -> Settled:
     due_at = None if fate.wait is None else tx.now + fate.wait
     if due_at is not None and fate.wait is not None and fate.wait > SHORT_WAIT:
         due_at = in_its_window(send, due_at)
-    return row_for(send, fate, due_at, *answer_of(flown.outcome))
+    return row_for(send, fate, due_at, answer_of(flown.outcome))
 
 
-def row_for(send: Loaded, fate: Fate, due_at: datetime | None, code: int | None = None, reply: str | None = None) -> Settled:
+def row_for(send: Loaded, fate: Fate, due_at: datetime | None, answer: Answer = NOTHING_SAID) -> Settled:
     return Settled(
         send_id=send.send_id,
         epoch=send.epoch,
@@ -131,20 +142,28 @@ def row_for(send: Loaded, fate: Fate, due_at: datetime | None, code: int | None 
         stream=send.stream,
         fate=fate,
         due_at=due_at,
-        code=code,
-        reply=reply,
+        answer=answer,
     )
 
 
-def answer_of(outcome: Outcome) -> tuple[int | None, str | None]:
-    """The server's words for the ledger, without the addresses that servers like to repeat."""
+def answer_of(outcome: Outcome) -> Answer:
     match outcome:
-        case Accepted() | Refused() | Deferred():
-            return outcome.code, ADDRESS.sub("<address>", outcome.reply)[:LONGEST_REPLY]
-        case NoAnswer() | NotBegun():
-            return None, ADDRESS.sub("<address>", outcome.reply)[:LONGEST_REPLY]
-        case _:
-            return None, None
+        case Accepted():
+            return Answer(code=outcome.code, reply=without_addresses(outcome.reply))
+        case Refused() | Deferred():
+            return Answer(code=outcome.code, reply=without_addresses(outcome.reply), phase=outcome.phase)
+        case NoAnswer():
+            return Answer(reply=without_addresses(outcome.reply), phase=SmtpPhase.DOT)
+        case NotBegun():
+            return Answer(reply=without_addresses(outcome.reply))
+        case Stopped():
+            return NOTHING_SAID
+    assert_never(outcome)
+
+
+def without_addresses(reply: str) -> str:
+    """Servers like to repeat them."""
+    return ADDRESS.sub("<address>", reply)[:LONGEST_REPLY]
 
 
 def in_its_window(send: Loaded, instant: datetime) -> datetime:
@@ -186,8 +205,9 @@ def values_of(tx: Tx, row: Settled, leaving: SendState) -> dict[str, object]:
         "new_reason": fate.reason,
         "new_due_at": row.due_at,
         "new_ended_at": tx.now if fate.state in TERMINAL_SEND else None,
-        "code": row.code,
-        "words": row.reply,
+        "code": row.answer.code,
+        "words": row.answer.reply,
+        "phase": row.answer.phase,
         "taken_back": 1 if was_counted and not fate.counts else 0,
         "added_unknowns": fate.unknowns,
     }
@@ -238,6 +258,7 @@ SETTLE = Prepared(
         ended_at=sa.bindparam("new_ended_at"),
         smtp_code=sa.bindparam("code"),
         smtp_reply=sa.bindparam("words"),
+        smtp_phase=sa.bindparam("phase"),
         attempts=sends.c.attempts - sa.bindparam("taken_back", type_=sa.Integer),
         unknowns=sends.c.unknowns + sa.bindparam("added_unknowns", type_=sa.Integer),
         worker_id=None,

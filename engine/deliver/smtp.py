@@ -1,39 +1,23 @@
-"""The real wire: SMTP to the relay that HANDRAISER_SMTP_URL names. The only module that opens a connection to a mail server.
+"""The real wire: SMTP to the relay that HANDRAISER_SMTP_URL names.
 
-Before: `engine.processes` opens it once a process; `engine.deliver.send` marks and then flies. aiosmtplib connects, secures and
-authenticates; the transaction over the open connection is ours (`engine.deliver.transaction`), because only who speaks it
-knows on which side of the final dot it ended.
+Before: `engine.processes` opens it once a process; `engine.deliver.send` marks and then flies. After: `engine.deliver.pool`
+calls `engine.deliver.connect` when it wants a connection. The transaction over it is ours (`engine.deliver.transaction`), because
+only who speaks it knows on which side of the final dot it ended.
 """
 
-import asyncio
 import re
 import socket
-from dataclasses import dataclass
-from typing import cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-import aiosmtplib
-
 from engine.deliver.channel import Channel, Timeouts
-from engine.deliver.pool import NoConnectionError, PooledWire, Reuse
+from engine.deliver.connect import Relay, open_channel
+from engine.deliver.pool import PooledWire, Reuse
 from engine.deliver.wire import Wire
 from engine.errors import SettingsError
 from engine.settings import is_loopback
 
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 SUBMISSION, SUBMISSION_TLS = 587, 465
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relay:
-    """A mail server that takes our mail. `tls`: from the first byte, by STARTTLS or not at all."""
-
-    host: str
-    port: int
-    user: str | None
-    password: str | None
-    tls: str  # wrapped | starttls | none
-    connections: int
 
 
 def open_wire(
@@ -93,43 +77,3 @@ def own_name() -> str:
     """How we introduce ourselves in EHLO, without asking the DNS."""
     name = socket.gethostname()
     return name if HOST_NAME.fullmatch(name) else "localhost"
-
-
-async def open_channel(relay: Relay, timeouts: Timeouts, local_hostname: str) -> Channel:
-    """Connect, secure, authenticate. Raises NoConnectionError with the server's words."""
-    client = aiosmtplib.SMTP(
-        hostname=relay.host,
-        port=relay.port,
-        username=relay.user,
-        password=relay.password,
-        use_tls=relay.tls == "wrapped",
-        start_tls=relay.tls == "starttls",
-        timeout=min(timeouts.connect, timeouts.command),
-        local_hostname=local_hostname,
-    )
-    try:
-        await client.connect()
-        if client.is_ehlo_or_helo_needed:
-            await introduce(client)
-    except aiosmtplib.SMTPResponseException as error:
-        client.close()
-        raise NoConnectionError(error.code, error.message) from error
-    except (aiosmtplib.SMTPException, OSError) as error:
-        client.close()
-        raise NoConnectionError(None, str(error) or type(error).__name__) from error
-    return take_over(client)
-
-
-async def introduce(client: aiosmtplib.SMTP) -> None:
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        await client.helo()
-
-
-def take_over(client: aiosmtplib.SMTP) -> Channel:
-    """From here on the transport's bytes come to us."""
-    transport = client.transport
-    if transport is None or transport.is_closing():
-        raise NoConnectionError(None, "the server closed the connection")
-    return Channel(cast(asyncio.Transport, transport), extensions=frozenset(client.esmtp_extensions))

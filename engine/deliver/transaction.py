@@ -16,6 +16,7 @@ from engine import crash
 from engine.deliver.channel import CLOSING, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import opening, stuffed
 from engine.deliver.wire import Accepted, Deferred, Flight, NoAnswer, NotBegun, Outcome, Recheck, Refused, Stopped
+from engine.vocabulary import SmtpPhase
 
 MARK_HOLDS = 1.0  # seconds after which a mark is looked at again before anything more is said
 WHOLE = 65_536  # a longer body waits for the server to take it before its final dot is written
@@ -79,7 +80,7 @@ class Trip:
         self._outcomes: dict[int, Outcome] = {}
         self._pipelines = "pipelining" in channel.extensions
         self._current: int | None = None
-        self._dot_written = False
+        self._phase = SmtpPhase.MAIL
         self._is_rested = channel.flown > 0
         self._heard = False
         self.found_dead = False
@@ -133,26 +134,27 @@ class Trip:
 
     async def _invitation(self, at: int) -> Outcome | None:
         """The answer to MAIL, RCPT and DATA; None: the server waits for the body."""
+        self._phase = SmtpPhase.MAIL
         if self._channel.needs_reset:
             if not self._pipelines:
                 self._channel.write(self._reset())
-            await self._reply(self._timeouts.command)
+            await self._reply(SmtpPhase.MAIL, self._timeouts.command)
         self._channel.flown += 1
         self._channel.needs_reset = True
         mail, rcpt, data = self._openings[at]
-        said_mail = await self._ask(mail, self._timeouts.command)
+        said_mail = await self._ask(SmtpPhase.MAIL, mail, self._timeouts.command)
         if self.found_dead:
             return None
         refused_mail = mail_refusal(said_mail)
         if said_mail.code == CLOSING or (refused_mail and not self._pipelines):
             return refused_mail
-        said_rcpt = await self._ask(rcpt, self._timeouts.command)
-        refused_rcpt = refused_mail or refusal(said_rcpt)
+        said_rcpt = await self._ask(SmtpPhase.RCPT, rcpt, self._timeouts.command)
+        refused_rcpt = refused_mail or refusal(said_rcpt, SmtpPhase.RCPT)
         if said_rcpt.code == CLOSING or (refused_rcpt and not self._pipelines):
             return refused_rcpt
-        said_data = await self._ask(data, self._timeouts.data)
+        said_data = await self._ask(SmtpPhase.DATA, data, self._timeouts.data)
         if said_data.code != 354:
-            return refused_rcpt or refusal(said_data) or Deferred(code=said_data.code, reply=said_data.text)
+            return refused_rcpt or refusal(said_data, SmtpPhase.DATA) or deferred(said_data, SmtpPhase.DATA)
         if refused_rcpt is not None:
             await self._take_back(recipient_stands=200 <= said_rcpt.code < 300)
         return refused_rcpt
@@ -165,14 +167,16 @@ class Trip:
             self._channel.lose("the server asked for a body after refusing its sender")
             return
         self._channel.write(DOT)
-        await self._reply(self._timeouts.dot)
+        await self._reply(SmtpPhase.DATA, self._timeouts.dot)
 
-    async def _ask(self, command: bytes, patience: float) -> Reply:
+    async def _ask(self, phase: SmtpPhase, command: bytes, patience: float) -> Reply:
+        self._phase = phase
         if not self._pipelines:
             self._channel.write(command)
-        return await self._reply(patience)
+        return await self._reply(phase, patience)
 
-    async def _reply(self, patience: float) -> Reply:
+    async def _reply(self, phase: SmtpPhase, patience: float) -> Reply:
+        self._phase = phase
         reply = await self._channel.reply(patience)
         if self._is_rested and not self._heard and reply.code == CLOSING:
             self.found_dead = True
@@ -183,11 +187,12 @@ class Trip:
         """The body, its final dot and the next opening in one write; a long body first without its dot."""
         body = stuffed(self._flights[at].message)
         crash.point("before-dot")
+        self._phase = SmtpPhase.BODY
         if len(body) > WHOLE:
             self._channel.write(body)
             await self._channel.flushed(self._timeouts.block)
             body = b""
-        self._dot_written = True
+        self._phase = SmtpPhase.DOT
         self._channel.needs_reset = False
         ahead = b"".join(self._openings[following]) if following is not None and self._pipelines else b""
         self._channel.write(body + DOT + ahead)
@@ -196,12 +201,11 @@ class Trip:
             crash.point("after-dot")
 
     async def _verdict(self) -> Outcome:
-        reply = await self._reply(self._timeouts.dot)
-        self._dot_written = False
+        reply = await self._reply(SmtpPhase.DOT, self._timeouts.dot)
         crash.point("after-250")
         if 200 <= reply.code < 300:
             return Accepted(code=reply.code, reply=reply.text)
-        outcome = refusal(reply)
+        outcome = refusal(reply, SmtpPhase.DOT)
         if outcome is None:
             self._channel.lose("the server answered the final dot with neither yes nor no")
             return NoAnswer(reply=f"{reply.code} {reply.text}")
@@ -212,7 +216,8 @@ class Trip:
         if self._is_rested and not self._heard:
             self.found_dead = True
         elif self._current is not None and self._current not in self._outcomes:
-            lost = NoAnswer(reply=why) if self._dot_written else Deferred(code=None, reply=why)
+            is_in_doubt = self._phase == SmtpPhase.DOT
+            lost = NoAnswer(reply=why) if is_in_doubt else Deferred(code=None, reply=why, phase=self._phase)
             self._outcomes[self._current] = lost
 
     def result(self) -> list[Outcome]:
@@ -221,18 +226,22 @@ class Trip:
         return [self._outcomes.get(index, not_begun) for index in range(len(self._flights))]
 
 
-def refusal(reply: Reply) -> Deferred | Refused | None:
+def refusal(reply: Reply, phase: SmtpPhase) -> Deferred | Refused | None:
     """What a reply forbids; None: nothing."""
     if 400 <= reply.code < 500:
-        return Deferred(code=reply.code, reply=reply.text)
+        return deferred(reply, phase)
     if 500 <= reply.code < 600:
-        return Refused(code=reply.code, reply=reply.text)
+        return Refused(code=reply.code, reply=reply.text, phase=phase)
     return None
+
+
+def deferred(reply: Reply, phase: SmtpPhase) -> Deferred:
+    return Deferred(code=reply.code, reply=reply.text, phase=phase)
 
 
 def mail_refusal(reply: Reply) -> Deferred | Refused | None:
     """A refused MAIL is about us, not about the recipient: it waits for us to be mended. Unless the message is too big."""
-    said = refusal(reply)
+    said = refusal(reply, SmtpPhase.MAIL)
     if isinstance(said, Refused) and said.code != 552 and not said.reply.startswith(TOO_BIG):
-        return Deferred(code=said.code, reply=said.reply)
+        return deferred(reply, SmtpPhase.MAIL)
     return said

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.compiler.relay import MAIN
+from engine.vocabulary import SmtpPhase
+
+# There was no connection to the relay.
+UNREACHED = frozenset((SmtpPhase.CONNECT, SmtpPhase.GREETING, SmtpPhase.EHLO, SmtpPhase.TLS, SmtpPhase.AUTH))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +41,25 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """A temporary refusal, or no connection: certainly not delivered, try later.
-
-    `is_unreached`: there was no connection to the relay, so nothing was said of the message, and another may be tried at once.
-    """
+    """A temporary refusal, or no connection: certainly not delivered, try later. `phase`: None where no server was asked."""
 
     code: int | None
     reply: str
-    is_unreached: bool = False
+    phase: SmtpPhase | None = None
+
+    @property
+    def is_unreached(self) -> bool:
+        """There was no connection to the relay, so nothing was said of the message, and another may be tried at once."""
+        return self.phase in UNREACHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A permanent refusal of this message or recipient."""
+    """A permanent refusal of this message or recipient. `phase`: None where no server was asked."""
 
     code: int
     reply: str
+    phase: SmtpPhase | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from engine.schedule.why import OpenTouch, why_then
 from engine.schema import enrolments, leads, posts, sends, tasks, touches
 from engine.story.ahead import Expected
 from engine.story.room import who_took_it
-from engine.story.words import POST_WHY, in_words
+from engine.story.words import POST_WHY, in_words, server_in_words
 from engine.vocabulary import OPEN_TOUCH, Reason, SendState, TouchState
 
 Row = sa.Row[Any]
@@ -77,6 +77,7 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
             touches.c.planned_on, touches.c.ended_at,
             touches.c.created_at, sends.c.state.label("send_state"), sends.c.reason.label("send_reason"),
             sends.c.due_at.label("send_due_at"), sends.c.ended_at.label("sent_at"), sends.c.smtp_code, sends.c.smtp_reply,
+            sends.c.smtp_phase,
             touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),
             posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), sends.c.email,
             sends.c.waited_for, sends.c.address_key, sends.c.collateral, touches.c.late_by,
@@ -111,7 +112,7 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
             *([with_it] if (with_it := told_collateral(row.collateral)) else []),
             *what_followed(row, local),
         ),
-        server=server(row),
+        server=server_in_words(row.smtp_code, row.smtp_reply, row.smtp_phase),
         reason=reason,
         email=step.email if isinstance(step, EmailStep) else row.email,
         arm=row.arm,
@@ -185,10 +186,6 @@ def task_in_words(row: Row, local: ZoneInfo) -> str:
 def in_reports(state: str) -> str:
     """ "Sent" means accepted, and a marketer says sent."""
     return "sent" if state == SendState.ACCEPTED else state
-
-
-def server(row: Row) -> str | None:
-    return f"{row.smtp_code} {row.smtp_reply}" if row.smtp_code else None
 
 
 def at(instant: datetime | None, local: ZoneInfo) -> str | None:

@@ -3,7 +3,7 @@
 Before: the reasons of `engine.vocabulary`, as rows have them. After: `explain`, `test` and `simulate` print these.
 """
 
-from engine.vocabulary import NotEnrolled, Reason
+from engine.vocabulary import NotEnrolled, Reason, SmtpPhase
 
 WHY: dict[str, str] = {
     Reason.SENT_BEFORE: "this lead got it in an earlier passage, and the cadence does not say `repeat: yes`",
@@ -69,6 +69,28 @@ POST_WHY: dict[str, str] = {
 def in_words(reason: str) -> str:
     """A cadence may also be left by an event of the workspace's own, or for a reason in the marketer's words."""
     return WHY.get(reason) or reason.replace("_", " ")
+
+
+HOW_FAR: dict[str, str] = {
+    SmtpPhase.CONNECT: "when it was called",
+    SmtpPhase.GREETING: "before it had greeted",
+    SmtpPhase.EHLO: "when we had told our name",
+    SmtpPhase.TLS: "when we asked it to encrypt",
+    SmtpPhase.AUTH: "when we logged in",
+    SmtpPhase.MAIL: "when it had our address",
+    SmtpPhase.RCPT: "when it had the reader's address",
+    SmtpPhase.DATA: "before it took the text",
+    SmtpPhase.BODY: "in the middle of the text",
+    SmtpPhase.DOT: "after the whole text",
+}
+
+
+def server_in_words(code: int | None, reply: str | None, phase: str | None) -> str | None:
+    """What the mail server said, and when; None: nothing went wrong with it."""
+    if code is None and phase is None:
+        return None
+    when = f", {HOW_FAR[phase]}" if phase else ""
+    return f"{code} {reply}{when}" if code is not None else f"nothing{when} ({reply})"
 
 
 def entry_in_words(came_by: str) -> str:

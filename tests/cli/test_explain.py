@@ -17,7 +17,7 @@ from engine.schedule.enrol import enrol_leads
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schema import enrolments, sends, touches
 from engine.spans import Span
-from engine.story.words import WHY
+from engine.story.words import WHY, server_in_words
 from engine.vocabulary import TouchState
 from tests.factories import add_lead, add_send, add_suppression
 from tests.schedule.plans import OFFICE_HOURS, at, cadence, chain, email, split, task, wait, workspace
@@ -94,13 +94,18 @@ def test_a_mail_is_told_with_its_reason_and_what_the_server_said(
         lead_id = inside(tx, TWO)
         touch_id = tx.run(sa.update(touches).values(state="sending").returning(touches.c.id)).scalar_one()
         ended_at = None if state == "ready" else tx.now
-        said = {"smtp_code": code, "smtp_reply": "4.7.1 not as we like it"} if code else {}
+        said = {"smtp_code": code, "smtp_reply": "4.7.1 not as we like it", "smtp_phase": "rcpt"} if code else {}
         add_send(tx, lead_id=lead_id, touch_id=touch_id, state=state, reason=reason, ended_at=ended_at, **said)
 
         story = told(tx, lead_id)
 
     assert WHY[reason] in story
     assert ("the mail server said: " in story) == (code is not None)
+    assert ("as we like it, when it had the reader's address" in " ".join(story.split())) == (code is not None)
+
+
+def test_a_mail_server_that_said_nothing_is_told_with_how_far_it_came() -> None:
+    assert server_in_words(None, "no answer within 2 s", "dot") == "nothing, after the whole text (no answer within 2 s)"
 
 
 @pytest.mark.parametrize("reason", ["cap", "outranked"])

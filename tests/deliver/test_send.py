@@ -207,7 +207,7 @@ def test_a_temporary_refusal_waits_and_keeps_its_touch_open(database: Database, 
     send = send_of(database, claim[0])
     assert (send.state, send.reason, send.attempts, send.smtp_code) == (SendState.READY, "temporary", 1, 451)
     assert timedelta(minutes=4) <= send.due_at - clock.now() <= timedelta(minutes=6)
-    assert send.smtp_reply == "4.7.1 <<address>> is greylisted"
+    assert (send.smtp_reply, send.smtp_phase) == ("4.7.1 <<address>> is greylisted", "rcpt")
     assert touch_of(database, claim[0]).state == "sending"
 
 

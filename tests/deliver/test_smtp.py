@@ -24,6 +24,7 @@ from engine.deliver.wire import Accepted, Deferred, Flight, NotBegun, Outcome, S
 from engine.errors import SettingsError
 from engine.simulate.sink import EXTENSIONS, Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
+from engine.vocabulary import SmtpPhase
 
 SHORT = Timeouts(connect=0.5, command=0.4, data=0.4, block=0.4, dot=0.4)
 STEP_BY_STEP = tuple(extension for extension in EXTENSIONS if extension != "PIPELINING")
@@ -135,6 +136,13 @@ FATES: list[tuple[Phase, dict[str, object], str, str, int]] = [
 ]
 
 
+REACHED = {
+    Phase.CONNECT: SmtpPhase.GREETING, Phase.EHLO: SmtpPhase.EHLO, Phase.MAIL: SmtpPhase.MAIL, Phase.RCPT: SmtpPhase.RCPT,
+    Phase.DATA: SmtpPhase.DATA, Phase.MID_BODY: SmtpPhase.DOT, Phase.DOT: SmtpPhase.DOT,
+}  # fmt: skip
+THEN = {Phase.CONNECT: SmtpPhase.EHLO, Phase.MAIL: SmtpPhase.RCPT, Phase.RCPT: SmtpPhase.DATA}
+
+
 @PIPELINED
 @pytest.mark.parametrize(
     ("phase", "fault", "first", "second", "kept"),
@@ -150,6 +158,8 @@ def test_every_fault_at_every_phase_becomes_its_outcome(
     outcomes = fly(sink, [flight(1), flight(2), flight(3)])
 
     assert kinds(outcomes[:2]) == [first, second]
+    reached = THEN.get(phase, REACHED.get(phase)) if fault["fault"] == Fault.REPLY_THEN_DROP else REACHED.get(phase)
+    assert getattr(outcomes[0], "phase", None) == (reached if first in ("Deferred", "Refused") else None)
     assert sink.kept == kept + (outcomes[2].__class__ is Accepted)
 
 
@@ -160,7 +170,8 @@ def test_a_server_that_is_not_there_defers_the_whole_batch() -> None:
     wire.close()
 
     assert kinds(outcomes) == ["Deferred", "Deferred"]
-    assert isinstance(outcomes[0], Deferred) and outcomes[0].code is None
+    assert isinstance(outcomes[0], Deferred)
+    assert (outcomes[0].code, outcomes[0].phase) == (None, SmtpPhase.CONNECT)
 
 
 def test_a_long_body_cut_before_its_dot_is_certainly_not_delivered() -> None:
@@ -170,6 +181,8 @@ def test_a_long_body_cut_before_its_dot_is_certainly_not_delivered() -> None:
     outcomes = fly(sink, [flight(1, message=long), flight(2)])
 
     assert kinds(outcomes) == ["Deferred", "NotBegun"]
+    assert isinstance(outcomes[0], Deferred)
+    assert outcomes[0].phase == SmtpPhase.BODY
 
 
 def test_a_long_body_arrives_whole() -> None:
