@@ -19,12 +19,13 @@ from engine.errors import SettingsError
 PREFIX = "HANDRAISER_"
 KNOWN = (
     "DATABASE_URL", "BROKER_URL", "SMTP_URL", "PUBLIC_URL", "SECRET_KEY", "WEBHOOK_KEY", "WEBHOOK_ALLOW", "REPLY_DOMAIN",
-    "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN", "QUEUE_LEASE_SECONDS", "WORKER_LEASE_SECONDS",
-    "LOG_LEVEL", "CRASH_AT",
+    "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN", "OPS_LISTEN", "QUEUE_LEASE_SECONDS",
+    "WORKER_LEASE_SECONDS", "LOG_LEVEL", "CRASH_AT",
 )  # fmt: skip
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LAST_PORT = 65_535
 SHORTEST_SECRET = 32
+USUAL_OPS_LISTEN = "127.0.0.1:8029"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class Settings:
     web_listen: str
     outbox_listen: str
     preview_listen: str
+    ops_listen: str | None  # None: operators are not told over HTTP
+    ops_may_move: bool  # nobody said where, so that another port will do
     queue_lease: timedelta
     worker_lease: timedelta
     log_level: str
@@ -113,6 +116,8 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
         web_listen=value("WEB_LISTEN", "127.0.0.1:8025"),
         outbox_listen=value("OUTBOX_LISTEN", "127.0.0.1:8027"),
         preview_listen=value("PREVIEW_LISTEN", "127.0.0.1:8028"),
+        ops_listen=None if value("OPS_LISTEN", "") == "off" else value("OPS_LISTEN", USUAL_OPS_LISTEN),
+        ops_may_move=PREFIX + "OPS_LISTEN" not in given,
         queue_lease=seconds(value("QUEUE_LEASE_SECONDS", "30"), "QUEUE_LEASE_SECONDS"),
         worker_lease=seconds(value("WORKER_LEASE_SECONDS", "60"), "WORKER_LEASE_SECONDS"),
         log_level=value("LOG_LEVEL", "INFO").upper(),
@@ -136,6 +141,8 @@ def check(settings: Settings) -> None:
         raise SettingsError(f"HANDRAISER_LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(LOG_LEVELS)}")
     for name in ("WEB_LISTEN", "REPLY_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN"):
         check_listen(name, getattr(settings, name.lower()))
+    if settings.ops_listen is not None:
+        check_listen("OPS_LISTEN", settings.ops_listen)
     for name, shows in (("OUTBOX_LISTEN", "the outbox shows every mail"), ("PREVIEW_LISTEN", "the preview is unguarded")):
         host = getattr(settings, name.lower()).rpartition(":")[0]
         if not is_loopback(host):

@@ -1,5 +1,5 @@
 """`GET /health`: whether this process can take in what the world says. Asks no database: it serves clicks without one. The broker
-is asked, and waited for two seconds at most: what is taken in waits for it.
+is asked as well, since what is taken in waits for it; one that hangs holds up the answer for half a second at most.
 
 For load balancers and people. 503 only when the journal cannot keep anything, so that another process gets the traffic.
 """
@@ -7,7 +7,6 @@ For load balancers and people. 503 only when the journal cannot keep anything, s
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from engine.processes.reach import broker_answers
 from webhooks.receiver import Receiver
 
 
@@ -18,12 +17,12 @@ def pages(receiver: Receiver) -> Blueprint:
     def health() -> ResponseReturnValue:
         standing = receiver.drainer.standing()
         behind = 0.0 if standing.oldest_at is None else (receiver.clock.now() - standing.oldest_at).total_seconds()
-        broker = broker_answers(receiver.runtime.settings.broker_url)
-        is_well = standing.database_answers and receiver.journal.is_sound and broker is not False
+        broker = "in this process" if receiver.broker is None else in_words(receiver.broker.answers())
+        is_well = standing.database_answers and receiver.journal.is_sound and broker != in_words(False)
         facts = {
             "status": "ok" if is_well else "degraded",
-            "database": "answers" if standing.database_answers else "does not answer",
-            "broker": "in this process" if broker is None else "answers" if broker else "does not answer",
+            "database": in_words(standing.database_answers),
+            "broker": broker,
             "journal": "writes" if receiver.journal.is_sound else "does not write",
             "journal_bytes": receiver.journal.size,
             "waiting": standing.waiting,
@@ -33,3 +32,7 @@ def pages(receiver: Receiver) -> Blueprint:
         return jsonify(facts), 200 if receiver.journal.is_sound else 503
 
     return blueprint
+
+
+def in_words(answers: bool) -> str:
+    return "answers" if answers else "does not answer"

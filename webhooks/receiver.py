@@ -8,6 +8,7 @@ import logging
 from time import monotonic
 
 from engine.clock import Clock, HostClock
+from engine.processes.reach import broker_probe
 from engine.runtime import Runtime
 from webhooks.drainer import Drainer, Patience
 from webhooks.entries import Entry, Fetched, line_of
@@ -31,6 +32,7 @@ class Receiver:
         self.links = LinkTables(runtime.database, private / "links.json")
         self.looks = Looks(runtime.database)
         self.drainer = Drainer(runtime, self.journal, self.links, clock=self.clock, patience=patience)
+        self.broker = broker_probe(runtime.settings.broker_url)  # None: jobs stay in the process
         self.lost = 0  # requests that were answered and could not be kept
         self._complained_at = -float(SECONDS_BETWEEN_COMPLAINTS)
 

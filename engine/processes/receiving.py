@@ -6,6 +6,7 @@ confirmation does not wait for the dispatcher's next look.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from flask import Flask, Response, request
 
@@ -15,22 +16,32 @@ from engine.processes.serving import serving
 from engine.runtime import Runtime
 from webhooks.app import create_app
 from webhooks.listener import start_listener
+from webhooks.receiver import Receiver
 
 THREADS = 8
 POSTED = "/api/events"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reachable:
+    """A running receiver, and where its web app is."""
+
+    address: str
+    receiver: Receiver
+
+
 @contextmanager
-def receiving(runtime: Runtime, publish: PublishJob) -> Iterator[str]:
-    """The web app's address, while the block lasts. Raises SettingsError when an address cannot be listened on."""
+def receiving(runtime: Runtime, publish: PublishJob) -> Iterator[Reachable]:
+    """The receiver, while the block lasts. Raises SettingsError when an address cannot be listened on."""
     with ExitStack() as stack:
         app = create_app(runtime)
-        receiver = app.extensions["receiver"]
+        receiver: Receiver = app.extensions["receiver"]
         stack.callback(receiver.close)
         after_posts(app, lambda: dispatch_at_once(runtime.database, publish, REACTIONS, lease=runtime.settings.queue_lease))
         listener = start_listener(runtime, receiver.journal)
         stack.callback(listener.stop)
-        yield stack.enter_context(serving(app, runtime.settings.web_listen, setting="WEB_LISTEN", threads=THREADS))
+        address = stack.enter_context(serving(app, runtime.settings.web_listen, setting="WEB_LISTEN", threads=THREADS))
+        yield Reachable(address=address, receiver=receiver)
 
 
 def after_posts(app: Flask, look: Callable[[], object]) -> None:

@@ -25,7 +25,12 @@ DRAIN_SECONDS = 5
 @contextmanager
 def serving(app: "WSGIApplication", listen: str, *, setting: str, threads: int = 4) -> Iterator[str]:
     """The address it is served at, while the block lasts. Raises SettingsError naming `setting` when it cannot listen."""
-    listener = open_listener(listen, setting)
+    with serving_on(open_listener(listen, setting), app, threads=threads) as address:
+        yield address
+
+
+@contextmanager
+def serving_on(listener: socket.socket, app: "WSGIApplication", *, threads: int) -> Iterator[str]:
     server = waitress.create_server(app, sockets=[listener], threads=threads, ident=None, clear_untrusted_proxy_headers=True)
     loop = threading.Thread(target=server.run, name="web", daemon=True)
     loop.start()

@@ -14,15 +14,19 @@ from engine.garbage import collect_less
 from engine.processes.assemble import Unwired, assemble, mail_wire, outbox_folder, posts_folder, require_shared_broker
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
+from engine.processes.health import Health
 from engine.processes.lanes import PublishJob
+from engine.processes.ops import operating
 from engine.processes.outbox.app import create_outbox
 from engine.processes.outbox.mailbox import Mailbox
-from engine.processes.presence import present
+from engine.processes.presence import Presence, present
+from engine.processes.reach import broker_probe, database_probe
 from engine.processes.receiving import receiving
 from engine.processes.serving import serving
 from engine.processes.upkeep import keeping_up
 from engine.processes.worker import working
 from engine.settings import Settings
+from webhooks.receiver import Receiver
 
 Say = Callable[[str], None]
 
@@ -39,9 +43,10 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
-        receiver = stack.enter_context(receiving(runtime, publisher(broker)))
+        reached = stack.enter_context(receiving(runtime, publisher(broker)))
+        ops = stack.enter_context(operated(settings, database, presence, reached.receiver))
         collect_less()
-        say(welcome(settings, receiver, outbox))
+        say(welcome(settings, reached.address, outbox, ops))
         stop.wait()
         say("Stopping: what was begun is being finished.")
 
@@ -50,9 +55,12 @@ def run_dispatcher_alone(settings: Settings, database: Database, *, stop: thread
     """A dispatcher. Any number may run."""
     require_shared_broker(settings, "dispatcher")
     publish = publisher(open_broker(settings.broker_url))
-    with present(database, kind="dispatcher", lease=settings.worker_lease):
+    with (
+        present(database, kind="dispatcher", lease=settings.worker_lease) as presence,
+        operated(settings, database, presence) as ops,
+    ):
         collect_less()
-        say("The dispatcher is running. Stop it with Ctrl-C.")
+        say(f"The dispatcher is running. {told_at(ops)}Stop it with Ctrl-C.")
         run_dispatcher(database, publish, lease=settings.queue_lease, stop=stop)
 
 
@@ -63,9 +71,13 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
     broker = open_broker(settings.broker_url)
     with mail_wire(settings) as wire, present(database, kind="worker", lease=settings.worker_lease) as presence:
         runtime = assemble(settings, database, broker, wire=wire, presence=presence)
-        with working(broker, runtime, threads=threads, on_unfinished=presence.abandon), keeping_up(runtime):
+        with (
+            working(broker, runtime, threads=threads, on_unfinished=presence.abandon),
+            keeping_up(runtime),
+            operated(settings, database, presence) as ops,
+        ):
             collect_less()
-            say(f"A worker of {threads} threads is running. {destination(settings)} Stop it with Ctrl-C.")
+            say(f"A worker of {threads} threads is running. {destination(settings)} {told_at(ops)}Stop it with Ctrl-C.")
             stop.wait()
 
 
@@ -74,15 +86,38 @@ def run_web_alone(settings: Settings, database: Database, *, stop: threading.Eve
     broker = open_broker(settings.broker_url)
     with present(database, kind="web", lease=settings.worker_lease) as presence:
         runtime = assemble(settings, database, broker, wire=Unwired(), presence=presence)
-        with receiving(runtime, publisher(broker)) as address:
+        with (
+            receiving(runtime, publisher(broker)) as reached,
+            operated(settings, database, presence, reached.receiver) as ops,
+        ):
             collect_less()
-            say(f"The receiver is running at {address}, for replies at {settings.reply_listen}. Stop it with Ctrl-C.")
+            listens = f"{reached.address}, for replies at {settings.reply_listen}"
+            say(f"The receiver is running at {listens}. {told_at(ops)}Stop it with Ctrl-C.")
             stop.wait()
 
 
 def dispatching(database: Database, publish: PublishJob, settings: Settings) -> AbstractContextManager[None]:
     """A dispatcher on a thread of its own, while the block lasts."""
     return beside(lambda stop: run_dispatcher(database, publish, lease=settings.queue_lease, stop=stop), name="dispatcher")
+
+
+@contextmanager
+def operated(
+    settings: Settings, database: Database, presence: Presence, receiver: Receiver | None = None
+) -> Iterator[str | None]:
+    """What operators look at, while the block lasts. Begun last, when all that should run does."""
+    health = Health(
+        database=database_probe(database),
+        broker=receiver.broker if receiver else broker_probe(settings.broker_url),
+        has_lease=presence.has_lease,
+        receiver=receiver,
+    )
+    with operating(settings, health) as address:
+        yield address
+
+
+def told_at(ops: str | None) -> str:
+    return f"Operators: {ops}/metrics. " if ops else ""
 
 
 @contextmanager
@@ -96,11 +131,14 @@ def showing_outbox(settings: Settings) -> Iterator[str | None]:
         yield address
 
 
-def welcome(settings: Settings, receiver: str, outbox: str | None) -> str:
+def welcome(settings: Settings, receiver: str, outbox: str | None, ops: str | None) -> str:
     lines = ["Handraiser is running.", f"  {destination(settings)}"]
     if outbox:
         lines.append(f"  Outbox    {outbox}/")
-    lines += [f"  Receiver  {receiver}/", f"  Replies   smtp://{settings.reply_listen}", "Stop it with Ctrl-C."]
+    lines += [f"  Receiver  {receiver}/", f"  Replies   smtp://{settings.reply_listen}"]
+    if ops:
+        lines.append(f"  Operators {ops}/metrics")
+    lines.append("Stop it with Ctrl-C.")
     return "\n".join(lines)
 
 

@@ -1,0 +1,96 @@
+"""What operators are told over HTTP: whether a process lives and can work, at once and in words."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from engine.database import Database
+from engine.errors import SettingsError
+from engine.processes.health import Health
+from engine.processes.ops import create_ops, open_port
+from engine.processes.reach import Probe, broker_probe, database_probe
+
+YES = Probe(lambda: True)
+Answer = tuple[str, dict[str, Any]]
+
+
+def test_a_process_that_has_all_it_needs_is_live_and_ready(database: Database) -> None:
+    health = Health(database=database_probe(database), broker=None, has_lease=lambda: True)
+
+    assert asked(health, "/live") == ("200 OK", {"live": True, "because": []})
+    assert asked(health, "/ready") == ("200 OK", {"ready": True, "because": []})
+
+
+def test_what_is_away_is_told_in_words(tmp_path: Path) -> None:
+    nowhere = Database.open(f"sqlite:///{tmp_path / 'no' / 'such.db'}")
+    away = broker_probe("redis://127.0.0.1:1/0")
+
+    status, facts = asked(Health(database=database_probe(nowhere), broker=away, has_lease=lambda: False), "/ready")
+
+    assert status == "503 Service Unavailable"
+    assert [line.split(",")[0] for line in facts["because"]] == [
+        "the database does not answer", "the broker does not answer", "its lease has run out"
+    ]  # fmt: skip
+
+
+def test_a_broker_that_hangs_holds_up_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        health = Health(
+            database=YES, broker=broker_probe(f"redis://127.0.0.1:{silent.getsockname()[1]}/0"), has_lease=lambda: True
+        )
+        asked_at = monotonic()
+        answers = [asked(health, "/ready")[0] for _ in range(3)]
+
+    assert answers == ["503 Service Unavailable"] * 3
+    assert monotonic() - asked_at < 0.9
+
+
+def test_what_answers_is_not_asked_again_at_once() -> None:
+    questions: list[int] = []
+    probe = Probe(lambda: questions.append(1) is None)
+
+    assert [probe.answers() for _ in range(5)] == [True] * 5
+    assert len(questions) == 1
+
+
+def test_a_thread_that_has_ended_is_missed() -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait, name="dispatcher")
+    thread.start()
+    health = Health(database=YES, broker=None, has_lease=lambda: True)
+    stop.set()
+    thread.join()
+
+    assert asked(health, "/live") == (
+        "503 Service Unavailable",
+        {"live": False, "because": ["its thread “dispatcher” has ended"]},
+    )
+
+
+def test_a_neighbour_on_the_usual_port_is_stepped_aside_for_and_a_chosen_one_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as neighbour:
+        taken = f"127.0.0.1:{neighbour.getsockname()[1]}"
+        with open_port(taken, may_move=True) as moved:
+            assert moved.getsockname() != neighbour.getsockname()
+
+        with pytest.raises(SettingsError, match="HANDRAISER_OPS_LISTEN: cannot listen on " + taken):
+            open_port(taken, may_move=False)
+
+
+def test_what_is_not_there_is_answered_with_what_is() -> None:
+    assert asked(Health(database=YES, broker=None, has_lease=lambda: True), "/") == (
+        "404 Not Found", {"there are": ["/metrics", "/live", "/ready"]}
+    )  # fmt: skip
+
+
+def asked(health: Health, path: str) -> Answer:
+    said: list[str] = []
+    start: Callable[..., Any] = lambda status, headers, exc_info=None: said.append(status)  # noqa: E731
+    body = b"".join(create_ops(health)({"PATH_INFO": path, "REQUEST_METHOD": "GET"}, start))
+    return said[0], json.loads(body)
