@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from itertools import chain, repeat
 from threading import Event
+from typing import TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
@@ -17,18 +18,21 @@ from engine.log import Trouble
 AWAY = (OperationalError, InterfaceError, TimeoutError)  # the database cannot; no row is at fault
 WAITS = (0.1, 0.5, 1.0, 2.0)  # seconds between tries; the last one again and again
 
+Done = TypeVar("Done")
+
 log = logging.getLogger(__name__)
 away = Trouble(log, "the database is away; what became of mails and jobs is kept in memory and written down when it is back")
 
 
-def persist(database: Database, work: Callable[[Tx], object]) -> None:
-    """Returns when it is committed. Raises what `work` raises, except that the database is away."""
-    for wait in chain(WAITS, repeat(WAITS[-1])):
+def persist(database: Database, work: Callable[[Tx], Done]) -> Done:
+    """What `work` returned, when it is committed. Raises what `work` raises, except that the database is away."""
+    waits = chain(WAITS, repeat(WAITS[-1]))
+    while True:
         try:
             with database.write() as tx:
-                work(tx)
+                done = work(tx)
             away.over()
-            return
+            return done
         except AWAY as error:
             away.tell(error)
-            Event().wait(wait)
+            Event().wait(next(waits))

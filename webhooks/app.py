@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from engine.runtime import Runtime
 from webhooks import api, asks, health, hooks, mail_page, unsubscribe
+from webhooks.counted import counted
 from webhooks.receiver import Receiver
 from webhooks.tracking import tracking
 
@@ -58,7 +59,7 @@ def create_app(runtime: Runtime, receiver: Receiver | None = None) -> Flask:
     for pages in PAGES:
         app.register_blueprint(pages(receiver))
     dress(app, receiver)
-    app.wsgi_app = tracking(app.wsgi_app, receiver)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = counted(tracking(app.wsgi_app, receiver))  # type: ignore[method-assign, assignment]
     return app
 
 

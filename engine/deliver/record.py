@@ -66,10 +66,13 @@ class Settled:
     answer: Answer = NOTHING_SAID
 
 
-def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> None:
-    """Write what the wire said. A row that was settled without us stays as it is, but a late yes corrects an unknown."""
+def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> datetime:
+    """Write what the wire said; returns the instant that counts as then. A row that was settled without us stays as it is, but a
+    late yes corrects an unknown.
+    """
     settle(tx, [settled(tx, one) for one in flown], SendState.ATTEMPTING)
     record_events(tx, [bounce(tx, one) for one in flown if is_bounce(one)])
+    return tx.now
 
 
 def record_gate(tx: Tx, marked: Marked, loser: Literal["delay", "drop"]) -> None:

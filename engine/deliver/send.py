@@ -16,12 +16,14 @@ from engine import crash
 from engine.claim import SEND, Claim, begin, put_back, set_aside
 from engine.compiler.plan import Policy
 from engine.database import Tx
+from engine.deliver.counted import count_flown, count_marked, count_stopped
 from engine.deliver.flights import Ready, write_flights
-from engine.deliver.gate import mark, recheck
+from engine.deliver.gate import Marked, mark, recheck
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded, load_sends
 from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
 from engine.deliver.wire import NoAnswer, NotBegun, Outcome
+from engine.metrics import in_phase
 from engine.persist import AWAY, persist
 from engine.render.artifact import Artifact
 from engine.render.children import PAUSE, NotRendering
@@ -65,7 +67,8 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
 
 
 def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
-    live, sends, artifacts = load(runtime, held)
+    with in_phase("load"):
+        live, sends, artifacts = load(runtime, held)
     for some in within_memory(in_time(runtime, sends)):
         while some:
             some = deliver_some(runtime, live, some, artifacts)
@@ -86,7 +89,8 @@ def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
 
 def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: dict[str, Artifact]) -> list[Loaded]:
     """Those that are still to be delivered: while one template holds everybody up, the mails of others go first."""
-    written = write_flights(runtime, live, sends, artifacts)
+    with in_phase("write"):
+        written = write_flights(runtime, live, sends, artifacts)
     drop(runtime, written.unsendable)
     batches = list(batches_of(written.ready, runtime.places.batch))
     for at, batch in enumerate(batches):
@@ -121,6 +125,7 @@ def drop(runtime: Runtime, unsendable: Sequence[tuple[Loaded, Reason]]) -> None:
     if unsendable:
         with runtime.database.write() as tx:
             record_unsendable(tx, unsendable)
+        count_stopped(unsendable)
 
 
 def batches_of(ready: Sequence[Ready], most: int) -> Iterator[list[Ready]]:
@@ -148,23 +153,24 @@ def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> list
     """
     crash.point("before-mark")
     try:
-        with runtime.database.write() as tx:
-            flying = mark_those_through(tx, runtime, policy, batch)
+        with in_phase("mark"), runtime.database.write() as tx:
+            marked, flying = mark_those_through(tx, runtime, policy, batch)
     except AWAY:
         taken_back = [Flown(send=one.send, outcome=NotBegun(reply="the database was away")) for one in batch]
         persist(runtime.database, lambda tx: record_outcomes(tx, taken_back))
         raise
     crash.point("after-mark")
+    count_marked(marked)
     return flying
 
 
-def mark_those_through(tx: Tx, runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> list[Ready]:
+def mark_those_through(tx: Tx, runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> tuple[Marked, list[Ready]]:
     marked = mark(tx, [one.send for one in batch], policy, runtime.worker_id)
     record_gate(tx, marked, policy.between.loser)
     through = {send.send_id for send in marked.through}
     flying = [one for one in batch if one.send.send_id in through]
     store_bytes(tx, flying)
-    return flying
+    return marked, flying
 
 
 def store_bytes(tx: Tx, flying: Sequence[Ready]) -> None:
@@ -184,7 +190,8 @@ def fly(runtime: Runtime, through: Sequence[Ready]) -> list[Flown]:
         return []
     outcomes: Sequence[Outcome]
     try:
-        outcomes = runtime.wire.fly([one.flight for one in through], partial(recheck, runtime.database))
+        with in_phase("fly"):
+            outcomes = runtime.wire.fly([one.flight for one in through], partial(recheck, runtime.database))
     except Exception:
         log.exception("the wire failed", extra={"facts": {"sends": [one.send.send_id for one in through]}})
         outcomes = [NoAnswer(reply="the wire failed")] * len(through)
@@ -195,8 +202,10 @@ def record(runtime: Runtime, flown: Sequence[Flown]) -> None:
     if not flown:
         return
     crash.point("before-record")
-    persist(runtime.database, lambda tx: record_outcomes(tx, flown))
+    with in_phase("record"):
+        recorded_at = persist(runtime.database, lambda tx: record_outcomes(tx, flown))
     crash.point("after-record")
+    count_flown(flown, recorded_at)
 
 
 def give_back(runtime: Runtime, rest: Sequence[Loaded]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from engine import crash
+from engine import crash, metrics
 from engine.claim import POST, Claim, begin, put_back
 from engine.database import Tx
 from engine.log import ADDRESS
@@ -50,6 +50,7 @@ def post_one(runtime: Runtime, claim: Claim) -> None:
         outcome = runtime.posts.post(request_of(runtime, loaded))
         crash.point("post-answered")
         persist(runtime.database, lambda tx: record(tx, claim, fate(tx, loaded, outcome), outcome, loaded.told))
+        metrics.POSTS.labels(type(outcome).__name__.lower()).inc()
 
 
 def request_of(runtime: Runtime, loaded: Loaded) -> PostRequest:

@@ -13,7 +13,7 @@ from functools import cache
 
 import sqlalchemy as sa
 
-from engine import crash
+from engine import crash, metrics
 from engine.claim import CLAIMED, NOUNS, Claim, in_state, put_back, sweep, take_due
 from engine.database import Database, Tx
 from engine.log import Trouble
@@ -50,10 +50,12 @@ def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta,
             if ticking() - mended_at >= MEND_SECONDS:  # a clock that runs on while the machine sleeps: we mend before we claim
                 mend(database, watch=watch)
                 mended_at = ticking()
-            done = dispatch(database, publish, lease=lease, watch=watch)
+            with metrics.Timed(metrics.ROUND_SECONDS):
+                done = dispatch(database, publish, lease=lease, watch=watch)
             failing.over()
             stop.wait(pause_after(done))
         except Exception as error:
+            metrics.ROUNDS_FAILED.inc()
             failing.tell(error)
             stop.wait(1)
 
@@ -80,6 +82,7 @@ def mend(database: Database, chores: Sequence[Chore] = CHORES, *, watch: ClockWa
             return
         for noun in NOUNS.values():
             if lost := sweep(tx, noun):
+                metrics.LOST.labels(noun.name).inc(lost)
                 log.warning("rows were lost by a queue or a worker and are due again", extra={"facts": {noun.name: lost}})
         for chore in chores:
             chore(tx)
@@ -145,6 +148,7 @@ def dispatch_lane(
             with database.write() as tx:
                 put_back(tx, lane.noun, [lost for rest in jobs[number:] for lost in rest])
             raise
+        metrics.CLAIMED.labels(lane.queue).inc(len(job))
     return len(claims)
 
 

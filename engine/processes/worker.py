@@ -14,7 +14,7 @@ from time import sleep
 import dramatiq
 from dramatiq.worker import Worker
 
-from engine import crash
+from engine import crash, metrics
 from engine.claim import Claim, put_back, set_aside
 from engine.database import Database
 from engine.persist import AWAY, persist
@@ -98,8 +98,10 @@ def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Ver
     """
     crash.point("job-taken")
     try:
-        verbs[lane.noun.name](runtime, claims)
+        with metrics.Timed(metrics.job_seconds(lane.queue)):
+            verbs[lane.noun.name](runtime, claims)
     except Exception as error:
+        metrics.JOBS.labels(lane.queue, "failed").inc()
         is_away = isinstance(error, AWAY)
         facts = {"noun": lane.noun.name, "ids": [row_id for row_id, _epoch in claims]}
         log.error("a job failed and its rows will be tried again", exc_info=not is_away, extra={"facts": facts})
@@ -107,6 +109,7 @@ def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Ver
         persist(runtime.database, lambda tx: again(tx, lane.noun, claims))
         sleep(AWAY_SECONDS if is_away else 0)
         return
+    metrics.JOBS.labels(lane.queue, "done").inc()
     if lane.queue in FOLLOWED_BY:
         lease = runtime.settings.queue_lease
         dispatch_at_once(runtime.database, publisher(broker), FOLLOWED_BY[lane.queue], lease=lease)

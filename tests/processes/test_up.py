@@ -1,5 +1,6 @@
 """The processes as an operator starts and stops them."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from engine.settings import write_env_file
 from tests.services.handraiser import run, running, settings_of_a_test
+from tests.services.redis import free_port
 
 
 @pytest.fixture
@@ -22,15 +24,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_up_needs_nothing_set_and_shows_its_outbox(folder: Path) -> None:
-    environment = settings_of_a_test()
+    environment = settings_of_a_test(OPS_LISTEN=f"127.0.0.1:{free_port()}")
 
     with running("up", workspace=folder, environment=environment):
         page = read(environment, "OUTBOX_LISTEN")
         health = read(environment, "WEB_LISTEN", "/health")
+        told = [read(environment, "OPS_LISTEN", path) for path in ("/live", "/ready", "/metrics")]
         present = workers(folder)
 
     assert "No mail yet" in page
     assert '"status":"ok"' in health
+    assert [json.loads(answer) for answer in told[:2]] == [{"live": True, "because": []}, {"ready": True, "because": []}]
+    assert "handraiser_round_seconds_count" in told[2]
     assert present == ["up"]
 
 
