@@ -88,6 +88,8 @@ def build_policy(files: syntax.Files, brand: str, attachables: Attachables) -> p
             for each in files.collateral
             if each.file.value in attachables
         ),
+        relays=tuple(relay.value for relay in files.relays.relays),
+        limits=dict(files.relays.limits),
     )
 
 

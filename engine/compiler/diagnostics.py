@@ -100,6 +100,8 @@ TABLE: dict[str, Row] = {
     "E065": Row("an unknown identity", "Use a name under `identities:` of the brand, or `rep` for the lead's rep."),
     "E066": Row("collateral that cannot be matched", "Declare `interests` as a list in leads.yaml, and write collateral.yaml."),
     "E067": Row("a colour that cannot be read", "Write it in quotes, like \"#0B6B5F\"."),
+    "E068": Row("a domain that cannot be used", "Write it like gmail.com, without @ and https://."),
+    "E069": Row("a warm-up that does not grow", "Let it grow by 1% or more, up to more mails than it begins with."),
     # what no inbox should get
     "E070": Row("a marketing mail that cannot be left", "Link to `{{ unsubscribe_url }}` in the layout, in words that show."),
     "E071": Row("a marketing mail without a postal address", "Print `brand.postal_address` in the layout; the law asks for it."),
@@ -110,6 +112,8 @@ TABLE: dict[str, Row] = {
     "E076": Row("a picture that cannot be sent along", "Make it a PNG, JPEG or GIF under 256 KB, or put it on your site."),
     # languages and variants
     "E080": Row("not a language", "Write its two or three letters: en, de, fr."),
+    # how mail goes out
+    "E081": Row("mail that no relay takes", "Give relays.yaml a relay that takes such mail, with no `domains:`."),
     # suspicious, yet it can run
     "W001": Row("a step that nobody reaches", "Move the step before the goal, or give the goal a condition."),
     "W002": Row("an email that nothing sends", "Use it in a cadence, or remove its folder."),
@@ -128,6 +132,7 @@ TABLE: dict[str, Row] = {
     "W015": Row("a reason for a warning that is not there", "Take the code out of `considered:`."),
     "W016": Row("collateral that has expired", "Give it a later `expires:`, or remove it."),
     "W017": Row("collateral that expires under way", "Give it a later `expires:`, or plan what takes its place."),
+    "W018": Row("a relay and an address that miss each other", "Set HANDRAISER_SMTP_URL_<NAME> for each relay and no other."),
     # what makes a mail weaker
     "W030": Row("a mail that Gmail cuts off", "Shorten it, or split it in two: Gmail shows 102 KB of HTML."),
     "W031": Row("an email that its sample does not fill", "Give its sample.yaml the values that it prints."),

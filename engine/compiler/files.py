@@ -15,6 +15,7 @@ from engine.compiler.read_cadence import read_cadence
 from engine.compiler.read_collateral import read_collateral
 from engine.compiler.read_emails import read_emails
 from engine.compiler.read_events import read_events
+from engine.compiler.read_relays import read_relays
 from engine.compiler.read_sales import read_assignment, read_offers, read_scoring
 from engine.compiler.read_workspace import NO_WORKSPACE, read_leads, read_segments, read_workspace
 from engine.compiler.source import Mapping, Node, read_source
@@ -22,7 +23,7 @@ from engine.compiler.syntax import Brand, Cadence, Files
 
 TABLES = (
     "workspace.yaml", "leads.yaml", "events.yaml", "segments.yaml", "scoring.yaml", "assignment.yaml", "offers.yaml",
-    "collateral.yaml",
+    "collateral.yaml", "relays.yaml",
 )  # fmt: skip
 
 # What makes a table lack a name that is written there, so that nothing is said of those who use it.
@@ -44,6 +45,7 @@ def read_files(folder: Path, findings: Findings) -> Files | None:
         assignment=read_assignment(sound["assignment.yaml"], findings),
         offers=read_offers(sound["offers.yaml"], findings),
         collateral=read_collateral(sound["collateral.yaml"], findings),
+        relays=read_relays(sound["relays.yaml"], findings),
         brands={brand.name: brand for brand in read_brands(folder, findings)},
         emails=dict(read_emails(folder, findings)),
         cadences=tuple(read_cadences(folder, workspace.window, findings)),

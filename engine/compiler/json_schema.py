@@ -6,7 +6,7 @@ first line of each file names its own. They are less strict than `handraiser che
 
 from typing import Any, assert_never
 
-from engine.compiler import shapes_of_cadences, shapes_of_tables
+from engine.compiler import shapes_of_cadences, shapes_of_relays, shapes_of_tables
 from engine.compiler.shapes import Choice, ListOf, MapOf, OneOf, Record, Ref, Shape, Value
 from engine.vocabulary import EventType
 
@@ -20,6 +20,7 @@ FILES: dict[str, tuple[str, Record]] = {
     "assignment": ("assignment.yaml", shapes_of_tables.ASSIGNMENT),
     "offers": ("offers.yaml", shapes_of_tables.OFFERS),
     "collateral": ("collateral.yaml", shapes_of_tables.LIBRARY),
+    "relays": ("relays.yaml", shapes_of_relays.RELAYS),
     "cadence": ("cadences/*.yaml", shapes_of_cadences.CADENCE),
     "brand": ("templates/brands/*.yaml", shapes_of_tables.BRAND),
     "email": ("templates/emails/*/email.yaml", shapes_of_tables.EMAIL_FILE),
@@ -123,6 +124,8 @@ PATTERNS: dict[Value, tuple[str, ...]] = {
     Value.COUNTRY: (r"[A-Za-z]{2}(-[A-Za-z0-9]{1,4})?", "GB", "GB-SCT", "DE-BY"),
     Value.LANGUAGE: (r"[a-z]{2,3}", "en", "de"),
     Value.ADDRESS: (r"[^@ ]+@[^@ ]+", "dana@example.com"),
+    Value.DOMAIN: (r"([^@ /]+\.[^@ /]+|others)", "gmail.com"),
+    Value.PERCENT: (r"\d{1,4}(\.\d{1,2})? ?%", "30%"),
     Value.LINK: (r"https?://[^ ]+", "https://example.com/"),
     Value.CODE: (r"W[0-9]{3}", "W038"),
     Value.FILE: (r"[^/\\.][^/\\]*", "guide.pdf"),

@@ -66,6 +66,11 @@ class DomainLimit:
     connections: int | None = None
 
 
+def setting_of(relay: str) -> str:
+    """The name of the setting in which its address stands, without what all settings begin with."""
+    return "SMTP_URL" if relay == MAIN else f"SMTP_URL_{relay.upper().replace('-', '_')}"
+
+
 def domain_of(address: str) -> str:
     """The domain of a recipient as relays and limits name it; empty where there is none."""
     return folded_domain(address.rpartition("@")[2])

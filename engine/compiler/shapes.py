@@ -19,6 +19,7 @@ class Value(StrEnum):
     NAME = "name"
     FIELD_NAME = "field name"
     NUMBER = "number"
+    PERCENT = "percent"
     COUNT = "count"  # a whole number from 1
     WHOLE = "whole"
     SHARE = "share"  # a whole number from 0; 1 where nothing is written
@@ -36,6 +37,7 @@ class Value(StrEnum):
     COUNTRY = "country"
     LANGUAGE = "language"
     ADDRESS = "address"
+    DOMAIN = "domain"
     LINK = "link"
     FILE = "file"
     CODE = "code"  # of a warning

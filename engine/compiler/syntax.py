@@ -12,6 +12,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 from engine.compiler.diagnostics import Place
 from engine.compiler.plan import Between, Caps, Holidays, OfferWords, Rep, Timing, Window
+from engine.compiler.relay import DomainLimit, Relay
 from engine.compiler.sender import Sender
 from engine.compiler.source import Node, Scalar
 from engine.expressions.fields import EventSchema, LeadSchema
@@ -298,6 +299,16 @@ class Collateral:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Relays:
+    """relays.yaml. `brands`: all that its relays name."""
+
+    place: Place
+    relays: tuple[Written[Relay], ...]
+    brands: tuple[Text, ...] = ()
+    limits: Mapping[str, DomainLimit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
     """One brand file: its own text all through, as the templates see it. `usual`: the identity of mails that name none."""
 
@@ -338,6 +349,7 @@ class Files:
     assignment: Assignment
     offers: tuple[Offer, ...]
     collateral: tuple[Collateral, ...]
+    relays: Relays
     brands: Mapping[str, Brand]
     emails: Mapping[str, Email]
     cadences: tuple[Cadence, ...]

@@ -14,6 +14,7 @@ from engine.compiler.build import brand_of, build_plan, build_tables, default_br
 from engine.compiler.cadence_tests import CadenceTest, Happening
 from engine.compiler.check import check_files
 from engine.compiler.check_collateral import check_collateral
+from engine.compiler.check_relays import check_relays
 from engine.compiler.checks import Checks, Emails
 from engine.compiler.diagnostics import Diagnostic, Findings, Place, printable
 from engine.compiler.files import is_usable, read_files
@@ -46,10 +47,18 @@ class Compiled:
     files: Files | None = None
 
 
-def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = None, today: date | None = None) -> Compiled:
+def compile_workspace(
+    folder: Path,
+    *,
+    render: Renderer,
+    script: Path | None = None,
+    today: date | None = None,
+    addressed: Collection[str] = (),
+) -> Compiled:
     """The workspace in a folder, with everything that is wrong with it at once. Raises nothing for a user's mistake.
 
     `script`: a file of events that are to be read by the same rules. `today`: for what expires; None: nothing does.
+    `addressed`: the relays that have an address on this machine; none: that is not looked at.
     """
     findings = Findings()
     files = read_files(folder, findings)
@@ -60,6 +69,7 @@ def compile_workspace(folder: Path, *, render: Renderer, script: Path | None = N
     checks = Checks(files, emails, findings)
     check_files(checks)
     check_collateral(checks, today)
+    check_relays(checks, addressed)
     tests, events = read_tests(checks), read_script(script, checks) if script else ()
     plan = sound_plan(files, emails, attachables, findings)
     if not findings.has_errors_but_below(TOLD_BY_THEMSELVES):

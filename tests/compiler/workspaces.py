@@ -4,6 +4,7 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+from engine.compiler.relay import MAIN
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.render import library
 from tests.compiler import stub_render
@@ -25,7 +26,7 @@ def compiled_example(code: str, folder: Path) -> Compiled:
     is_of_mails = code >= {"E": "E070", "W": "W030"}[code[0]]
     shutil.copytree(MAILS if is_of_mails else GOOD, folder, dirs_exist_ok=True)
     lay_over(folder, BAD / code)
-    return compile_workspace(folder, render=library if is_of_mails else stub_render, today=TODAY)
+    return compile_workspace(folder, render=library if is_of_mails else stub_render, today=TODAY, addressed=[MAIN])
 
 
 def copy_good(to: Path) -> Path:

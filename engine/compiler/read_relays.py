@@ -1,0 +1,141 @@
+"""relays.yaml as written: the mail servers that mail goes out through, and what recipient domains bear.
+
+Before: `engine.compiler.reading` over the file. After: `engine.compiler.check_relays` looks whether all mail has a way out.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from engine.compiler import kinds
+from engine.compiler.diagnostics import Findings, Place, quote
+from engine.compiler.reading import Section, scalar_of, value_of
+from engine.compiler.relay import DECLARABLE, MAIN, OTHERS, DomainLimit, Relay, WarmUp, folded_domain, setting_of
+from engine.compiler.shapes_of_relays import LIMIT, RELAY, RELAYS, WARM_UP
+from engine.compiler.source import Mapping, Node
+from engine.compiler.syntax import Relays, Text, Written
+from engine.vocabulary import Stream
+
+FIRST_GROWTH = 0.01
+NO_RELAYS = Relays(place=Place("relays.yaml"), relays=(Written(Relay(name=MAIN), Place("relays.yaml")),))
+
+_DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+_PERCENT = re.compile(r"(\d{1,4}(?:\.\d{1,2})?) ?%", re.ASCII)
+
+
+def read_relays(node: Node, findings: Findings) -> Relays:
+    section = Section(node, "relays.yaml", RELAYS, findings)
+    read = [read_relay(own, name, findings) for name, own in section.named_entries("relays")]
+    if "relays" in section and not read:
+        report_emptiness(section)
+    report_shared_settings([relay for relay, _ in read], findings)
+    return Relays(
+        place=section.place_of("relays"),
+        relays=tuple(relay for relay, _ in read) or NO_RELAYS.relays,
+        brands=tuple(brand for _, brands in read for brand in brands),
+        limits=dict(read_limits(section)),
+    )
+
+
+def report_emptiness(section: Section) -> None:
+    node = section.node("relays")
+    if isinstance(node, Mapping) and not node.entries:
+        section.findings.add("E028", node.place, "`relays` is empty")
+
+
+def read_relay(node: Node, name: str, findings: Findings) -> tuple[Written[Relay], tuple[Text, ...]]:
+    """The relay, and the brands that it names, with their places."""
+    section = Section(node, "a relay", RELAY, findings)
+    streams, brands = read_streams(section), section.texts("brands")
+    relay = Relay(
+        name=name,
+        weight=section.given("weight", WEIGHT, 1).value,
+        streams=tuple(stream for stream in DECLARABLE if not streams or stream in streams),
+        brands=tuple(brand.value for brand in brands),
+        domains=tuple(domain.value for domain in read_domains(section)),
+        warm_up=read_warm_up(section),
+    )
+    return Written(relay, node.place), brands
+
+
+def read_streams(section: Section) -> list[str]:
+    words = section.texts("streams")
+    for word in words:
+        if word.value not in DECLARABLE:
+            message = f"each of `streams`: {quote(word.value)} is not one of: {', '.join(DECLARABLE)}"
+            section.findings.guess("E014", word.place, message, word.value, DECLARABLE)
+    return [Stream(word.value) for word in words if word.value in DECLARABLE]
+
+
+def read_domains(section: Section) -> Iterator[Text]:
+    for item in section.list_of_nodes("domains"):
+        if scalar := scalar_of(item, "each of `domains`", section.findings):
+            yield from filter(None, [value_of(scalar, DOMAIN, "each of `domains`", section.findings)])
+
+
+def read_warm_up(section: Section) -> WarmUp | None:
+    if (node := section.node("warm_up")) is None:
+        return None
+    own = Section(node, "`warm_up`", WARM_UP, section.findings)
+    mails, until = own.needed("mails", kinds.COUNT, 1), own.needed("until", kinds.COUNT, 1)
+    starts_on, grows = own.needed("from", kinds.DATE, date.min), own.needed("grows", PERCENT, FIRST_GROWTH)
+    if grows.value < FIRST_GROWTH:
+        own.findings.add("E069", grows.place, "`grows` must be 1% or more, or the warm-up never ends")
+    if "until" in own and until.value < mails.value:
+        told = f"it begins with {mails.value} mails a day and ends at {until.value}; `until` must be at least as much"
+        own.findings.add("E069", until.place, told)
+    return WarmUp(starts_on=starts_on.value, mails=mails.value, grows=grows.value, until=until.value)
+
+
+def read_limits(section: Section) -> Iterator[tuple[str, DomainLimit]]:
+    seen: set[str] = set()
+    for key, node in section.keyed_entries("limits"):
+        found = value_of(key, DOMAIN_OR_OTHERS, "each of `limits`", section.findings)
+        domain = found.value if found else ""
+        if domain in seen:
+            section.findings.add("E024", key.place, f"{quote(key.text)} is here already, spelt otherwise")
+        elif domain:
+            seen.add(domain)
+            yield domain, read_limit(node, section.findings)
+
+
+def read_limit(node: Node, findings: Findings) -> DomainLimit:
+    section = Section(node, "a limit", LIMIT, findings)
+    per_hour, connections = section.optional("per_hour", kinds.COUNT), section.optional("connections", kinds.COUNT)
+    if "per_hour" not in section and "connections" not in section and not section.misspelt and not section.is_misshapen:
+        findings.add("E028", section.place, "a limit needs `per_hour:` or `connections:`")
+    return DomainLimit(per_hour=per_hour.value if per_hour else None, connections=connections.value if connections else None)
+
+
+def report_shared_settings(relays: list[Written[Relay]], findings: Findings) -> None:
+    """Two relays that would be found under one address."""
+    by_setting: dict[str, str] = {}
+    for relay in relays:
+        name, setting = relay.value.name, setting_of(relay.value.name)
+        if (other := by_setting.setdefault(setting, name)) != name:
+            told = f"{quote(name)} and {quote(other)} would both have their address in HANDRAISER_{setting}"
+            findings.add("E024", relay.place, told)
+
+
+def parse_domain(text: str) -> str:
+    domain = folded_domain(text.strip())
+    if not _DOMAIN.fullmatch(domain):
+        raise kinds.Unusable(f"{quote(text)} is not a domain; write it like gmail.com")
+    return domain
+
+
+def parse_domain_or_others(text: str) -> str:
+    return OTHERS if text == OTHERS else parse_domain(text)
+
+
+def parse_percent(text: str) -> float:
+    found = _PERCENT.fullmatch(text)
+    if not found:
+        raise kinds.Unusable(f"{quote(text)} is not a share; write it like 30%")
+    return round(float(found[1]) / 100, 4)
+
+
+DOMAIN = kinds.Kind("E068", parse_domain)
+DOMAIN_OR_OTHERS = kinds.Kind("E068", parse_domain_or_others)
+PERCENT = kinds.Kind("E016", parse_percent)
+WEIGHT = kinds.whole_kind(0, 1_000)
