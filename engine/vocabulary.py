@@ -146,6 +146,18 @@ class NotEnrolled(StrEnum):
     CONDITION = "condition"  # the event happened, but the condition beside it did not hold
 
 
+class PauseKind(StrEnum):
+    """What is held back until somebody says otherwise."""
+
+    ALL = "all"  # nothing goes out, whoever waits for it
+    MARKETING = "marketing"  # all of it
+    CADENCE = "cadence"  # its passages stand still
+    RELAY = "relay"  # others take over, where one fits
+    DOMAIN = "domain"  # mail to it waits
+    RESTORED = "restored"  # nothing goes out: the database may be older than the world, see `engine.processes.restored`
+    RESUMING = "resuming"  # holds nothing: a cadence whose passages are being taken up again
+
+
 class Scope(StrEnum):
     """How much a suppression stops. A topic's scope is written `topic:<name>`, see `topic_scope`."""
 

@@ -15,6 +15,7 @@ from engine import crash, metrics
 from engine.claim import POST, Claim, begin, put_back
 from engine.database import Tx
 from engine.log import ADDRESS
+from engine.pauses import pauses_now
 from engine.persist import persist
 from engine.posts.fates import PostFate, fate_of
 from engine.posts.load import Loaded, load_post
@@ -31,6 +32,9 @@ UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 def post_claimed(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Post what is claimed. A stale claim is dropped in silence: somebody else has it."""
     with runtime.database.write() as tx:
+        if pauses_now(tx).stops_all:
+            put_back(tx, POST, claims)
+            return
         begun = begin(tx, POST, claims, worker_id=runtime.worker_id)
     held = [claim for claim in claims if claim[0] in begun]
     crash.point("post-begun")

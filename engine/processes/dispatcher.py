@@ -17,12 +17,14 @@ from engine import crash, metrics
 from engine.claim import CLAIMED, NOUNS, Claim, in_state, put_back, sweep, take_due
 from engine.database import Database, Tx
 from engine.log import Trouble
+from engine.pauses import pauses_seen
 from engine.prepared import Prepared
 from engine.processes.clock_watch import ClockWatch, ticking
-from engine.processes.lanes import BULK, LANES, Lane, PublishJob
+from engine.processes.lanes import BULK, LANES, OUTGOING, Lane, PublishJob
 from engine.processes.verbs import CHORES, Chore
 from engine.schedule.hold import marketing_hold
 from engine.schema import workers
+from engine.vocabulary import Stream
 
 log = logging.getLogger(__name__)
 not_at_once = Trouble(log, "could not publish at once, a dispatcher will")
@@ -99,13 +101,22 @@ def dispatch(
 ) -> Round:
     """Claim and publish what is due on these lanes and finds room there. Idle, it only reads.
 
-    No marketing while the clock is not to be trusted.
+    No marketing while the clock is not to be trusted, and nothing that a person holds back.
     """
     with database.read() as tx:
-        is_held = watch is not None and (watch.is_ahead(tx.now) or marketing_hold(tx) is not None)
-        due = [lane for lane in lanes if not (is_held and lane in BULK) and is_due(tx, lane)]
+        held = held_lanes(tx, watch)
+        due = [lane for lane in lanes if lane not in held and is_due(tx, lane)]
     published = [dispatch_lane(database, lane, publish, lease=lease, watch=watch) for lane in due]
     return Round(published=sum(published), is_full=0 in published)
+
+
+def held_lanes(tx: Tx, watch: ClockWatch | None) -> tuple[Lane, ...]:
+    """Reactions are never among them: what people do counts, whether or not we write to them."""
+    paused = pauses_seen(tx)
+    if paused.stops_all:
+        return OUTGOING
+    is_held = watch is not None and (watch.is_ahead(tx.now) or marketing_hold(tx) is not None)
+    return BULK if is_held or paused.stops_stream(Stream.MARKETING) else ()
 
 
 def dispatch_at_once(database: Database, publish: PublishJob, lane: Lane, *, lease: timedelta) -> None:

@@ -38,6 +38,7 @@ POSTS = Lane(queue="post", noun=POST, portion=1, room=12)  # each may take as lo
 LANES = (REACTIONS, TRANSACTIONAL, TOUCHES, MARKETING, POSTS)  # the most urgent first
 EXPRESS = (REACTIONS, TRANSACTIONAL)  # has threads of its own in every worker
 BULK = (TOUCHES, MARKETING)
+OUTGOING = (TRANSACTIONAL, TOUCHES, MARKETING, POSTS)  # what ends with something that leaves
 OUTWARD = (POSTS,)  # so that a slow system of somebody else's delays no mail
 
 PublishJob = Callable[[Lane, list[Claim]], None]

@@ -14,9 +14,10 @@ from engine.posts.send import post_claimed
 from engine.reactions import react
 from engine.runtime import Runtime
 from engine.schedule.catch_up import keep_pace
+from engine.schedule.pause import keep_still
 
 Verb = Callable[[Runtime, list[Claim]], None]
 Chore = Callable[[Tx], object]
 
 VERBS: dict[str, Verb] = {"touch": advance_touches, "send": deliver, "reaction": react, "post": post_claimed}
-CHORES: tuple[Chore, ...] = (settle_lost, keep_pace)
+CHORES: tuple[Chore, ...] = (settle_lost, keep_still, keep_pace)

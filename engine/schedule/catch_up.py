@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.database import Tx
+from engine.pauses import pauses_seen
 from engine.schedule.held_up import HeldUp, Mailed, held_up_sends, held_up_touches, last_mail_of, note_lateness, rewrite
 from engine.schedule.hold import marketing_hold
 from engine.schedule.progress import EndedTouch, end_touches
@@ -54,7 +55,7 @@ class CatchUp:
 
 def keep_pace(tx: Tx) -> None:
     """Notice that nothing ran, give what was held up its times, and note that something runs. Whoever looks, and as often."""
-    if marketing_hold(tx) is not None:
+    if marketing_hold(tx) is not None or pauses_seen(tx).stops_stream(Stream.MARKETING):
         return
     take_turn(tx)
     since, one = away_since(tx), current(tx)

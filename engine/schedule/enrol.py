@@ -16,9 +16,10 @@ from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.errors import UsageError
 from engine.leads import consents_of, lock_leads
+from engine.pauses import cadence_stands_still
 from engine.prepared import Prepared, PreparedInsert
 from engine.schedule.courses import course, days_off_of, zone_of
-from engine.schedule.leave import suspend
+from engine.schedule.leave import stand_still, suspend
 from engine.schedule.next_step import Course, Passage
 from engine.schedule.passages import Standing, begin_next
 from engine.schedule.timing import first_instant
@@ -173,6 +174,8 @@ def begin(
     added = {new.lead_id: new.id for new in NEW_PASSAGES.rows(tx, rows)} if rows else {}
     begin_next(tx, [standing(enrolment_id, *begun[lead_id], way) for lead_id, enrolment_id in added.items()])
     suspend(tx, [lead.row.id for lead in fit if lead.is_with_sales])  # theirs begin when sales gives them back
+    if added and cadence_stands_still(tx, way.plan.name):
+        stand_still(tx, enrolments.c.id.in_(added.values()))
     return len(added)
 
 

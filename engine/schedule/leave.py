@@ -6,6 +6,7 @@ touches and sends, here and in `engine.schedule.progress`, so that the two never
 """
 
 from collections.abc import Collection
+from itertools import chain
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -16,10 +17,19 @@ from engine.schedule.courses import course, zone_named
 from engine.schedule.next_step import due_again
 from engine.schedule.passages import last_mailed, load_waiting, passage_of
 from engine.schedule.timing import local_date
-from engine.schema import enrolments, leads, sends, tasks, touches
+from engine.schema import enrolments, leads, pauses, sends, tasks, touches
 from engine.sql import rows_at_once
 from engine.versions import live_rules
-from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, EnrolmentState, Reason, SendState, TaskState, TouchState
+from engine.vocabulary import (
+    LIVE_ENROLMENT,
+    OPEN_TOUCH,
+    EnrolmentState,
+    PauseKind,
+    Reason,
+    SendState,
+    TaskState,
+    TouchState,
+)
 
 NOT_BEGUN = (SendState.READY, SendState.CLAIMED)
 Ending = Literal[EnrolmentState.LEFT, EnrolmentState.FINISHED]
@@ -67,15 +77,23 @@ def cancel_unbegun(tx: Tx, chosen: sa.ColumnElement[bool], *, reason: Reason) ->
 def suspend(tx: Tx, lead_ids: Collection[int]) -> None:
     """Let every passage of these leads stand still: nothing of it is due until `resume`."""
     for some in rows_at_once(lead_ids):
-        stopping = (
-            sa.update(enrolments)
-            .where(enrolments.c.lead_id.in_(some), enrolments.c.state == EnrolmentState.ACTIVE)
-            .values(state=EnrolmentState.SUSPENDED, suspended_at=tx.now)
-            .returning(enrolments.c.id)
-        )
-        stopped = [row.id for row in tx.run(stopping)]
-        if stopped:
-            hold(tx, stopped)
+        if not tx.is_sqlite:  # one whose cadence is just being resumed stands still in our eyes, and would go on
+            tx.run(LOCK_LIVE, {"lead_ids": some})
+        stand_still(tx, enrolments.c.lead_id.in_(some))
+
+
+def stand_still(tx: Tx, which: sa.ColumnElement[bool]) -> int:
+    """Of these passages those that go on do so no more; returns how many. A thousand at most."""
+    stopping = (
+        sa.update(enrolments)
+        .where(which, enrolments.c.state == EnrolmentState.ACTIVE)
+        .values(state=EnrolmentState.SUSPENDED, suspended_at=tx.now)
+        .returning(enrolments.c.id)
+    )
+    stopped = [row.id for row in tx.run(stopping)]
+    if stopped:
+        hold(tx, stopped)
+    return len(stopped)
 
 
 def hold(tx: Tx, enrolment_ids: Collection[int]) -> None:
@@ -101,35 +119,39 @@ def hold(tx: Tx, enrolment_ids: Collection[int]) -> None:
 
 
 def resume(tx: Tx, lead_ids: Collection[int]) -> None:
-    """Let the passages of these leads go on, later by the days they stood still, so that nothing is overdue."""
+    """Let the passages of these leads go on, later by the days they stood still, so that nothing is overdue. Those of a cadence
+    that somebody paused stay as they are.
+    """
     for some in rows_at_once(lead_ids):
-        resumed = reactivate(tx, some)
-        if resumed:
-            release_sends(tx, resumed)
-            plan_again(tx, resumed)
+        go_on(tx, sa.and_(enrolments.c.lead_id.in_(some), enrolments.c.cadence.not_in(PAUSED)))
 
 
-def reactivate(tx: Tx, lead_ids: Collection[int]) -> list[int]:
+def go_on(tx: Tx, which: sa.ColumnElement[bool]) -> int:
+    """Of these passages those that stand still go on; returns how many. A thousand at most."""
+    resumed = reactivate(tx, which)
+    if resumed:
+        release_sends(tx, resumed)
+        plan_again(tx, resumed)
+    return len(resumed)
+
+
+def reactivate(tx: Tx, which: sa.ColumnElement[bool]) -> list[int]:
+    """Two statements: PostgreSQL may have to wait for the rows, and only then sees what their last holders did besides."""
+    standing = sa.and_(which, enrolments.c.state == EnrolmentState.SUSPENDED)
+    locked = sa.select(enrolments.c.id).where(standing).order_by(enrolments.c.id).with_for_update()
+    ids = list(tx.run(locked).scalars())
     chosen = (
         sa.select(enrolments.c.id, enrolments.c.suspended_at, leads.c.zone)
         .join(leads, leads.c.id == enrolments.c.lead_id)
-        .where(enrolments.c.lead_id.in_(lead_ids), enrolments.c.state == EnrolmentState.SUSPENDED)
-        .order_by(enrolments.c.id)
-        .with_for_update(of=enrolments)
+        .where(enrolments.c.id.in_(ids), which)
     )
-    stood = [{"row_id": row.id, "days": days_since(tx, row)} for row in tx.run(chosen)]
-    if stood:
-        tx.run(
-            sa.update(enrolments)
-            .where(enrolments.c.id == sa.bindparam("row_id"))
-            .values(
-                state=EnrolmentState.ACTIVE,
-                suspended_at=None,
-                shift_days=enrolments.c.shift_days + sa.bindparam("days"),
-            ),
-            stood,
-        )
-    return [int(row["row_id"]) for row in stood]
+    stood: dict[int, list[int]] = {}
+    for row in tx.run(chosen) if ids else ():
+        stood.setdefault(days_since(tx, row), []).append(row.id)
+    for days, some in stood.items():
+        shifted = {"shift_days": enrolments.c.shift_days + days, "state": EnrolmentState.ACTIVE, "suspended_at": None}
+        tx.run(sa.update(enrolments).where(enrolments.c.id.in_(some)).values(shifted))
+    return sorted(chain.from_iterable(stood.values()))
 
 
 def days_since(tx: Tx, row: sa.Row[Any]) -> int:
@@ -174,6 +196,13 @@ def plan_again(tx: Tx, enrolment_ids: Collection[int]) -> None:
 
 
 IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)  # of enrolments
+PAUSED = sa.select(pauses.c.name).where(pauses.c.kind == PauseKind.CADENCE)
+LOCK_LIVE = (
+    sa.select(enrolments.c.id)
+    .where(enrolments.c.lead_id.in_(sa.bindparam("lead_ids", expanding=True)), enrolments.c.state.in_(LIVE_ENROLMENT))
+    .order_by(enrolments.c.id)
+    .with_for_update(key_share=True)
+)
 # of each the one touch that is with the mail
 TOUCHES_OF = sa.select(touches.c.id).where(touches.c.enrolment_id.in_(IDS), touches.c.state == TouchState.SENDING)
 END = Prepared(
