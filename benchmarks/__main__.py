@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("render", "emails", "compile", "send", "tick", "enrol", "simulate", "plan", "calendar", "idle")
+ALL = ("render", "dkim", "emails", "compile", "send", "tick", "enrol", "simulate", "plan", "calendar", "idle")
 
 
 def main() -> None:

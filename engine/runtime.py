@@ -11,6 +11,7 @@ from engine.claim import Claim
 from engine.database import Database
 from engine.deliver.places import MOST_CONNECTIONS, Places
 from engine.deliver.wire import Wire
+from engine.dkim.sign import Signer
 from engine.posts.wire import NotedPosts, PostWire
 from engine.settings import Settings
 from engine.tokens import Tokens
@@ -22,6 +23,7 @@ Publish = Callable[[str, list[Claim]], None]  # (noun, claims) → a Dramatiq jo
 class Runtime:
     """One process's workplace. `worker_id` is its row in `workers`; `has_lease()` says whether a new flight may start;
     `places` are the connections that its wire may use. `posts` is the wire to other systems; without one nothing leaves.
+    `signer` has the DKIM keys; without any, mail goes out as it is.
     """
 
     settings: Settings
@@ -33,3 +35,4 @@ class Runtime:
     publish: Publish
     places: Places = field(default_factory=partial(Places, MOST_CONNECTIONS))
     posts: PostWire = field(default_factory=NotedPosts)
+    signer: Signer = field(default_factory=Signer)

@@ -20,7 +20,7 @@ PREFIX = "HANDRAISER_"
 KNOWN = (
     "DATABASE_URL", "BROKER_URL", "SMTP_URL", "PUBLIC_URL", "SECRET_KEY", "WEBHOOK_KEY", "WEBHOOK_ALLOW", "REPLY_DOMAIN",
     "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN", "OPS_LISTEN", "QUEUE_LEASE_SECONDS",
-    "WORKER_LEASE_SECONDS", "LOG_LEVEL", "CRASH_AT",
+    "WORKER_LEASE_SECONDS", "LOG_LEVEL", "CRASH_AT", "DKIM_FOLDER",
 )  # fmt: skip
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LAST_PORT = 65_535
@@ -55,6 +55,8 @@ class Settings:
     worker_lease: timedelta
     log_level: str
     crash_at: str | None
+    dkim_folder: Path
+    is_dkim_named: bool  # by the operator: then keys must be there
 
     @property
     def sends_for_real(self) -> bool:
@@ -122,6 +124,8 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
         worker_lease=seconds(value("WORKER_LEASE_SECONDS", "60"), "WORKER_LEASE_SECONDS"),
         log_level=value("LOG_LEVEL", "INFO").upper(),
         crash_at=given.get(PREFIX + "CRASH_AT"),
+        dkim_folder=workspace / value("DKIM_FOLDER", ".handraiser/dkim"),
+        is_dkim_named=PREFIX + "DKIM_FOLDER" in given,
     )
     check(settings)
     return settings

@@ -22,7 +22,7 @@ LAYERS: list[tuple[str, list[str]]] = [
               "engine.schedule.counterparts", "engine.schedule.forecast", "engine.schedule.fates",
               "engine.schedule.futures",
               "engine.deliver.attach", "engine.deliver.heading", "engine.deliver.mime",
-              "engine.deliver.places", "engine.deliver.relays", "engine.deliver.wire",
+              "engine.deliver.places", "engine.deliver.relays", "engine.deliver.wire", "engine.dkim",
               "engine.posts.addresses", "engine.posts.fates", "engine.posts.sign", "engine.posts.wire", "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.prepared", "engine.claim", "engine.sql", "engine.leads",
                 "engine.events", "engine.suppression", "engine.versions", "engine.conditions", "engine.installation",

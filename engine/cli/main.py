@@ -12,8 +12,9 @@ from engine import __version__
 from engine.errors import HandraiserError
 
 COMMANDS = (
-    "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "enrol", "explain", "graph", "handoffs", "init", "leads",
-    "plan", "preview", "render", "report", "schema", "simulate", "status", "tasks", "test", "up", "web", "webhooks", "worker",
+    "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "dkim", "enrol", "explain", "graph", "handoffs", "init",
+    "leads", "plan", "preview", "render", "report", "schema", "simulate", "status", "tasks", "test", "up", "web",
+    "webhooks", "worker",
 )  # fmt: skip
 
 

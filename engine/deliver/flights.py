@@ -81,13 +81,18 @@ def begin_flight(runtime: Runtime, live: Live, send: Loaded, artifacts: Mapping[
         return recipient
     spelt = spell_token(runtime, send)
     if send.stored:
-        return flight(runtime, send, recipient, spelt, send.stored)
+        return flight(runtime, send, recipient, spelt, stored_message(runtime, send, send.stored))
     try:
         artifact = artifacts[send.artifact_hash or ""]
         values = values_of(runtime, live, send, artifact, spelt)
     except (RenderError, ValueError, KeyError) as error:
         return unwritten(send, error)
     return Draft(send=send, recipient=recipient, spelt=spelt, artifact=artifact, values=values)
+
+
+def stored_message(runtime: Runtime, send: Loaded, stored: bytes) -> bytes:
+    """What went out before, as it was; a notice to a rep is kept as it was written and is signed here."""
+    return runtime.signer.signed(stored, send.created_at) if send.stream == Stream.INTERNAL else stored
 
 
 def end_flight(runtime: Runtime, draft: Draft, words: WireParts | RenderError | None) -> Flight | Reason | None:
@@ -103,7 +108,7 @@ def end_flight(runtime: Runtime, draft: Draft, words: WireParts | RenderError | 
         message = write_message(headers, words, send.attached, send.pictures)
     except ValueError as error:
         return unwritten(send, error)
-    return flight(runtime, send, draft.recipient, draft.spelt, message)
+    return flight(runtime, send, draft.recipient, draft.spelt, runtime.signer.signed(message, send.created_at))
 
 
 def flight(runtime: Runtime, send: Loaded, recipient: str, spelt: Spelt, message: bytes) -> Flight:

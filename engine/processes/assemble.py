@@ -18,6 +18,7 @@ from engine.database import Database
 from engine.deliver.places import MOST_CONNECTIONS, Places
 from engine.deliver.smtp import open_wire, relay_of
 from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
+from engine.dkim.sign import Signer
 from engine.errors import SettingsError
 from engine.log import start_logging
 from engine.posts.http import HttpPosts
@@ -56,7 +57,15 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def assemble(settings: Settings, database: Database, broker: dramatiq.Broker, *, wire: Wire, presence: Presence) -> Runtime:
+def assemble(
+    settings: Settings,
+    database: Database,
+    broker: dramatiq.Broker,
+    *,
+    wire: Wire,
+    presence: Presence,
+    signer: Signer | None = None,
+) -> Runtime:
     """The workplace of a process that carries jobs out. Raises SettingsError without a secret key."""
     publish = publisher(broker)
 
@@ -72,6 +81,7 @@ def assemble(settings: Settings, database: Database, broker: dramatiq.Broker, *,
         has_lease=presence.has_lease,
         publish=publish_rows,
         posts=post_wire(settings),
+        signer=signer or Signer(),
         places=Places(relay_of(settings.smtp_url).connections if settings.smtp_url else MOST_CONNECTIONS),
     )
 

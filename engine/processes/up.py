@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from engine.beside import beside
 from engine.database import Database
+from engine.dkim.folder import read_keys
+from engine.dkim.sign import Signer
 from engine.garbage import collect_less
 from engine.processes.assemble import Unwired, assemble, mail_wire, outbox_folder, posts_folder, require_shared_broker
 from engine.processes.broker import open_broker, publisher
@@ -34,19 +36,20 @@ Say = Callable[[str], None]
 def run_up(settings: Settings, database: Database, *, threads: int, stop: threading.Event, say: Say) -> None:
     """Everything in this process: dispatcher, workers, receiver, and the outbox unless mail is sent for real."""
     settings.require_safe_delivery()
+    signer = signer_of(settings)
     broker = open_broker(settings.broker_url)
     with ExitStack() as stack:
         outbox = stack.enter_context(showing_outbox(settings))
         wire = stack.enter_context(mail_wire(settings))
         presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
-        runtime = assemble(settings, database, broker, wire=wire, presence=presence)
+        runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
         stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
         reached = stack.enter_context(receiving(runtime, publisher(broker)))
         ops = stack.enter_context(operated(settings, database, presence, reached.receiver))
         collect_less()
-        say(welcome(settings, reached.address, outbox, ops))
+        say(welcome(settings, signer, reached.address, outbox, ops))
         stop.wait()
         say("Stopping: what was begun is being finished.")
 
@@ -68,16 +71,17 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
     """A worker. Any number may run."""
     settings.require_safe_delivery()
     require_shared_broker(settings, "worker")
+    signer = signer_of(settings)
     broker = open_broker(settings.broker_url)
     with mail_wire(settings) as wire, present(database, kind="worker", lease=settings.worker_lease) as presence:
-        runtime = assemble(settings, database, broker, wire=wire, presence=presence)
+        runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
         with (
             working(broker, runtime, threads=threads, on_unfinished=presence.abandon),
             keeping_up(runtime),
             operated(settings, database, presence) as ops,
         ):
             collect_less()
-            say(f"A worker of {threads} threads is running. {destination(settings)} {told_at(ops)}Stop it with Ctrl-C.")
+            say(f"A worker of {threads} threads is running. {destination(settings, signer)} {told_at(ops)}Stop it with Ctrl-C.")
             stop.wait()
 
 
@@ -131,8 +135,13 @@ def showing_outbox(settings: Settings) -> Iterator[str | None]:
         yield address
 
 
-def welcome(settings: Settings, receiver: str, outbox: str | None, ops: str | None) -> str:
-    lines = ["Handraiser is running.", f"  {destination(settings)}"]
+def signer_of(settings: Settings) -> Signer:
+    """With every key of the folder. Raises SettingsError where one cannot be used: nothing goes out unsigned by mistake."""
+    return Signer(read_keys(settings.dkim_folder, must_be_there=settings.is_dkim_named))
+
+
+def welcome(settings: Settings, signer: Signer, receiver: str, outbox: str | None, ops: str | None) -> str:
+    lines = ["Handraiser is running.", f"  {destination(settings, signer)}"]
     if outbox:
         lines.append(f"  Outbox    {outbox}/")
     lines += [f"  Receiver  {receiver}/", f"  Replies   smtp://{settings.reply_listen}"]
@@ -142,7 +151,9 @@ def welcome(settings: Settings, receiver: str, outbox: str | None, ops: str | No
     return "\n".join(lines)
 
 
-def destination(settings: Settings) -> str:
-    if settings.sends_for_real:
-        return "Mail is sent through HANDRAISER_SMTP_URL."
-    return "Mail is captured in the local outbox: nothing is sent to anyone."
+def destination(settings: Settings, signer: Signer) -> str:
+    if not settings.sends_for_real:
+        return "Mail is captured in the local outbox: nothing is sent to anyone."
+    domains = sorted({key.domain for key in signer.keys})
+    signed = f"signed by DKIM when it is from {', '.join(domains)}" if domains else "and is not signed by DKIM here"
+    return f"Mail is sent through HANDRAISER_SMTP_URL, {signed}."

@@ -1,0 +1,62 @@
+"""`handraiser dkim`, from no keys to mail that a receiver finds signed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import handraiser
+from engine.dkim.folder import read_keys
+from tests.factories import SECRET
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "workspace.yaml").write_text("name: Clearroom\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_keys_are_made_and_listed_with_what_to_publish(place: Path) -> None:
+    assert "handraiser dkim make" in run(place).output
+
+    made = run(place, "make", "clearroom.example", "--selector", "nov").output
+    listed = run(place).output
+    rsa, ed25519 = read_keys(place / ".handraiser" / "dkim")[::-1]
+
+    for key in (rsa, ed25519):
+        assert f"name   nov-{key.kind}._domainkey.clearroom.example" in made
+        assert key.record in made and key.record in listed
+    assert "Publish both records" in made and "PRIVATE" not in made + listed
+
+
+def test_a_machine_reads_the_same(place: Path) -> None:
+    [first, second] = json.loads(run(place, "make", "clearroom.example", "--json").output)
+
+    assert {first["kind"], second["kind"]} == {"rsa", "ed25519"}
+    assert [first, second] == sorted(json.loads(run(place, "--json").output), key=lambda key: str(key["kind"]), reverse=True)
+
+
+def test_make_wants_a_domain(place: Path) -> None:
+    assert "say for which domain" in str(run(place, "make").exception)
+
+
+def test_nothing_is_made_outside_a_workspace(tmp_path: Path) -> None:
+    assert "is no workspace" in str(run(tmp_path, "make", "clearroom.example").exception)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("command", ["up", "worker"])
+def test_nothing_starts_with_a_key_that_cannot_be_used(place: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("HANDRAISER_SECRET_KEY", SECRET)
+    monkeypatch.setenv("HANDRAISER_BROKER_URL", "redis://127.0.0.1:1/0")
+    run(place, "make", "clearroom.example", "--selector", "nov")
+    (place / ".handraiser" / "dkim" / "clearroom.example" / "nov-rsa.pem").chmod(0o644)
+
+    told = str(CliRunner().invoke(handraiser, [command, "--workspace", str(place)]).exception)
+
+    assert "mail is not sent without them" in told and "chmod 600" in told
+
+
+def run(place: Path, *words: str) -> Result:
+    return CliRunner().invoke(handraiser, ["dkim", *words, "--workspace", str(place)])

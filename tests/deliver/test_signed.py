@@ -1,0 +1,63 @@
+"""Mail is signed where it is written: what arrives is signed, and a second copy is the same bytes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from engine.database import Database
+from engine.deliver.mime import write_message
+from engine.deliver.send import deliver
+from engine.dkim.key import DkimKey
+from engine.dkim.sign import Signer
+from engine.simulate.sink import Sink
+from engine.simulate.sink_rules import Fault, Phase, Rule
+from tests.deliver.given import add_internal, add_mail, add_workspace, runtime_over
+from tests.deliver.test_send import an_order, claim_again
+from tests.dkim.keys import an_ed25519_key, both_keys, verdicts
+from tests.factories import add_lead
+from tests.render.test_mime import HEADERS, PARTS
+
+
+def test_a_lesson_arrives_with_both_signatures(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        send_id, _epoch = add_mail(tx, add_workspace(tx))
+
+    [message] = delivered(database, tmp_path, [send_id])
+
+    assert verdicts(message, *both_keys()) == [True, True]
+
+
+def test_an_order_sent_once_more_has_the_signatures_it_had_although_a_key_is_new(database: Database, tmp_path: Path) -> None:
+    lost = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP, times=1)])
+    with database.write() as tx:
+        add_workspace(tx)
+        send_id = an_order(tx)
+
+    first = delivered(database, tmp_path, [send_id], lost)
+    second = delivered(database, tmp_path, [send_id], keys=[*both_keys(), an_ed25519_key(selector="new")])
+
+    assert first == second and verdicts(second[0], *both_keys()) == [True, True]
+
+
+def test_a_notice_to_a_rep_is_signed_though_it_was_stored_before(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        add_workspace(tx)
+        send_id, _epoch = add_internal(tx, lead_id=add_lead(tx), content=write_message(HEADERS, PARTS))
+
+    [message] = delivered(database, tmp_path, [send_id])
+
+    assert verdicts(message, *both_keys()) == [True, True]
+    assert message.count(b"DKIM-Signature") == 2
+
+
+def delivered(
+    database: Database, folder: Path, send_ids: Sequence[int], sink: Sink | None = None, keys: Sequence[DkimKey] = ()
+) -> list[bytes]:
+    """What arrived."""
+    kept: list[bytes] = []
+    sink = sink or Sink()
+    sink.on_message = lambda _sender, _to, message: kept.append(message)
+    with runtime_over(database, sink, folder) as runtime:
+        signing = replace(runtime, signer=Signer(keys or both_keys()))
+        deliver(signing, [claim_again(database, send_id) for send_id in send_ids])
+    return kept
