@@ -32,6 +32,7 @@ class Forecast:
     plans: dict[str, CadencePlan]
     odds: Odds
     new: Mapping[str, Rate]
+    held_back: tuple[str, ...] = ()  # by a person, now; no day is moved for it, but who stands still is not walked
     people: int = 0
     passages: int = 0
     drops: bool = False  # whether what a cap holds back is left out for good

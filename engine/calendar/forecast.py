@@ -30,6 +30,7 @@ from engine.schedule.next_step import Passage
 from engine.schedule.timing import first_instant, local_date
 from engine.schema import cadences
 from engine.spans import Span
+from engine.story.held_back import held_back
 from engine.versions import live_rules
 from engine.vocabulary import Reason
 
@@ -82,7 +83,7 @@ def forecast(tx: Tx, asked: Asked, *, progress: Progress = lambda _done, _of: No
     plans = {group.place.road.name: group.place.road.course.plan for group in inside.groups} | current
     odds = put_before(asked.stated, observed(tx, versions_of(inside, roads)))
     new = rates(tx, list(current.values()), asked.new, observe=asked.observe_new)
-    found = Forecast(begins=begins, ends=ends, plans=plans, odds=odds, new=new)
+    found = Forecast(begins=begins, ends=ends, plans=plans, odds=odds, new=new, held_back=held_back(tx))
     adding = Adding(tx, found, roads, inside)
     adding.those_inside(progress)
     adding.those_to_come()

@@ -73,7 +73,7 @@ class Inside:
     parties: dict[tuple[int, ...], Party]
     people: int
     passages: int
-    standing_still: Counter[str]  # by cadence; sales has them
+    standing_still: Counter[str]  # by cadence; sales has them, or somebody paused it
 
 
 def people_inside(tx: Tx, plans: Mapping[str, CadencePlan], *, until: datetime) -> Inside:

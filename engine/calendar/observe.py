@@ -14,8 +14,9 @@ from engine.calendar.odds import HANDED_OVER, REACHED, Odds, Seen, assumed, lear
 from engine.compiler.plan import CadencePlan, GoalStep, RaiseStep, Step, WaitStep
 from engine.database import Tx
 from engine.schedule.next_step import NEXT, way_taken
+from engine.schedule.pause import WITH_SALES
 from engine.schema import enrolments, touches
-from engine.vocabulary import EnrolmentState, Reason, TouchState
+from engine.vocabulary import LIVE_ENROLMENT, EnrolmentState, Reason, TouchState
 
 MOST_DELAYS = 5_000  # looked at for one wait, the newest first
 NOT_LEAVING = (Reason.END.value, Reason.BY_HAND.value, Reason.ERASED.value)  # of their own will
@@ -98,7 +99,7 @@ def leavers(tx: Tx) -> Mapping[str, dict[str, int]]:
     )
     grouped = (
         sa.select(enrolments.c.cadence, enrolments.c.state, enrolments.c.reason, sa.func.count().label("people"))
-        .where(enrolments.c.state != EnrolmentState.ACTIVE, ~at_a_step)
+        .where(sa.or_(enrolments.c.state.not_in(LIVE_ENROLMENT), STANDS_WITH_SALES), ~at_a_step)
         .where(sa.or_(enrolments.c.reason.is_(None), enrolments.c.reason.not_in(NOT_LEAVING)))
         .group_by(enrolments.c.cadence, enrolments.c.state, enrolments.c.reason)
     )
@@ -108,3 +109,6 @@ def leavers(tx: Tx) -> Mapping[str, dict[str, int]]:
         into = found.setdefault(row.cadence, {})
         into[reason] = into.get(reason, 0) + row.people
     return found
+
+
+STANDS_WITH_SALES = sa.and_(enrolments.c.state == EnrolmentState.SUSPENDED, WITH_SALES)

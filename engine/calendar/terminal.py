@@ -23,6 +23,8 @@ def lines_of(told: Mapping[str, Any], *, by_week: bool = False) -> Iterator[str]
     yield f"{amount(told['mails'])} mails expected from {told['begins']} to {told['ends']}, after the caps"
     yield f"{told['people']:,} people are inside, in {told['passages']:,} passages"
     yield from newcomers(told)
+    for held in told["held_back"]:
+        yield from folded(f"NOW {held}; the calendar is as if it were not, but for who stands still", "  ")
     if not told["cadences"]:
         yield "Nobody is inside a cadence, so there is nothing to see yet; `handraiser enrol` takes people in"
         return
@@ -49,7 +51,7 @@ def newcomers(told: Mapping[str, Any]) -> Iterator[str]:
 
 def legend(told: Mapping[str, Any]) -> Iterator[str]:
     for mark, cadence in marked(told):
-        still = f", {cadence['standing_still']:,} of them with sales" if cadence["standing_still"] else ""
+        still = f", {cadence['standing_still']:,} of them standing still" if cadence["standing_still"] else ""
         name, inside = cut(cadence["cadence"], 26), f"{cadence['inside']:,} inside{still}"
         yield f"  {mark} {name:<26}{amount(cadence['mails']):>9} mails, {inside}"
         if cadence["mails_to_newcomers"]:

@@ -28,6 +28,7 @@ def as_plain(found: Forecast) -> dict[str, Any]:
     return {
         "begins": found.begins.isoformat(),
         "ends": (found.ends - timedelta(days=1)).isoformat(),
+        "held_back": list(found.held_back),
         "people": found.people,
         "passages": found.passages,
         "groups": found.groups,

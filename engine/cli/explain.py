@@ -52,6 +52,8 @@ def lines_of(story: Story) -> Iterator[str]:
         yield from wrapped(f"consent to {topic}: {said}", 0)
     for stop in story.stops:
         yield from wrapped(f"NO MAIL: {stop}", 0)
+    for held in story.held_back:
+        yield from wrapped(f"HELD BACK: {held}", 0)
     if story.with_sales:
         yield from wrapped(f"WITH SALES: {story.with_sales}", 0)
     for passage in story.passages:

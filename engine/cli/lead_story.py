@@ -15,16 +15,17 @@ from engine.conditions import gather_facts, zone_of
 from engine.database import Tx
 from engine.leads import Lead
 from engine.schedule.endings import compiled_or_none
-from engine.schema import consents, handoffs, scores, sends
+from engine.schema import consents, enrolments, handoffs, scores, sends
 from engine.scoring.card import about, name_of
 from engine.scoring.history import histories
+from engine.story.held_back import holding
 from engine.story.passages import told_passages
 from engine.story.refusals import stayed_out
 from engine.story.steps import ToldPassage, ToldStep, at, in_reports, version_in_words, waited
 from engine.story.words import in_words, server_in_words
 from engine.suppression import stops_on
 from engine.versions import Live, live_rules
-from engine.vocabulary import OPEN_HANDOFF, Stream
+from engine.vocabulary import LIVE_ENROLMENT, OPEN_HANDOFF, Stream
 
 Row = sa.Row[Any]
 
@@ -42,6 +43,7 @@ class Story:
     segments: tuple[str, ...]
     consent: Mapping[str, str]
     stops: tuple[str, ...]
+    held_back: tuple[str, ...]  # by a person, until a person says otherwise
     with_sales: str | None
     passages: tuple[ToldPassage, ...]
     stayed_out: tuple[str, ...]
@@ -65,6 +67,7 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         segments=segments_of(tx, live, lead),
         consent={row.topic: f"{row.state}, by {row.source}" for row in said},
         stops=tuple(f"{scope}, because it {reason}, by {by}" for scope, reason, by in stops_on(tx, lead.address_key or "")),
+        held_back=holding(tx, cadences_of(tx, lead), (lead.email or "").rpartition("@")[2].lower()),
         with_sales=with_sales(tx, live, lead, local),
         passages=told_passages(tx, lead, local),
         stayed_out=stayed_out(tx, lead, local),
@@ -80,6 +83,12 @@ def segments_of(tx: Tx, live: Live, lead: Lead) -> tuple[str, ...]:
     facts = gather_facts(tx, {lead.id: lead}, live)[lead.id]
     asked = {name: compiled_or_none(text, live.policy) for name, text in live.policy.segments.items()}
     return tuple(name for name, condition in asked.items() if condition is not None and condition.holds(facts))
+
+
+def cadences_of(tx: Tx, lead: Lead) -> Sequence[str]:
+    """In which the lead is now."""
+    inside = sa.select(enrolments.c.cadence).where(enrolments.c.lead_id == lead.id, enrolments.c.state.in_(LIVE_ENROLMENT))
+    return tx.run(inside).scalars().all()
 
 
 def is_ahead(tx: Tx, instant: datetime | None) -> bool:

@@ -13,8 +13,8 @@ from engine.errors import HandraiserError
 
 COMMANDS = (
     "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "dkim", "enrol", "explain", "graph", "handoffs", "init",
-    "leads", "plan", "preview", "render", "report", "schema", "simulate", "status", "tasks", "test", "up", "web",
-    "webhooks", "worker",
+    "leads", "pause", "plan", "preview", "render", "report", "resume", "schema", "simulate", "status", "tasks", "test", "up",
+    "web", "webhooks", "worker",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from engine.schedule.saved import as_saved
 from engine.schedule.who import KINDS, Consequence, consequences, entries_of
 from engine.schedule.wording import lines
 from engine.scoring.card import name_of
+from engine.story.held_back import held_back
 from engine.story.words import entry_in_words
 
 Named = tuple[Lead, str]  # a lead, and how it came in, as the row has it
@@ -60,7 +61,8 @@ def plan_command(out: Path | None, who: str | None, limit: int, workspace: Path,
         if out is not None:
             out.write_text(json.dumps(as_saved(work, hash_of(compiled.plan), tx.now)), encoding="utf-8")
         if who is None:
-            print_json(work.changes.as_plain()) if as_json else click.echo("\n".join(lines(work.changes)))
+            paused = [f"(Now {held}.)" for held in held_back(tx)]
+            print_json(work.changes.as_plain()) if as_json else click.echo("\n".join([*lines(work.changes), *paused]))
             return
         told = named(tx, work, who)
     print_json([as_plain(*each) for each in told]) if as_json else click.echo("\n".join(in_words(told, who, limit)))

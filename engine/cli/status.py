@@ -17,6 +17,7 @@ from engine.processes.reach import broker_answers
 from engine.schedule.catch_up import CatchUp, current
 from engine.schedule.hold import Hold, marketing_hold
 from engine.schema import enrolments, handoffs, leads, posts, sends, suppressions, tasks, touches, workers
+from engine.story.held_back import held_back
 from engine.vocabulary import HandoffState, Reason, SendState, Stream, TaskState
 
 LATELY = timedelta(days=7)
@@ -47,6 +48,7 @@ class Status:
     set_aside: Mapping[str, int]
     processes: tuple[str, ...]
     broker_answers: bool | None
+    held_back: tuple[str, ...]
     catch_up: CatchUp | None
     hold: Hold | None
 
@@ -86,6 +88,7 @@ def status_of(tx: Tx, broker_answers: bool | None) -> Status:
         set_aside={noun.name: number for noun in NOUNS.values() if (number := count_set_aside(tx, noun))},
         processes=tuple(f"{row.kind} ({row.host.partition(' ')[0]}, {row.pid})" for row in tx.run(alive)),
         broker_answers=broker_answers,
+        held_back=held_back(tx),
         catch_up=current(tx),
         hold=marketing_hold(tx),
     )
@@ -125,6 +128,8 @@ def lines_of(found: Status) -> Iterator[str]:
     yield f"processes   {', '.join(found.processes) or 'none is running: `handraiser up` starts one'}"
     if found.broker_answers is False:
         yield "LOOK: the broker that HANDRAISER_BROKER_URL names does not answer: nothing is begun until it does"
+    for held in found.held_back:
+        yield f"LOOK: {held}"
     if found.hold:
         yield f"LOOK: {in_words_of_hold(found.hold)}"
     if found.catch_up:

@@ -1,0 +1,78 @@
+"""`handraiser resume`: let go what was held back."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from engine.cli.opening import open_workspace
+from engine.cli.options import counted, json_option, print_json, workspace_option
+from engine.cli.pause import NAMED, WHAT, carried_through, domain_named, known, tell
+from engine.database import Database, Tx
+from engine.errors import UsageError
+from engine.pauses import WHOLE, pauses_seen
+from engine.schedule.catch_up import current
+from engine.schedule.pause import resume
+from engine.story.held_back import called
+from engine.vocabulary import PauseKind
+
+
+@click.command("resume")
+@click.argument("what", type=click.Choice([each.value for each in WHAT]), required=False)
+@click.argument("name", required=False)
+@workspace_option
+@json_option
+def resume_command(what: str | None, name: str | None, workspace: Path, as_json: bool) -> None:
+    """Let go what `handraiser pause` held back; without a word more, tell what is held back and since when.
+
+    A cadence goes on later by the days that it stood still. Other mail that became overdue is let out little by little.
+
+    \b
+    Example:
+      handraiser resume marketing
+      handraiser resume cadence new-enquiry
+    """
+    _settings, database = open_workspace(workspace)
+    if what is None:
+        tell(database, as_json=as_json)
+        return
+    with database.write() as tx:
+        kind, name = meant(tx, PauseKind(what), name)
+        ended = resume(tx, kind, name)
+        catching_up = current(tx)
+    if as_json:
+        print_json(asdict(ended) if ended else None)
+    elif ended is None:
+        click.echo("It was not held back.")
+    else:
+        click.echo(f"{called(ended)} goes on, held back since {ended.since:%a %d %b %H:%M} UTC.")
+    if ended is not None and kind == PauseKind.CADENCE:
+        say_gone_on(carried_through(database), as_json=as_json)
+    elif ended is not None and catching_up is not None and not as_json:
+        click.echo("What became overdue goes out little by little; `handraiser catch-up` shows when.")
+    warn(database, as_json=as_json)
+
+
+def meant(tx: Tx, kind: PauseKind, name: str | None) -> tuple[PauseKind, str]:
+    """What is held back. Raises UsageError for a name of which nothing is."""
+    if kind not in NAMED:
+        return kind, WHOLE
+    held = [each for paused, each in pauses_seen(tx).held if paused == kind]
+    if not name:
+        raise UsageError(f"which {kind}? Held back: {', '.join(held) or 'none'}")
+    name = domain_named(name) if kind == PauseKind.DOMAIN else name
+    return kind, name if not held else known(name, f"paused {kind}", held)
+
+
+def say_gone_on(passages: int, *, as_json: bool) -> None:
+    if not as_json:
+        click.echo(f"{counted(passages, 'passage')} go{'es' if passages == 1 else ''} on. Who is with sales stays there.")
+
+
+def warn(database: Database, *, as_json: bool) -> None:
+    """Tell what still holds, so that nobody wonders why nothing goes out."""
+    with database.read() as tx:
+        is_held = bool(pauses_seen(tx).held)
+    if is_held and not as_json:
+        click.echo("Still held back:")
+        tell(database, as_json=False)

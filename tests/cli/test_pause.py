@@ -1,0 +1,106 @@
+"""pause and resume, as a person types them."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from engine.cli.main import handraiser
+from engine.database import Database
+from engine.errors import UsageError
+from engine.migrations import upgrade
+from engine.schedule.enrol import enrol_leads
+from engine.schema import enrolments
+from tests.factories import add_lead
+from tests.schedule.plans import at, cadence, email
+from tests.scoring.models import apply_rules
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[Database]:
+    database = Database.open(f"sqlite:///{tmp_path / 'handraiser.db'}", durable=False)
+    upgrade(database)
+    with database.write() as tx:
+        apply_rules(tx, cadence(email("welcome", at("4 days"))))
+        enrol_leads(tx, "new-enquiry", [add_lead(tx, key="maya", email="maya@fernhill.example"), add_lead(tx)])
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def run(filled: Database, tmp_path: Path) -> Run:
+    def invoke(*words: str) -> Result:
+        return CliRunner().invoke(handraiser, [words[0], "--workspace", str(tmp_path), *words[1:]])
+
+    return invoke
+
+
+def said(run: Run, *words: str) -> str:
+    done = run(*words)
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    return " ".join(done.output.split())
+
+
+def test_pausing_a_cadence_says_what_it_did_and_every_command_tells_of_it(run: Run) -> None:
+    told = said(run, "pause", "cadence", "new-enquiry", "--note", "a wrong price")
+
+    assert "the cadence new-enquiry stands still since" in told
+    assert "2 passages stand still." in told
+    line = "new-enquiry stands still since"
+    assert f"LOOK: the cadence {line}" in said(run, "status")
+    assert f"HELD BACK: the cadence {line}" in said(run, "explain", "maya")
+    assert f"NOW the cadence {line}" in said(run, "calendar", "--months", "1")
+    assert "(a wrong price): `handraiser resume cadence new-enquiry` lets it go" in said(run, "pause")
+
+
+def test_resuming_a_cadence_lets_its_passages_go_on(run: Run, filled: Database) -> None:
+    said(run, "pause", "cadence", "new-enquiry")
+
+    told = said(run, "resume", "cadence", "new-enquiry")
+
+    assert "cadence new-enquiry goes on, held back since" in told
+    assert "2 passages go on." in told
+    with filled.read() as tx:
+        assert set(tx.run(sa.select(enrolments.c.state)).scalars()) == {"active"}
+    assert said(run, "pause") == "Nothing is held back."
+
+
+def test_what_is_done_twice_is_said_and_harmless(run: Run) -> None:
+    said(run, "pause", "all")
+
+    assert "It was held back before, and stays so." in said(run, "pause", "all")
+    assert "all goes on" in said(run, "resume", "all")
+    assert "It was not held back." in said(run, "resume", "all")
+
+
+def test_resuming_one_thing_tells_what_still_holds(run: Run) -> None:
+    said(run, "pause", "marketing")
+    said(run, "pause", "domain", "someone@Bücher.example")
+
+    told = said(run, "resume", "marketing")
+
+    assert "Still held back: mail to xn--bcher-kva.example is held back" in told
+    assert [each["name"] for each in json.loads(run("pause", "--json").output)] == ["xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("pause", "cadence"), "which cadence? handraiser pause cadence NAME"),
+        (("pause", "cadence", "new-enquiri"), "there is no cadence 'new-enquiri'; did you mean 'new-enquiry'?"),
+        (("pause", "relay", "bulk"), "there is no relay 'bulk'; There are: main"),
+        (("pause", "domain", "gmail"), "'gmail' is no domain; write what follows the @"),
+        (("pause", "all", "mail"), "`all` takes no name: handraiser pause all"),
+        (("resume", "domain"), "which domain? Held back: none"),
+    ],
+)
+def test_a_mistake_is_told_with_what_to_do(run: Run, words: tuple[str, ...], told: str) -> None:
+    done = run(*words)
+
+    assert isinstance(done.exception, UsageError)
+    assert told in str(done.exception)
