@@ -6,6 +6,7 @@ outbox: nothing is sent to anyone.
 
 import ipaddress
 import os
+import re
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ KNOWN = (
     "REPLY_LISTEN", "WEB_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN", "OPS_LISTEN", "QUEUE_LEASE_SECONDS",
     "WORKER_LEASE_SECONDS", "LOG_LEVEL", "CRASH_AT", "DKIM_FOLDER",
 )  # fmt: skip
+RELAY = re.compile(r"SMTP_URL(?:_([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*))?")  # of the setting with a relay's address
+MAIN = "main"  # the relay of SMTP_URL
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LAST_PORT = 65_535
 SHORTEST_SECRET = 32
@@ -39,7 +42,7 @@ class Settings:
     workspace: Path
     database_url: str
     broker_url: str
-    smtp_url: str | None
+    relay_urls: Mapping[str, str]  # the mail servers that mail leaves through, by the relay's name
     public_url: str
     secret_keys: tuple[str, ...]
     webhook_key: str | None
@@ -61,7 +64,7 @@ class Settings:
     @property
     def sends_for_real(self) -> bool:
         """Whether mail leaves for a mail server instead of the local outbox."""
-        return self.smtp_url is not None
+        return bool(self.relay_urls)
 
     def require_secret(self) -> tuple[str, ...]:
         """The secret keys. Raises SettingsError when there is none or one is too short to be a secret."""
@@ -80,11 +83,10 @@ class Settings:
     def require_safe_delivery(self) -> None:
         """Refuse to send for real without a key and an https public address. A relay on loopback is not for real."""
         self.require_secret()
-        if self.smtp_url is None or is_loopback(urlsplit(self.smtp_url).hostname or ""):
-            return
-        if urlsplit(self.public_url).scheme != "https":
+        outside = [name for name, url in self.relay_urls.items() if not is_loopback(urlsplit(url).hostname or "")]
+        if outside and urlsplit(self.public_url).scheme != "https":
             raise SettingsError(
-                f"HANDRAISER_SMTP_URL is set, so mail would go out with links to {self.public_url}, which recipients "
+                f"{url_setting(outside[0])} is set, so mail would go out with links to {self.public_url}, which recipients "
                 "cannot reach safely. Set HANDRAISER_PUBLIC_URL to the https address of `handraiser web`."
             )
 
@@ -97,7 +99,7 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
     values = {**read_env_file(workspace / ".env"), **(os.environ if environ is None else environ)}
     given = {name: value for name, value in values.items() if name.startswith(PREFIX) and value != ""}
     for name in given:
-        if name.removeprefix(PREFIX) not in KNOWN:
+        if name.removeprefix(PREFIX) not in KNOWN and not relay_of(name):
             raise SettingsError(f"unknown setting {name}. Known: {', '.join(PREFIX + known for known in KNOWN)}")
 
     def value(name: str, default: str) -> str:
@@ -108,7 +110,7 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
         workspace=workspace,
         database_url=with_driver(value("DATABASE_URL", f"sqlite:///{(workspace / 'handraiser.db').absolute()}")),
         broker_url=value("BROKER_URL", "memory:"),
-        smtp_url=given.get(PREFIX + "SMTP_URL"),
+        relay_urls=relay_urls_in(given),
         public_url=public_url,
         secret_keys=tuple(key.strip() for key in value("SECRET_KEY", "").split(",") if key.strip()),
         webhook_key=given.get(PREFIX + "WEBHOOK_KEY"),
@@ -139,8 +141,9 @@ def check(settings: Settings) -> None:
         raise SettingsError("HANDRAISER_DATABASE_URL must look like postgresql://user:password@host/name or sqlite:///path")
     if not is_url(settings.public_url, "http", "https") or not urlsplit(settings.public_url).hostname:
         raise SettingsError(f"HANDRAISER_PUBLIC_URL is {settings.public_url!r}; it must start with https:// (or http://)")
-    if settings.smtp_url and not is_url(settings.smtp_url, "smtp", "smtps"):
-        raise SettingsError("HANDRAISER_SMTP_URL must look like smtp://user:password@host:587 or smtps://host:465")
+    for name, url in settings.relay_urls.items():
+        if not is_url(url, "smtp", "smtps"):
+            raise SettingsError(f"{url_setting(name)} must look like smtp://user:password@host:587 or smtps://host:465")
     if settings.log_level not in LOG_LEVELS:
         raise SettingsError(f"HANDRAISER_LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(LOG_LEVELS)}")
     for name in ("WEB_LISTEN", "REPLY_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN"):
@@ -151,6 +154,25 @@ def check(settings: Settings) -> None:
         host = getattr(settings, name.lower()).rpartition(":")[0]
         if not is_loopback(host):
             raise SettingsError(f"HANDRAISER_{name} is {host}: {shows} and listens on loopback only")
+
+
+def relay_urls_in(given: Mapping[str, str]) -> dict[str, str]:
+    """The relays that have an address, `main` first."""
+    named = ((relay_of(name), url) for name, url in given.items())
+    return dict(sorted(((name, url) for name, url in named if name), key=lambda each: (each[0] != MAIN, each[0])))
+
+
+def relay_of(setting: str) -> str | None:
+    """The relay whose address the setting holds: `main`, or `bulk-mail` for HANDRAISER_SMTP_URL_BULK_MAIL; None: no relay's."""
+    found = RELAY.fullmatch(setting.removeprefix(PREFIX))
+    if found is None or found[1] == MAIN.upper():
+        return None
+    return found[1].lower().replace("_", "-") if found[1] else MAIN
+
+
+def url_setting(relay: str) -> str:
+    """The setting that holds the address of a relay."""
+    return f"{PREFIX}SMTP_URL" if relay == MAIN else f"{PREFIX}SMTP_URL_{relay.upper().replace('-', '_')}"
 
 
 def is_url(text: str, *schemes: str) -> bool:

@@ -14,6 +14,7 @@ from engine.compiler.considered import OF_EMAILS, OF_EVENTS
 from engine.compiler.diagnostics import TABLE, Diagnostic
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.render import library
+from engine.settings import read_settings
 
 
 @click.command("check")
@@ -28,7 +29,9 @@ def check_command(workspace: Path, as_json: bool) -> None:
     Example:
       handraiser check --workspace my-workspace
     """
-    compiled = compile_workspace(workspace, render=library, today=HostClock().now().date())
+    compiled = compile_workspace(
+        workspace, render=library, today=HostClock().now().date(), addressed=read_settings(workspace).relay_urls
+    )
     print_json(as_plain(compiled)) if as_json else click.echo(in_words(compiled))
     if compiled.plan is None:
         sys.exit(1)

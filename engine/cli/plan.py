@@ -24,6 +24,7 @@ from engine.schedule.saved import as_saved
 from engine.schedule.who import KINDS, Consequence, consequences, entries_of
 from engine.schedule.wording import lines
 from engine.scoring.card import name_of
+from engine.settings import read_settings
 from engine.story.held_back import held_back
 from engine.story.words import entry_in_words
 
@@ -70,7 +71,9 @@ def plan_command(out: Path | None, who: str | None, limit: int, workspace: Path,
 
 def compile_or_exit(workspace: Path, *, as_json: bool) -> Compiled:
     """The compiled workspace; where it has errors, they are printed and the command ends with status 1."""
-    compiled = compile_workspace(workspace, render=library, today=HostClock().now().date())
+    compiled = compile_workspace(
+        workspace, render=library, today=HostClock().now().date(), addressed=read_settings(workspace).relay_urls
+    )
     if compiled.plan is None:
         print_json(check.as_plain(compiled)) if as_json else click.echo(check.in_words(compiled), err=True)
         sys.exit(1)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from engine.compiler.build import default_brand
 from engine.compiler.checks import Checks
 from engine.compiler.diagnostics import quote
-from engine.compiler.relay import setting_of
+from engine.settings import url_setting
 from engine.vocabulary import Stream
 
 ANY_DOMAIN = ""  # none that a relay names
@@ -45,9 +45,9 @@ def check_addresses(checks: Checks, addressed: Collection[str]) -> None:
     written = checks.files.relays
     for each in written.relays:
         if each.value.name not in addressed:
-            told = f"the relay {quote(each.value.name)} has no address: set HANDRAISER_{setting_of(each.value.name)}"
+            told = f"the relay {quote(each.value.name)} has no address: set {url_setting(each.value.name)}"
             checks.findings.add("W018", each.place, told)
     names = {each.value.name for each in written.relays}
     for name in sorted(set(addressed) - names):
-        told = f"HANDRAISER_{setting_of(name)} is set, and there is no relay {quote(name)} that would use it"
+        told = f"{url_setting(name)} is set, and there is no relay {quote(name)} that would use it"
         checks.findings.add("W018", written.place, told)

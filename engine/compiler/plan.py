@@ -16,10 +16,11 @@ from pydantic import Field, TypeAdapter
 from engine.compiler.attachment import Attachment
 from engine.compiler.collateral import Collateral, Matching
 from engine.compiler.copies import Copy
-from engine.compiler.relay import MAIN, OTHERS, DomainLimit, Relay
+from engine.compiler.relay import OTHERS, DomainLimit, Relay
 from engine.compiler.sender import Sender
 from engine.expressions.fields import EventSchema, LeadSchema
 from engine.languages import USUAL
+from engine.settings import MAIN
 from engine.spans import Span
 from engine.vocabulary import Late
 

@@ -10,31 +10,39 @@ from datetime import date
 from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings, Place, quote
 from engine.compiler.reading import Section, scalar_of, value_of
-from engine.compiler.relay import DECLARABLE, MAIN, OTHERS, DomainLimit, Relay, WarmUp, folded_domain, setting_of
+from engine.compiler.relay import DECLARABLE, OTHERS, DomainLimit, Relay, WarmUp, folded_domain
 from engine.compiler.shapes_of_relays import LIMIT, RELAY, RELAYS, WARM_UP
 from engine.compiler.source import Mapping, Node
 from engine.compiler.syntax import Relays, Text, Written
+from engine.settings import MAIN
 from engine.vocabulary import Stream
 
 FIRST_GROWTH = 0.01
 NO_RELAYS = Relays(place=Place("relays.yaml"), relays=(Written(Relay(name=MAIN), Place("relays.yaml")),))
 
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+_RELAY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # so that the name of its setting says which it is
 _PERCENT = re.compile(r"(\d{1,4}(?:\.\d{1,2})?) ?%", re.ASCII)
 
 
 def read_relays(node: Node, findings: Findings) -> Relays:
     section = Section(node, "relays.yaml", RELAYS, findings)
-    read = [read_relay(own, name, findings) for name, own in section.named_entries("relays")]
+    read = list(read_each(section))
     if "relays" in section and not read:
         report_emptiness(section)
-    report_shared_settings([relay for relay, _ in read], findings)
     return Relays(
         place=section.place_of("relays"),
         relays=tuple(relay for relay, _ in read) or NO_RELAYS.relays,
         brands=tuple(brand for _, brands in read for brand in brands),
         limits=dict(read_limits(section)),
     )
+
+
+def read_each(section: Section) -> Iterator[tuple[Written[Relay], tuple[Text, ...]]]:
+    """Each relay, and the brands that it names, with their places."""
+    for key, node in section.keyed_entries("relays"):
+        if name := value_of(key, RELAY_NAME, "`relays`", section.findings):
+            yield read_relay(node, name.value, section.findings)
 
 
 def report_emptiness(section: Section) -> None:
@@ -44,7 +52,6 @@ def report_emptiness(section: Section) -> None:
 
 
 def read_relay(node: Node, name: str, findings: Findings) -> tuple[Written[Relay], tuple[Text, ...]]:
-    """The relay, and the brands that it names, with their places."""
     section = Section(node, "a relay", RELAY, findings)
     streams, brands = read_streams(section), section.texts("brands")
     relay = Relay(
@@ -107,14 +114,10 @@ def read_limit(node: Node, findings: Findings) -> DomainLimit:
     return DomainLimit(per_hour=per_hour.value if per_hour else None, connections=connections.value if connections else None)
 
 
-def report_shared_settings(relays: list[Written[Relay]], findings: Findings) -> None:
-    """Two relays that would be found under one address."""
-    by_setting: dict[str, str] = {}
-    for relay in relays:
-        name, setting = relay.value.name, setting_of(relay.value.name)
-        if (other := by_setting.setdefault(setting, name)) != name:
-            told = f"{quote(name)} and {quote(other)} would both have their address in HANDRAISER_{setting}"
-            findings.add("E024", relay.place, told)
+def parse_relay_name(text: str) -> str:
+    if not _RELAY.fullmatch(text) or len(text) > kinds.LONGEST_NAME:
+        raise kinds.Unusable(f"{quote(text)} cannot be the name of a relay: small letters and digits, with hyphens between them")
+    return text
 
 
 def parse_domain(text: str) -> str:
@@ -135,6 +138,7 @@ def parse_percent(text: str) -> float:
     return round(float(found[1]) / 100, 4)
 
 
+RELAY_NAME = kinds.Kind("E017", parse_relay_name)
 DOMAIN = kinds.Kind("E068", parse_domain)
 DOMAIN_OR_OTHERS = kinds.Kind("E068", parse_domain_or_others)
 PERCENT = kinds.Kind("E016", parse_percent)

@@ -13,7 +13,6 @@ import idna
 
 from engine.vocabulary import Stream
 
-MAIN = "main"  # the relay of workspaces that declare none
 OTHERS = "others"  # in the place of a domain: each that is not named
 DECLARABLE = (Stream.MARKETING, Stream.TRANSACTIONAL)  # internal mail goes with transactional
 
@@ -64,11 +63,6 @@ class DomainLimit:
 
     per_hour: int | None = None
     connections: int | None = None
-
-
-def setting_of(relay: str) -> str:
-    """The name of the setting in which its address stands, without what all settings begin with."""
-    return "SMTP_URL" if relay == MAIN else f"SMTP_URL_{relay.upper().replace('-', '_')}"
 
 
 def domain_of(address: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.compiler.relay import MAIN
+from engine.settings import MAIN
 from engine.vocabulary import SmtpPhase
 
 # There was no connection to the relay.

@@ -82,7 +82,9 @@ def assemble(
         publish=publish_rows,
         posts=post_wire(settings),
         signer=signer or Signer(),
-        places=Places(relay_of(settings.smtp_url).connections if settings.smtp_url else MOST_CONNECTIONS),
+        places=Places(
+            relay_of(next(iter(settings.relay_urls.values()))).connections if settings.relay_urls else MOST_CONNECTIONS
+        ),
     )
 
 
@@ -99,8 +101,8 @@ class Unwired:
 @contextmanager
 def mail_wire(settings: Settings) -> Iterator[Wire]:
     """The wire to the mail server that the settings name; with none named, to one that only fills the local outbox."""
-    if settings.smtp_url is not None:
-        with closed_after(open_wire(settings.smtp_url)) as wire:
+    if settings.relay_urls:
+        with closed_after(open_wire(next(iter(settings.relay_urls.values())))) as wire:
             yield wire
         return
     mailbox = Mailbox(outbox_folder(settings))

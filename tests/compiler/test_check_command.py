@@ -50,6 +50,17 @@ def test_a_warning_about_a_mail_comes_with_the_way_to_let_it_stand(workspace: Pa
     assert 'What is meant so can be said in its email.yaml, with its reason: considered: {W049: "…"}' in lines
 
 
+def test_a_relay_without_an_address_is_told_where_mail_is_sent_for_real(workspace: Path) -> None:
+    (workspace / "relays.yaml").write_text("relays: {main: {}, bulk: {}}\n")
+    captured = check("--workspace", str(workspace)).output
+    (workspace / ".env").write_text("HANDRAISER_SMTP_URL=smtp://127.0.0.1:2525\n")
+
+    told = check("--workspace", str(workspace)).output
+
+    assert "W018" not in captured
+    assert 'W018 the relay "bulk" has no address: set HANDRAISER_SMTP_URL_BULK' in told
+
+
 def test_json_has_the_same_for_a_machine(broken: Path) -> None:
     result = check("--workspace", str(broken), "--json")
 

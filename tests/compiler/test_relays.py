@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine.compiler.plan import Policy, WorkspacePlan, from_json, to_json
-from engine.compiler.relay import MAIN, DomainLimit, Relay, WarmUp
+from engine.compiler.relay import DomainLimit, Relay, WarmUp
 from engine.compiler.workspace import compile_workspace
+from engine.settings import MAIN
 from engine.vocabulary import Stream
 from tests.compiler import stub_render
 from tests.compiler.workspaces import compiled, copy_good, write
@@ -98,7 +99,7 @@ def test_one_relay_may_be_written_down_or_left_out(tmp_path: Path, text: str) ->
         ("relays: {main: {streams: [internal]}}", "E014"),
         ("relays: {main: {streams: [transactionel]}}", '(did you mean "transactional"?)'),
         ("relays: {main: {}, b: {brands: [fernhil]}}", 'E019 unknown brand "fernhil" (did you mean "fernhill"?)'),
-        ("relays: {main: {}, a-b: {}, a_b: {}}", 'E024 "a_b" and "a-b" would both have their address in HANDRAISER_SMTP_URL_A_B'),
+        ("relays: {main: {}, a_b: {}}", 'E017 `relays`: "a_b" cannot be the name of a relay'),
         ("relays: {main: {warm_up: {from: 2026-11-20, mails: 0, grows: 30%, until: 9}}}", "E016 `mails`: 0 is too small"),
         ("relays: {main: {warm_up: {from: 2026-11-20, mails: 1, grows: 0.3, until: 9}}}", 'E016 `grows`: "0.3" is not a share'),
         ("relays: {main: {warm_up: {from: 2026-11-20, mails: 1, grows: 30%}}}", "E011 `warm_up` needs `until:`"),

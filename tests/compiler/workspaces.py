@@ -4,9 +4,9 @@ import shutil
 from datetime import date
 from pathlib import Path
 
-from engine.compiler.relay import MAIN
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.render import library
+from engine.settings import MAIN
 from tests.compiler import stub_render
 
 HERE = Path(__file__).parent

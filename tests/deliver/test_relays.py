@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.compiler.relay import MAIN, DomainLimit, Relay, WarmUp, domain_of
+from engine.compiler.relay import DomainLimit, Relay, WarmUp, domain_of
 from engine.deliver.relays import relays_for
+from engine.settings import MAIN
 from engine.vocabulary import Stream
 from tests.deliver.given import NO_CAPS, a_policy
 
