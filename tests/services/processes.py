@@ -31,6 +31,12 @@ def as_nobody() -> dict[str, object]:
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
+def give_to_nobody(folder: Path) -> None:
+    """Let a server write there that runs without root's rights."""
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+
+
 def die_with_parent() -> None:
     """On Linux, a killed test run takes its servers along."""
     if sys.platform == "linux":
