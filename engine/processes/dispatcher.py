@@ -16,11 +16,14 @@ import sqlalchemy as sa
 from engine import crash, metrics
 from engine.claim import CLAIMED, NOUNS, Claim, in_state, put_back, sweep, take_due
 from engine.database import Database, Tx
+from engine.deliver.record import settle_lost
 from engine.log import Trouble
 from engine.pauses import pauses_seen
+from engine.persist import AWAY
 from engine.prepared import Prepared
 from engine.processes.clock_watch import ClockWatch, ticking
 from engine.processes.lanes import BULK, LANES, OUTGOING, Lane, PublishJob
+from engine.processes.sight import Sight
 from engine.processes.verbs import CHORES, Chore
 from engine.schedule.hold import marketing_hold
 from engine.schema import workers
@@ -45,12 +48,13 @@ class Round:
 
 def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta, stop: threading.Event) -> None:
     """Dispatch until `stop` is set. A database or broker that is away is logged once and tried again each second."""
-    mended_at, watch = float("-inf"), ClockWatch()
+    mended_at, watch, sight = float("-inf"), ClockWatch(), Sight()
     failing = Trouble(log, "a round of the dispatcher failed; the next one is in a second")
     while not stop.is_set():
         try:
+            is_clear = sight.is_clear()
             if ticking() - mended_at >= MEND_SECONDS:  # a clock that runs on while the machine sleeps: we mend before we claim
-                mend(database, watch=watch)
+                mend(database, watch=watch, knows_the_dead=is_clear)
                 mended_at = ticking()
             with metrics.Timed(metrics.ROUND_SECONDS):
                 done = dispatch(database, publish, lease=lease, watch=watch)
@@ -58,6 +62,8 @@ def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta,
             stop.wait(pause_after(done))
         except Exception as error:
             metrics.ROUNDS_FAILED.inc()
+            if isinstance(error, AWAY):
+                sight.lose()
             failing.tell(error)
             stop.wait(1)
 
@@ -74,21 +80,30 @@ def tick(database: Database, publish: PublishJob, *, lease: timedelta, chores: S
     return dispatch(database, publish, lease=lease).published
 
 
-def mend(database: Database, chores: Sequence[Chore] = CHORES, *, watch: ClockWatch | None = None) -> None:
+def mend(
+    database: Database, chores: Sequence[Chore] = CHORES, *, watch: ClockWatch | None = None, knows_the_dead: bool = True
+) -> None:
     """Open again what queues and dead workers lost, and do what time alone makes due. One transaction.
 
-    Right after the clock jumped ahead nothing is mended: leases that seem to have run out are only not renewed yet.
+    Right after the clock jumped ahead nothing is mended, and after an outage nobody is taken for dead at once: leases that seem
+    to have run out are only not renewed yet.
     """
     with database.write() as tx:
         if watch is not None and not watch.look(tx) and watch.is_settling():
             return
-        for noun in NOUNS.values():
-            if lost := sweep(tx, noun):
-                metrics.LOST.labels(noun.name).inc(lost)
-                log.warning("rows were lost by a queue or a worker and are due again", extra={"facts": {noun.name: lost}})
+        if knows_the_dead:
+            open_what_was_lost(tx)
         for chore in chores:
             chore(tx)
-        tx.run(sa.delete(workers).where(workers.c.lease_until < tx.now - FORGET_WORKERS_AFTER))
+
+
+def open_what_was_lost(tx: Tx) -> None:
+    for noun in NOUNS.values():
+        if lost := sweep(tx, noun):
+            metrics.LOST.labels(noun.name).inc(lost)
+            log.warning("rows were lost by a queue or a worker and are due again", extra={"facts": {noun.name: lost}})
+    settle_lost(tx)
+    tx.run(sa.delete(workers).where(workers.c.lease_until < tx.now - FORGET_WORKERS_AFTER))
 
 
 def dispatch(

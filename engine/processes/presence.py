@@ -19,12 +19,14 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from engine.database import Database, Tx
+from engine.log import Trouble
 from engine.schema import workers
 
 log = logging.getLogger(__name__)
 ours: set[str] = set()  # the presences that this process has started
 
 LONGEST_MARGIN = timedelta(seconds=10)
+RETRY_SECONDS = 1.0
 # Unlike the monotonic clock, this one runs on while a laptop sleeps; only Linux tells it.
 TICKING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -81,11 +83,16 @@ class Presence:
         return {"id": self.worker_id, "kind": self._kind, "host": host(), "pid": os.getpid(), "started_at": tx.now}
 
     def _keep_renewing(self) -> None:
-        while not self._stopping.wait(self._lease.total_seconds() / 3):
+        third = self._lease.total_seconds() / 3
+        failing, pause = Trouble(log, "the lease of this process could not be renewed; tried again each second"), third
+        while not self._stopping.wait(pause):
             try:
                 self.renew()
-            except Exception:
-                log.exception("the lease of this process could not be renewed", extra={"facts": {"worker": self.worker_id}})
+                failing.over()
+                pause = third
+            except Exception as error:
+                failing.tell(error)
+                pause = min(third, RETRY_SECONDS)
 
 
 @contextmanager

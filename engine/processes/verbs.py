@@ -8,7 +8,6 @@ from collections.abc import Callable
 from engine.advance import advance_touches
 from engine.claim import Claim
 from engine.database import Tx
-from engine.deliver.record import settle_lost
 from engine.deliver.send import deliver
 from engine.posts.send import post_claimed
 from engine.reactions import react
@@ -20,4 +19,4 @@ Verb = Callable[[Runtime, list[Claim]], None]
 Chore = Callable[[Tx], object]
 
 VERBS: dict[str, Verb] = {"touch": advance_touches, "send": deliver, "reaction": react, "post": post_claimed}
-CHORES: tuple[Chore, ...] = (settle_lost, keep_still, keep_pace)
+CHORES: tuple[Chore, ...] = (keep_still, keep_pace)
