@@ -11,8 +11,8 @@ LAST_ROUND_SECONDS = 10
 
 
 @contextmanager
-def beside(work: Callable[[threading.Event], object], *, name: str) -> Iterator[None]:
-    """Have `work` done while the block lasts; it returns soon after its event is set."""
+def beside(work: Callable[[threading.Event], object], *, name: str, patience: float = LAST_ROUND_SECONDS) -> Iterator[None]:
+    """Have `work` done while the block lasts; it returns soon after its event is set, within `patience` seconds."""
     stop = threading.Event()
     thread = threading.Thread(target=work, args=(stop,), name=name, daemon=True)
     thread.start()
@@ -20,4 +20,4 @@ def beside(work: Callable[[threading.Event], object], *, name: str) -> Iterator[
         yield
     finally:
         stop.set()
-        thread.join(LAST_ROUND_SECONDS)
+        thread.join(patience)

@@ -15,7 +15,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from engine.claim import SEND, Claim, take_due
+from engine.claim import SEND, Claim, put_back, take_due
 from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.deliver.rehearse import why_not_written
@@ -185,10 +185,12 @@ def source_key(posted: PostedEvent) -> str:
 
 
 def publish(runtime: Runtime, claims: list[Claim]) -> None:
-    """A queue that is away costs a moment: the claim runs out and a dispatcher takes the send."""
+    """A queue that is away costs a moment: whoever looks next takes the send."""
     try:
         runtime.publish("send", claims)
     except Exception as error:
         not_at_once.tell(error)
+        with runtime.database.write() as tx:
+            put_back(tx, SEND, claims)
     else:
         not_at_once.over()

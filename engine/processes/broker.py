@@ -5,11 +5,17 @@ us: no delays, no retries, no dead letters, no time limits (which would interrup
 """
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.message import Message
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NotReached
+from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from engine.claim import Claim
 from engine.errors import SettingsError
@@ -17,6 +23,8 @@ from engine.processes.inprocess import InProcessBroker
 from engine.processes.lanes import LANES, Lane, PublishJob
 
 ACTOR = "carry_out_"
+REDIS_SECONDS = 2.0  # to connect, and to answer
+TIDYING = ("ack", "nack", "requeue")
 CarryOut = Callable[[Lane, list[Claim]], None]
 
 
@@ -33,8 +41,8 @@ def make_broker(url: str) -> dramatiq.Broker:
         case "memory":
             return InProcessBroker()
         case "redis" | "rediss" | "unix":
-            return UndelayedRedisBroker(  # type: ignore[no-untyped-call]
-                url=url,
+            return DisposableRedisBroker(  # type: ignore[no-untyped-call]
+                client=redis_client(url),
                 middleware=[],
                 namespace="handraiser",
                 maintenance_chance=100_000,  # of a million commands: a dead process's jobs are looked for by chance
@@ -44,11 +52,32 @@ def make_broker(url: str) -> dramatiq.Broker:
             raise SettingsError(f"HANDRAISER_BROKER_URL begins with {other!r}. Known: memory:, redis://, rediss://")
 
 
-class UndelayedRedisBroker(RedisBroker):
-    """Redis without the queues for delayed messages, which we never send and every worker would poll."""
+def redis_client(url: str) -> Redis:
+    """It gives up soon on a server that says nothing, and tries once more where a resting connection was found dead."""
+    once = Retry(NoBackoff(), 1)
+    return Redis.from_url(url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS, retry=once)
+
+
+class DisposableRedisBroker(RedisBroker):
+    """Redis for jobs that may be lost or come twice: without the queues for delayed messages, which every worker would poll, and
+    without insisting that a job is taken out of the queue; a thread would wait for that as long as Redis is away.
+    """
 
     def get_declared_delay_queues(self) -> set[str]:
         return set()
+
+    def _dispatch(self, command: str) -> Callable[..., Any]:
+        do = super()._dispatch(command)  # type: ignore[no-untyped-call]
+
+        def dispatch(*args: object) -> Any:
+            try:
+                return do(*args)
+            except RedisError as error:
+                if command in TIDYING:
+                    return None
+                raise NotReached(str(error)) from error  # the one that Dramatiq expects of a server that is away
+
+        return dispatch
 
 
 def publisher(broker: dramatiq.Broker) -> PublishJob:

@@ -25,6 +25,7 @@ from engine.processes.presence import Presence, present
 from engine.processes.reach import broker_probe, database_probe
 from engine.processes.receiving import receiving
 from engine.processes.serving import serving
+from engine.processes.spare import standing_in
 from engine.processes.upkeep import keeping_up
 from engine.processes.worker import working
 from engine.settings import Settings
@@ -44,6 +45,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
         stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
+        stack.enter_context(standing_in(runtime, threads=threads, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
         reached = stack.enter_context(receiving(runtime, publisher(broker)))
@@ -77,6 +79,7 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
         with (
             working(broker, runtime, threads=threads, on_unfinished=presence.abandon),
+            standing_in(runtime, threads=threads, on_unfinished=presence.abandon),
             keeping_up(runtime),
             operated(settings, database, presence) as ops,
         ):

@@ -69,26 +69,27 @@ def call_wanted_by(tx: Tx, lead_id: int) -> NewEvent:
     )  # fmt: skip
 
 
-def let_time_pass(database: Database) -> int:
-    """Make due at once what waits for its hour, and open again what was set aside; returns how many rows that were."""
+def let_time_pass(database: Database, *, somebody_looks: bool = True) -> int:
+    """Make due at once what waits for its hour, and what was set aside if somebody looks at it; how many rows that were."""
     with database.read() as tx:
-        if not any(is_any(tx, noun) for noun in NOUNS.values()):
+        if not any(is_any(tx, noun, somebody_looks) for noun in NOUNS.values()):
             return 0
     with database.write() as tx:
-        return sum(tx.run(hastened(tx, noun)).rowcount for noun in NOUNS.values())
+        return sum(tx.run(hastened(tx, noun, somebody_looks)).rowcount for noun in NOUNS.values())
 
 
-def is_any(tx: Tx, noun: Noun) -> bool:
-    return tx.run(sa.select(noun.table.c.id).where(waits(tx, noun)).limit(1)).first() is not None
+def is_any(tx: Tx, noun: Noun, somebody_looks: bool) -> bool:
+    return tx.run(sa.select(noun.table.c.id).where(waits(tx, noun, somebody_looks)).limit(1)).first() is not None
 
 
-def hastened(tx: Tx, noun: Noun) -> sa.Update:
-    return sa.update(noun.table).where(waits(tx, noun)).values(due_at=tx.now, claims=0)
+def hastened(tx: Tx, noun: Noun, somebody_looks: bool) -> sa.Update:
+    again = {"claims": 0} if somebody_looks else {}
+    return sa.update(noun.table).where(waits(tx, noun, somebody_looks)).values(due_at=tx.now, **again)
 
 
-def waits(tx: Tx, noun: Noun) -> sa.ColumnElement[bool]:
+def waits(tx: Tx, noun: Noun, somebody_looks: bool) -> sa.ColumnElement[bool]:
     later = sa.and_(in_state(noun.table, noun.open_state), noun.table.c.due_at > tx.now)
-    return sa.or_(later, is_set_aside(noun))
+    return sa.or_(later, is_set_aside(noun)) if somebody_looks else later
 
 
 def unfinished(database: Database, *, most: int = 1) -> list[str]:

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 from redis import Redis
 
 from engine.database import Database
-from engine.schema import sends, workers
+from engine.schema import sends, touches, workers
 from engine.vocabulary import SendState
 from tests.crash.given import add_work, apply_lessons, ledger, let_time_pass, unfinished
 from tests.crash.oracle import Verdict, join, read_journal
@@ -48,6 +49,7 @@ class Trial:
     journal: Path
     receiver: Receiver
     deaths: list[Death] = field(default_factory=list)
+    nobody_looks: bool = False  # at rows that were set aside: everything must go on by itself
 
     def add_work(self, *, lessons: int = 12, orders: int = 6, hands: int = 2) -> None:
         add_work(self.database, lessons=lessons, orders=orders, hands=hands)
@@ -124,6 +126,13 @@ class Trial:
     def is_over(self) -> bool:
         return not unfinished(self.database)
 
+    def lateness(self) -> list[timedelta]:
+        """Of every mail that is over: from when it was asked for until it was; the smallest first."""
+        asked = sa.case((sends.c.touch_id.is_(None), sends.c.created_at), else_=touches.c.created_at)
+        chosen = sa.select(asked.label("asked_at"), sends.c.ended_at).join_from(sends, touches, isouter=True)
+        with self.database.read() as tx:
+            return sorted(row.ended_at - row.asked_at for row in tx.run(chosen.where(sends.c.ended_at.is_not(None))))
+
     def judge(self) -> Verdict:
         return join(ledger(self.database), read_journal(self.journal), TOKENS)
 
@@ -161,7 +170,7 @@ class Trial:
         """Meanwhile time passes: what waits for its hour becomes due."""
         deadline = time.monotonic() + PATIENCE
         while not holds():
-            let_time_pass(self.database)
+            let_time_pass(self.database, somebody_looks=not self.nobody_looks)
             if time.monotonic() > deadline:
                 left = "\n".join(unfinished(self.database, most=5))
                 raise AssertionError(f"not over in {PATIENCE} s:\n{left}\n{self.judge()}\n{self.product.last_words()}")

@@ -1,4 +1,4 @@
-"""The database goes away in the middle of a commit: whether it was made is found out by compare-and-set, not by doing it twice."""
+"""The database goes away in mid-commit: whether it was made is found out by compare-and-set, never by repeating it."""
 
 import logging
 from collections.abc import Iterator

