@@ -1,9 +1,10 @@
 """The envelope: how the addresses of a flight are spelt for one server, and what it cannot carry.
 
-Pure. Before: a Flight. After: `engine.deliver.transaction` writes these bytes.
+Pure. Before: a Flight. After: `engine.deliver.trip` and what derives from it write these bytes.
 """
 
 import re
+from typing import NamedTuple
 
 import idna
 
@@ -13,8 +14,15 @@ FORBIDDEN = re.compile(r"[\x00-\x20\x7f<>]")  # control characters would end the
 BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
-def opening(flight: Flight, extensions: frozenset[str]) -> tuple[bytes, bytes, bytes] | Refused:
-    """MAIL, RCPT and DATA for a flight; Refused for an address that no such server can take."""
+class Opening(NamedTuple):
+    """The commands that begin a transaction, with their line ends."""
+
+    mail: bytes
+    rcpt: bytes
+
+
+def opening(flight: Flight, extensions: frozenset[str]) -> Opening | Refused:
+    """Refused for an address that no such server can take."""
     try:
         sender, recipient = spelt(flight.envelope_from), spelt(flight.recipient)
     except ValueError as error:
@@ -22,7 +30,7 @@ def opening(flight: Flight, extensions: frozenset[str]) -> tuple[bytes, bytes, b
     if not (sender + recipient).isascii() and "smtputf8" not in extensions:
         return Refused(code=553, reply="5.6.7 not written to: the relay does not take addresses with such letters")
     parameters = mail_parameters(flight.message, sender + recipient, extensions)
-    return f"MAIL FROM:<{sender}>{parameters}\r\n".encode(), f"RCPT TO:<{recipient}>\r\n".encode(), b"DATA\r\n"
+    return Opening(f"MAIL FROM:<{sender}>{parameters}\r\n".encode(), f"RCPT TO:<{recipient}>\r\n".encode())
 
 
 def spelt(address: str) -> str:
@@ -50,15 +58,19 @@ def mail_parameters(message: bytes, addresses: str, extensions: frozenset[str]) 
     return "".join(parts)
 
 
-def stuffed(message: bytes) -> bytes:
-    """A message as DATA carries it, its final dot not included: dots doubled, and CRLF the only line end.
+def mended(message: bytes) -> bytes:
+    """A message with CRLF as its only line end, also at its end.
 
     A bare CR or LF would let the text of a mail end it early for some servers (SMTP smuggling), so each becomes CRLF.
     """
     if has_bare_line_end(message):
         message = BARE_LINE_END.sub(b"\r\n", message)
-    if not message.endswith(b"\r\n"):
-        message += b"\r\n"
+    return message if message.endswith(b"\r\n") else message + b"\r\n"
+
+
+def stuffed(message: bytes) -> bytes:
+    """A message as DATA carries it, its final dot not included: mended, and dots doubled."""
+    message = mended(message)
     if message.startswith(b"."):
         message = b"." + message
     return message.replace(b"\r\n.", b"\r\n..")

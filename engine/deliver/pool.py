@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from engine.deliver.by_chunks import Chunking
 from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.places import MICRO_BATCH, MOST_CONNECTIONS
-from engine.deliver.transaction import Watch, carry
+from engine.deliver.transaction import carry
+from engine.deliver.watch import Watch
 from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
 from engine.vocabulary import SmtpPhase
 
@@ -53,6 +55,7 @@ class PooledWire:
         self._timeouts = timeouts
         self._reuse = reuse
         self._idle: list[Channel] = []
+        self._chunking = Chunking()
         self._places = asyncio.Semaphore(reuse.connections)
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
@@ -94,7 +97,7 @@ class PooledWire:
         return await self._carry(fresh, flights, watch) or []
 
     async def _carry(self, channel: Channel, flights: Sequence[Flight], watch: Watch) -> list[Outcome] | None:
-        outcomes = await carry(channel, flights, watch, self._timeouts)
+        outcomes = await carry(channel, flights, watch, self._timeouts, self._chunking)
         channel.rest()
         if self._is_usable(channel):
             self._idle.append(channel)

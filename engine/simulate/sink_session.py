@@ -1,4 +1,4 @@
-"""One client of the sink: enough of SMTP (RFC 5321) with PIPELINING (RFC 2920), failing where a rule says so.
+"""One client of the sink: enough of SMTP (RFC 5321, with 2920 and 3030: PIPELINING, CHUNKING), failing where a rule says so.
 
 Before: `engine.simulate.sink` listens and makes one for each connection. After: it keeps what was accepted.
 """
@@ -6,12 +6,24 @@ Before: `engine.simulate.sink` listens and makes one for each connection. After:
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from engine.simulate.sink_rules import Fault, Phase, Rule
 
 END = b"\r\n.\r\n"
 PATH = re.compile(rb"<([^>]*)>")
+GO_ON = b"250 2.0.0 go on\r\n"
+CHUNK = re.compile(rb"BDAT (\d{1,10})( LAST)?", re.IGNORECASE)
+
+
+@dataclass(slots=True, kw_only=True)
+class Chunk:
+    """What a BDAT announced. `is_refused`: as it was announced; it is read and forgotten."""
+
+    size: int
+    is_last: bool
+    is_refused: bool
 
 
 class Host(Protocol):
@@ -42,6 +54,8 @@ class Session(asyncio.Protocol):
     def _reset(self) -> None:
         self._sender: str | None = None
         self._recipient: str | None = None
+        self._chunk: Chunk | None = None
+        self._chunks: list[bytes] = []  # those before the last
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's do not inherit from it
@@ -52,22 +66,29 @@ class Session(asyncio.Protocol):
         if self._is_deaf:
             return
         self._buffer += data
-        while not self._is_deaf and (self._take_body() if self._in_body else self._take_command()):
+        while not self._is_deaf and self._take_next():
             pass
         self._flush()
 
+    def _take_next(self) -> bool:
+        """Take what comes next in the buffer; False when that is not there yet."""
+        if self._chunk is not None:
+            return self._take_chunk(self._chunk)
+        return self._take_body() if self._in_body else self._take_command()
+
     def _take_command(self) -> bool:
         """Answer the next command in the buffer; False when there is no whole one."""
-        line, end, rest = self._buffer.partition(b"\r\n")
-        if not end:
+        end = self._buffer.find(b"\r\n")
+        if end < 0:
             return False
-        self._buffer = rest
-        self._host.hear(bytes(line))
-        answer = COMMANDS.get(bytes(line[:4]).upper())
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        self._host.hear(line)
+        answer = COMMANDS.get(line[:4].upper())
         if answer is None:
             self._say(b"502 5.5.1 not implemented\r\n")
         else:
-            answer(self, bytes(line))
+            answer(self, line)
         return True
 
     def _hello(self, line: bytes) -> None:
@@ -99,6 +120,47 @@ class Session(asyncio.Protocol):
         elif self._answer(Phase.DATA, b"354 go on\r\n", self._recipient):
             self._in_body, self._body_was_judged, self._searched = True, False, 0
             self._buffer[:0] = b"\r\n"  # so that the dot of an empty body is found as any other
+
+    def _bdat(self, line: bytes) -> None:
+        asked = CHUNK.fullmatch(line)
+        if asked is None:
+            self._say(b"501 5.5.4 syntax\r\n")
+            self._hang_up()  # nobody knows where the next command begins
+            return
+        is_last = asked[2] is not None
+        if self._recipient is None:
+            self._say(b"503 5.5.1 RCPT first\r\n")
+        is_refused = self._recipient is None or (is_last and not self._chunks and not self._begins_text(b""))
+        self._chunk = Chunk(size=int(asked[1]), is_last=is_last, is_refused=is_refused)
+        self._body_was_judged = self._is_answered_early = False
+
+    def _begins_text(self, usual: bytes) -> bool:
+        """Whether the sink goes on to take the text, which it may refuse where DATA is refused."""
+        return self._answer(Phase.DATA, usual, self._recipient or "")
+
+    def _take_chunk(self, chunk: Chunk) -> bool:
+        if self._buffer and chunk.is_last and not chunk.is_refused and not self._body_was_judged:
+            self._body_was_judged = True
+            self._is_answered_early = not self._answer(Phase.MID_BODY, b"", self._recipient or "")
+        if self._is_deaf or len(self._buffer) < chunk.size:
+            return False
+        octets = bytes(self._buffer[: chunk.size])
+        del self._buffer[: chunk.size]
+        self._chunk = None
+        self._end_chunk(chunk, octets)
+        return True
+
+    def _end_chunk(self, chunk: Chunk, octets: bytes) -> None:
+        """After a refusal the transaction stays open, as some servers have it."""
+        if chunk.is_refused:
+            return
+        if chunk.is_last:
+            self._end_body(b"".join((*self._chunks, octets)))
+            return
+        if self._chunks:
+            self._say(GO_ON)
+        if self._chunks or self._begins_text(GO_ON):
+            self._chunks.append(octets)
 
     def _rset(self, _line: bytes) -> None:
         self._reset()
@@ -210,6 +272,7 @@ COMMANDS: dict[bytes, Callable[[Session, bytes], None]] = {
     b"MAIL": Session._mail,
     b"RCPT": Session._rcpt,
     b"DATA": Session._data,
+    b"BDAT": Session._bdat,
     b"RSET": Session._rset,
     b"NOOP": Session._noop,
     b"QUIT": Session._quit,

@@ -1,0 +1,127 @@
+"""One micro-batch of messages on its way over one connection: what is known of each, and what a loss would mean.
+
+Before: `engine.deliver.transaction` has a channel. After: one outcome a flight. How the text is spoken is said by those that
+derive from it: `engine.deliver.by_data`, `engine.deliver.by_chunks`.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+
+from engine.deliver.channel import CLOSING, Channel, LostError, Reply, Timeouts
+from engine.deliver.envelope import Opening, opening
+from engine.deliver.watch import Watch
+from engine.deliver.wire import Deferred, Flight, NoAnswer, NotBegun, Outcome, Refused, Stopped
+from engine.vocabulary import SmtpPhase
+
+WHOLE = 65_536  # the server must have taken a longer body before its last bytes are written
+TOO_BIG = ("5.3.4", "5.2.3")
+
+
+class ClosingError(LostError):
+    """A 421: answers come in order, so that nothing said after what it answers was done."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply
+
+
+class Trip(ABC):
+    """Flights begin in order and end in order."""
+
+    def __init__(self, channel: Channel, flights: Sequence[Flight], watch: Watch, timeouts: Timeouts) -> None:
+        self.channel = channel
+        self.flights = flights
+        self.watch = watch
+        self.timeouts = timeouts
+        self.outcomes: dict[int, Outcome] = {}
+        self.openings: dict[int, Opening] = {}
+        self.under_way: deque[int] = deque()  # begun and without their last answer
+        self.in_doubt: set[int] = set()  # of these, those whose last byte could have left
+        self.phase = SmtpPhase.MAIL
+        self.found_dead = False  # at the first word after a rest: nothing counts as said
+        self._is_rested = channel.flown > 0
+        self._heard = False
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Raises LostError."""
+
+    async def next_after(self, at: int) -> int | None:
+        """The next flight that may begin. Those that may not get their outcome here. Raises CannotLookError."""
+        for index in range(at + 1, len(self.flights)):
+            flight = self.flights[index]
+            if await self.watch.stops(flight.send_id):
+                self.outcomes[index] = Stopped()
+                continue
+            spoken = opening(flight, self.channel.extensions)
+            if isinstance(spoken, Refused):
+                self.outcomes[index] = spoken
+                continue
+            self.openings[index] = spoken
+            return index
+        return None
+
+    def begin(self, at: int) -> None:
+        self.under_way.append(at)
+        self.channel.flown += 1
+
+    def end(self, at: int, outcome: Outcome) -> None:
+        self.under_way.remove(at)
+        self.in_doubt.discard(at)
+        self.outcomes[at] = outcome
+
+    async def reply(self, phase: SmtpPhase, patience: float) -> Reply:
+        """The next answer, which is to `phase`. Raises ClosingError, LostError."""
+        self.phase = phase
+        reply = await self.channel.reply(patience)
+        if reply.code == CLOSING:
+            raise ClosingError(reply)
+        self._heard = True
+        return reply
+
+    def note_loss(self, lost: LostError) -> None:
+        """What a lost connection means for the messages that were under way. Those that were not get no outcome here."""
+        if self._is_rested and not self._heard:
+            self.found_dead = True
+        elif isinstance(lost, ClosingError):
+            for at in list(self.under_way)[:1]:
+                self.outcomes.setdefault(at, deferred(lost.reply, self.phase))
+        else:
+            for at in self.under_way:
+                self.outcomes.setdefault(at, self._when_lost(at, str(lost)))
+
+    def _when_lost(self, at: int, why: str) -> Outcome:
+        if at in self.in_doubt:
+            return NoAnswer(reply=why)
+        return Deferred(code=None, reply=why, phase=self.phase)
+
+    def result(self) -> list[Outcome]:
+        """Those that have no outcome were not begun: no text of theirs left, or none that the server could have taken."""
+        not_begun = NotBegun(reply="the connection ended before this one")
+        return [self.outcomes.get(index, not_begun) for index in range(len(self.flights))]
+
+
+def refusal(reply: Reply, phase: SmtpPhase) -> Deferred | Refused | None:
+    """What a reply forbids; None: nothing."""
+    if 400 <= reply.code < 500:
+        return deferred(reply, phase)
+    if 500 <= reply.code < 600:
+        return Refused(code=reply.code, reply=reply.text, phase=phase)
+    return None
+
+
+def deferred(reply: Reply, phase: SmtpPhase) -> Deferred:
+    return Deferred(code=reply.code, reply=reply.text, phase=phase)
+
+
+def mail_refusal(reply: Reply) -> Deferred | Refused | None:
+    """A refused MAIL is about us, not about the recipient: it waits for us to be mended. Unless the message is too big."""
+    said = refusal(reply, SmtpPhase.MAIL)
+    if isinstance(said, Refused) and said.code != 552 and not said.reply.startswith(TOO_BIG):
+        return deferred(reply, SmtpPhase.MAIL)
+    return said
+
+
+def is_yes(reply: Reply) -> bool:
+    return 200 <= reply.code < 300
