@@ -9,6 +9,8 @@ import re
 import sys
 from datetime import UTC, datetime
 
+from engine.errors import HandraiserError
+
 ADDRESS = re.compile(r"[^\s<>\"'=,;:]+@[\w.-]+")
 QUIETER = {
     "dramatiq": logging.ERROR,  # warns of two groups of threads, which we mean
@@ -44,15 +46,22 @@ def start_logging(*, level: str = "INFO") -> None:
 class Trouble:
     """Something that fails again and again while it lasts, at every row or every second: told as it begins, when it turns into
     another one, and when it is over.
+
+    Which one it is, is the error's type or its `kind`. An error of ours is told by its own words, another with its traceback.
     """
 
     def __init__(self, log: logging.Logger, words: str) -> None:
         self._log, self._words = log, words
-        self._kind: type[Exception] | None = None
+        self._kind: object = None
 
     def tell(self, error: Exception) -> None:
-        if type(error) is not self._kind:
-            self._kind = type(error)
+        kind = getattr(error, "kind", type(error))
+        if kind == self._kind:
+            return
+        self._kind = kind
+        if isinstance(error, HandraiserError):
+            self._log.error("%s: %s", self._words, error)
+        else:
             self._log.error(self._words, exc_info=error)
 
     def over(self) -> None:

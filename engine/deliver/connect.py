@@ -8,12 +8,16 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import aiosmtplib
 
 from engine.deliver.channel import Channel, Timeouts
+from engine.deliver.login import Login, NoTokenError
 from engine.deliver.pool import NoConnectionError
+from engine.deliver.unreached import in_plain_words
+from engine.deliver.wire import Deferred
 from engine.vocabulary import SmtpPhase
 
 
@@ -23,14 +27,13 @@ class Relay:
 
     host: str
     port: int
-    user: str | None
-    password: str | None
+    login: Login | None
     tls: str  # wrapped | starttls | none
     connections: int
 
 
 async def open_channel(relay: Relay, timeouts: Timeouts, local_hostname: str) -> Channel:
-    """Raises NoConnectionError with the server's words."""
+    """Raises NoConnectionError, which says what is wrong and what to do."""
     client = aiosmtplib.SMTP(
         hostname=relay.host,
         port=relay.port,
@@ -45,9 +48,9 @@ async def open_channel(relay: Relay, timeouts: Timeouts, local_hostname: str) ->
             phase = next_phase
             await step(client)
         return take_over(client)
-    except (aiosmtplib.SMTPException, OSError) as error:
+    except (aiosmtplib.SMTPException, OSError, NoTokenError) as error:
         client.close()
-        raise refused(error, phase) from error
+        raise unreached(error, reached(error, phase), relay) from error
 
 
 Step = Callable[[aiosmtplib.SMTP], Awaitable[object]]
@@ -60,9 +63,8 @@ def steps(relay: Relay, timeouts: Timeouts) -> Iterator[tuple[SmtpPhase, Step]]:
     if relay.tls == "starttls":
         yield SmtpPhase.TLS, lambda client: client.starttls()
         yield SmtpPhase.EHLO, introduce
-    if relay.user is not None:
-        user, password = relay.user, relay.password or ""
-        yield SmtpPhase.AUTH, lambda client: client.login(user, password)
+    if relay.login is not None:
+        yield SmtpPhase.AUTH, partial(log_in, relay.login)
 
 
 async def introduce(client: aiosmtplib.SMTP) -> None:
@@ -70,6 +72,21 @@ async def introduce(client: aiosmtplib.SMTP) -> None:
         await client.ehlo()
     except aiosmtplib.SMTPHeloError:
         await client.helo()
+
+
+async def log_in(login: Login, client: aiosmtplib.SMTP) -> None:
+    """Raises NoTokenError."""
+    if login.method is None:
+        await client.login(login.user, login.password)
+        return
+    if login.method not in client.server_auth_methods:
+        raise aiosmtplib.SMTPNotSupported(f"it offers {', '.join(client.server_auth_methods) or 'none'}, not {login.method}")
+    if login.method == "xoauth2":
+        token = await asyncio.get_running_loop().run_in_executor(None, login.token)
+        await client.auth_xoauth2(login.user, token)
+        return
+    by = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
+    await by[login.method](login.user, login.password)
 
 
 def take_over(client: aiosmtplib.SMTP) -> Channel:
@@ -80,19 +97,24 @@ def take_over(client: aiosmtplib.SMTP) -> Channel:
     return Channel(cast(asyncio.Transport, transport), extensions=frozenset(client.esmtp_extensions))
 
 
-def refused(error: aiosmtplib.SMTPException | OSError, phase: SmtpPhase) -> NoConnectionError:
-    if phase == SmtpPhase.CONNECT:
-        phase = reached(error)
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return NoConnectionError(error.code, error.message, phase)
-    return NoConnectionError(None, str(error) or type(error).__name__, phase)
-
-
-def reached(error: BaseException) -> SmtpPhase:
-    """How far a call came: aiosmtplib also encrypts from the first byte, and waits for the greeting."""
+def reached(error: Exception, phase: SmtpPhase) -> SmtpPhase:
+    """How far it came: aiosmtplib also encrypts from the first byte and waits for the greeting when it connects."""
+    if phase != SmtpPhase.CONNECT:
+        return phase
     if isinstance(error.__cause__, ssl.SSLError):
         return SmtpPhase.TLS
     is_greeted_badly = isinstance(error, aiosmtplib.SMTPConnectResponseError)
     if is_greeted_badly or isinstance(error.__cause__, aiosmtplib.SMTPServerDisconnected | aiosmtplib.SMTPTimeoutError):
         return SmtpPhase.GREETING
     return SmtpPhase.CONNECT
+
+
+def unreached(error: Exception, phase: SmtpPhase, relay: Relay) -> NoConnectionError:
+    """The ledger keeps the server's words where it said some, for they say more; a person is told ours as well."""
+    if isinstance(error, NoTokenError):
+        return NoConnectionError(str(error), Deferred(code=None, reply=str(error), phase=phase))
+    words = in_plain_words(error, phase, f"{relay.host}:{relay.port}", relay.login.means if relay.login else None)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        said = " ".join(error.message.split())
+        return NoConnectionError(f"{words} ({error.code} {said})", Deferred(code=error.code, reply=said, phase=phase))
+    return NoConnectionError(f"{words} ({error})", Deferred(code=None, reply=words, phase=phase))

@@ -18,7 +18,8 @@ from engine.deliver.places import MICRO_BATCH, MOST_CONNECTIONS
 from engine.deliver.transaction import carry
 from engine.deliver.watch import Watch
 from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
-from engine.vocabulary import SmtpPhase
+from engine.errors import HandraiserError
+from engine.log import Trouble
 
 try:
     import uvloop
@@ -39,12 +40,17 @@ class Reuse:
     longest_idle: float = 20.0
 
 
-class NoConnectionError(Exception):
-    """The relay could not be reached or would not have us. Becomes `Deferred` for the whole batch."""
+class NoConnectionError(HandraiserError):
+    """The relay could not be reached or would not have us; in words for the operator. `outcome`: of the whole batch."""
 
-    def __init__(self, code: int | None, reply: str, phase: SmtpPhase) -> None:
-        super().__init__(reply)
-        self.outcome = Deferred(code=code, reply=reply, phase=phase)
+    def __init__(self, words: str, outcome: Deferred) -> None:
+        super().__init__(words)
+        self.outcome = outcome
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """The same trouble is said once."""
+        return self.outcome.phase, self.outcome.code or self.outcome.reply
 
 
 class PooledWire:
@@ -56,6 +62,7 @@ class PooledWire:
         self._reuse = reuse
         self._idle: list[Channel] = []
         self._chunking = Chunking()
+        self._trouble = Trouble(log, "no mail goes out; it waits and is tried again")
         self._places = asyncio.Semaphore(reuse.connections)
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
@@ -92,8 +99,9 @@ class PooledWire:
         try:
             fresh = await self._connect()
         except NoConnectionError as error:
-            log.warning("no connection to the relay", extra={"facts": {"reply": str(error)}})
+            self._trouble.tell(error)
             return [error.outcome] * len(flights)
+        self._trouble.over()
         return await self._carry(fresh, flights, watch) or []
 
     async def _carry(self, channel: Channel, flights: Sequence[Flight], watch: Watch) -> list[Outcome] | None:

@@ -7,10 +7,11 @@ only who speaks it knows on which side of the final dot it ended.
 
 import re
 import socket
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.connect import Relay, open_channel
+from engine.deliver.login import wanted_login
 from engine.deliver.pool import PooledWire, Reuse
 from engine.deliver.wire import Wire
 from engine.errors import SettingsError
@@ -50,8 +51,7 @@ def relay_of(url: str) -> Relay:
     return Relay(
         host=host,
         port=port,
-        user=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
+        login=wanted_login(parts, "HANDRAISER_SMTP_URL"),
         tls=tls,
         connections=wanted_connections(parts),
     )

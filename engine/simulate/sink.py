@@ -53,7 +53,7 @@ class Sink:
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"smtp{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     async def listen(self, *, host: str = "127.0.0.1", port: int = 0) -> asyncio.Server:
         """Take connections; `port` then says where. Raises UsageError for an address that others could reach."""

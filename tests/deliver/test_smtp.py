@@ -1,20 +1,13 @@
 """The real wire against the sink over real sockets: every fault at every phase becomes the right outcome."""
 
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from engine.deliver.channel import Reply, ReplyReader, Timeouts
 from engine.deliver.pool import Reuse
@@ -24,6 +17,7 @@ from engine.errors import SettingsError
 from engine.simulate.sink import EXTENSIONS, Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.vocabulary import SmtpPhase
+from tests.deliver.certificates import certificate_for, server_tls
 from tests.deliver.wires import BODY, CHUNKING, SHORT, STEP_BY_STEP, flight, fly, kinds, nobody, wire_to
 
 WAYS = pytest.mark.parametrize("extensions", [EXTENSIONS, STEP_BY_STEP, CHUNKING], ids=["pipelined", "step by step", "by chunks"])
@@ -376,12 +370,6 @@ def test_only_a_relay_on_this_machine_is_plain_unasked(url: str, tls: str, port:
     assert (relay.tls, relay.port) == (tls, port)
 
 
-def test_user_and_password_are_unquoted() -> None:
-    relay = relay_of("smtp://user%40x:p%2Fw@relay.example")
-
-    assert (relay.user, relay.password) == ("user@x", "p/w")
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -410,7 +398,7 @@ def test_a_server_without_starttls_gets_nothing_when_tls_is_wanted() -> None:
 
 
 def test_starttls_and_auth_against_another_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = self_signed(tmp_path)
+    certificate = certificate_for(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     inbox = Inbox()
     server = Controller(
@@ -438,14 +426,14 @@ def free_port() -> int:
 
 
 def test_pipelining_under_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = self_signed(tmp_path)
+    certificate = certificate_for(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     kept: list[bytes] = []
     long = BODY + b"0123456789abcdef\r\n" * 20_000
     sink = Sink(tls=server_tls(certificate), on_message=lambda _sender, _to, message: kept.append(message))
 
     with running(sink):
-        wire = open_wire(sink.url.replace("smtp:", "smtps:"), timeouts=Timeouts(command=5))
+        wire = open_wire(sink.url, timeouts=Timeouts(command=5))
         outcomes = wire.fly([flight(1), flight(2, message=long), flight(3)], nobody)
         wire.close()
 
@@ -454,10 +442,10 @@ def test_pipelining_under_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_mail(tmp_path: Path) -> None:
-    sink = Sink(tls=server_tls(self_signed(tmp_path)))
+    sink = Sink(tls=server_tls(certificate_for(tmp_path)))
 
     with running(sink):
-        wire = open_wire(sink.url.replace("smtp:", "smtps:"), timeouts=Timeouts(command=5))
+        wire = open_wire(sink.url, timeouts=Timeouts(command=5))
         outcomes = wire.fly([flight(1)], nobody)
         wire.close()
 
@@ -472,25 +460,3 @@ class Inbox:
     async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:
         self.kept.append(envelope.content or b"")
         return "250 2.0.0 ok"
-
-
-def server_tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
-def self_signed(folder: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    path = folder / "relay.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
-    return path
