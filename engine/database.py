@@ -9,7 +9,7 @@ fairer and faster than SQLite's polling. On PostgreSQL `now` is the database's, 
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,8 @@ from engine.expressions.folding import DOUBLE, FOLD, double_in, fold
 
 BUSY_MILLISECONDS = 30_000
 STATEMENTS_KEPT = 256  # by SQLite, ready to run; a batch's lists come in many lengths, each a statement of its own
+PREPARE_AFTER = 2  # runs of a statement on a connection to PostgreSQL
+READ, WRITE, READ_ON_POSTGRES = "BEGIN", "BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanished would keep its locks for hours
 
 
@@ -54,7 +56,8 @@ class Database:
     def __init__(self, engine: sa.Engine, clock: Clock | None) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self._reading = engine if self.is_sqlite else engine.execution_options(isolation_level="REPEATABLE READ")
+        # We say BEGIN ourselves, as SQLite's connections are told to let us do.
+        self._engine = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._clock: Clock | None = clock or (HostClock() if self.is_sqlite else None)
         self._writer = threading.RLock()
 
@@ -73,43 +76,81 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        """One look: every question in it sees the same rows, whatever others commit meanwhile. Nothing it does is kept."""
-        with self._reading.connect() as connection:
-            connection.execute(sa.text("BEGIN")) if self.is_sqlite else None
+        """One look: every question in it sees the same rows, whatever others commit meanwhile. It may not write.
+
+        On PostgreSQL it ends in a commit: at a rollback the driver forgets every statement that it has prepared there.
+        """
+        with self.connected(READ if self.is_sqlite else READ_ON_POSTGRES) as tx:
             try:
-                yield Tx(connection, self.now(connection))
-            finally:
-                connection.rollback()
+                yield tx
+            except BaseException:
+                tx.connection.rollback()
+                raise
+            tx.connection.rollback() if self.is_sqlite else tx.connection.commit()
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """All or nothing."""
-        if not self.is_sqlite:
-            with self.engine.begin() as connection:
-                yield Tx(connection, self.now(connection))
-            return
-        with self._writer, self.engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with self._writer if self.is_sqlite else nullcontext(), self.connected(WRITE if self.is_sqlite else "BEGIN") as tx:
             try:
-                yield Tx(connection, self.now(connection))
+                yield tx
             except BaseException:
-                connection.rollback()
+                tx.connection.rollback()
                 raise
-            connection.commit()
+            tx.connection.commit()
 
-    def now(self, connection: sa.Connection) -> datetime:
-        if self._clock is not None:
-            return self._clock.now()
-        instant: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-        return instant
+    @contextmanager
+    def connected(self, begin: str) -> Iterator[Tx]:
+        """A connection on which a transaction has begun."""
+        with self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql(begin)
+                yield Tx(connection, self.now())
+            else:
+                instant = begun(connection, begin)
+                yield Tx(connection, instant if self._clock is None else self._clock.now())
+
+    def now(self) -> datetime:
+        assert self._clock is not None, "PostgreSQL says itself what it counts as now"
+        return self._clock.now()
 
     def close(self) -> None:
         self.engine.dispose()
 
 
+def begun(connection: sa.Connection, begin: str) -> datetime:
+    """Begin a transaction on PostgreSQL, and its time of day: one round trip. A connection that has died in the pool is replaced.
+
+    Raises what SQLAlchemy raises when the database is away.
+    """
+    try:
+        instant = begun_there(connection, begin)
+    except connection.dialect.loaded_dbapi.OperationalError as error:
+        connection.invalidate(error)
+        try:
+            instant = begun_there(connection, begin)
+        except connection.dialect.loaded_dbapi.OperationalError as again:
+            connection.invalidate(again)
+            raise sa.exc.OperationalError(begin, None, again, hide_parameters=True) from again
+    connection.begin()
+    return instant
+
+
+def begun_there(connection: sa.Connection, begin: str) -> datetime:
+    cursor: Any = connection.connection.cursor()
+    try:
+        cursor.execute(f"{begin}; SELECT clock_timestamp()", prepare=False)
+        cursor.nextset()
+        instant: datetime = cursor.fetchone()[0]
+    finally:
+        cursor.close()
+    return instant
+
+
 def postgres_engine(url: str, connections: int) -> sa.Engine:
-    pool = {"pool_size": connections, "max_overflow": 4, "pool_pre_ping": True}
-    engine = sa.create_engine(url, hide_parameters=True, **pool)
+    """The connection used last is used next, so that a few of them know all our statements by heart."""
+    pool = {"pool_size": connections, "max_overflow": 4, "pool_use_lifo": True}
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"prepare_threshold": PREPARE_AFTER}, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: object, _entry: ConnectionPoolEntry) -> None:

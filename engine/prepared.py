@@ -4,9 +4,11 @@ Before: `engine.database` opened a transaction. After: the verbs have their rows
 values by their types; but it is not asked again at each run, which for a list of a thousand ids costs more than the database.
 """
 
+import json
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain, repeat
 from typing import Any
 
@@ -26,13 +28,14 @@ Convert = Callable[[Any], Any]
 class Prepared:
     """A statement for many runs. Its values are given by name; a list where the statement says `expanding=True`.
 
-    PostgreSQL takes a list as one array. For SQLite, and for pairs, it is a parameter for each value, filled up to a power of two
-    by repeating the last one, so that a few texts serve any length.
+    PostgreSQL takes a list as one array, and a list of pairs as two. For SQLite it is a parameter for each value, filled up to a
+    power of two by repeating the last one, so that a few texts serve any length.
     """
 
     def __init__(self, statement: sa.Select[Any] | sa.UpdateBase) -> None:
         self.statement = statement
         self._spellings: dict[str, Spelling] = {}
+        self._of_many: UpdateOfArrays | None = None
 
     def rows(self, tx: Tx, **values: Any) -> list[Any]:
         """What it finds or returns, as named tuples."""
@@ -46,8 +49,15 @@ class Prepared:
         return tx.connection.exec_driver_sql(*spelling.filled(values)).rowcount
 
     def run_each(self, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Once with the values of each of these, among which is no list; how many rows it changed in all."""
-        return tx.connection.exec_driver_sql(*self.spelling(tx).filled_each(rows)).rowcount if rows else 0
+        """An UPDATE of a row for each of these, by its values, among which is no list; how many rows it changed in all."""
+        if not rows:
+            return 0
+        spelling = self.spelling(tx)
+        if not has_arrays(tx.connection.dialect):
+            return tx.connection.exec_driver_sql(*spelling.filled_each(rows)).rowcount
+        if self._of_many is None:
+            self._of_many = UpdateOfArrays(self.statement, spelling.binds, tx.connection.dialect)
+        return tx.connection.exec_driver_sql(*self._of_many.filled(rows)).rowcount
 
     def spelling(self, tx: Tx) -> "Spelling":
         dialect = tx.connection.dialect
@@ -72,7 +82,8 @@ class Spelling:
     """A statement as one kind of database takes it."""
 
     def __init__(self, statement: sa.Select[Any] | sa.UpdateBase, dialect: sa.Dialect) -> None:
-        compiled = (with_arrays(statement) if has_arrays(dialect) else statement).compile(dialect=dialect)
+        self.pairs: dict[str, list[str]] = {}  # of a list of pairs, what its two arrays are called
+        compiled = (with_arrays(statement, self.pairs) if has_arrays(dialect) else statement).compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)
         self.compiled = compiled
         self.binds = {name: bind for bind, name in compiled.bind_names.items() if not bind.literal_execute}
@@ -83,6 +94,8 @@ class Spelling:
 
     def filled(self, values: Mapping[str, Any]) -> tuple[str, Any]:
         """The SQL and its parameters for one run."""
+        if self.pairs:
+            values = dict(self.parted(values))
         given = {name: filled_up(value) if name in self.lists else (value,) for name, value in values.items()}
         text = self.text(given)
         named = dict(text.constants)
@@ -90,16 +103,23 @@ class Spelling:
             named.update(zip(text.names[name], self.written(name, cells), strict=True))
         return text.sql, named if text.order is None else tuple(map(named.__getitem__, text.order))
 
+    def parted(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The values, with the columns of a list of pairs in its place."""
+        for name, value in values.items():
+            if name in self.pairs:
+                yield from zip(self.pairs[name], zip(*value, strict=True) if value else ((), ()), strict=True)
+            else:
+                yield name, value
+
     def filled_each(self, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Any]:
-        """The SQL and the parameters of each run."""
+        """The SQL and the parameters of each run, for a driver that goes by places."""
         text = self.text({})
-        order = text.order or list(self.binds)
+        assert text.order is not None
         columns = [
             repeat(text.constants[name]) if name in text.constants else self.written(name, [row[name] for row in rows])
-            for name in order
+            for name in text.order
         ]
-        runs = list(zip(*columns, strict=False))  # constants repeat for ever
-        return text.sql, runs if text.order else [dict(zip(order, run, strict=True)) for run in runs]
+        return text.sql, list(zip(*columns, strict=False))  # constants repeat for ever
 
     def text(self, given: Mapping[str, Sequence[Any]]) -> Text:
         lengths = tuple([len(given[name]) for name in self.lists])
@@ -130,37 +150,67 @@ def has_arrays(dialect: sa.Dialect) -> bool:
     return dialect.name == "postgresql"
 
 
-def with_arrays(statement: Any) -> Any:
-    """The same statement with `= ANY (array)` for every `IN` a list that is given at the run; lists of pairs stay."""
+def with_arrays(statement: Any, pairs: dict[str, list[str]]) -> Any:
+    """The same statement with `= ANY (array)` for every `IN` a list that is given at the run.
+
+    A list of pairs becomes the rows of two arrays; what those are called is noted in `pairs`.
+    """
 
     def replaced(element: Any, **_: Any) -> Any:
         is_list = isinstance(element, sa.BinaryExpression) and element.operator in (operators.in_op, operators.not_in_op)
-        if not (is_list and isinstance(element.right, sa.BindParameter) and element.right.expanding):
+        if not (is_list and isinstance(element.right, sa.BindParameter) and element.right.expanding and element.right.required):
             return None
-        if isinstance(element.left, sa.Tuple) or not element.right.required:
-            return None
+        if isinstance(element.left, sa.Tuple):
+            assert element.operator is operators.in_op
+            types = {f"{element.right.key}_{place}": column.type for place, column in enumerate(element.left.clauses)}
+            pairs[element.right.key] = list(types)
+            return element.left.in_(sa.select(*unnested(types).c))
         array = sa.bindparam(element.right.key, type_=Array(element.left.type))
         return element.left == sa.any_(array) if element.operator is operators.in_op else element.left != sa.all_(array)
 
     return visitors.replacement_traverse(statement, {}, replaced)
 
 
+def unnested(types: Mapping[str, TypeEngine[Any]]) -> sa.TableValuedAlias:
+    """Rows made of an array for each column, each given at the run under the column's name."""
+    arrays = [sa.bindparam(name, type_=Array(type_)) for name, type_ in types.items()]
+    return sa.func.unnest(*arrays).table_valued(*(sa.column(name, type_) for name, type_ in types.items())).render_derived()
+
+
 class Array(sa.TypeDecorator[Any]):
-    """An array of such values. The driver wants them all of one type, and many texts are members of an enumeration, some whole
-    numbers stand among fractions.
+    """An array of such values, as a text of our own: the driver looks at the type of each member first, which takes ten times as
+    long.
     """
 
     impl = postgresql.ARRAY
     cache_ok = True
 
     def __init__(self, item: TypeEngine[Any]) -> None:
-        is_text = isinstance(item, sa.String)
-        self.alike: Convert | None = str if is_text else float if isinstance(item, sa.Float) else None
-        whole = sa.Text() if is_text else item  # a cast to VARCHAR(32)[] would cut a longer text without a word
-        super().__init__(whole, dimensions=1)  # a JSON value may be a list itself
+        self.item = item
+        # A cast to VARCHAR(32)[] would cut a longer text without a word; and a JSON value may be a list itself.
+        super().__init__(sa.Text() if isinstance(item, sa.String) else item, dimensions=1)
 
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
-        return list(value) if self.alike is None else [None if cell is None else self.alike(cell) for cell in value]
+    def bind_processor(self, dialect: sa.Dialect) -> Convert:
+        spell = speller(self.item, dialect)
+        return lambda cells: f"{{{','.join(['NULL' if cell is None else spell(cell) for cell in cells])}}}"
+
+
+def speller(item: TypeEngine[Any], dialect: sa.Dialect) -> Callable[[Any], str]:
+    """How a value that is there stands in an array's text."""
+    if isinstance(item, sa.JSON) or isinstance(item.dialect_impl(dialect), sa.JSON):
+        return lambda cell: quoted(json.dumps(cell))
+    if isinstance(item, sa.Date):
+        return date.isoformat
+    write = writer(item, dialect)
+    if isinstance(item.dialect_impl(dialect), sa.DateTime) or isinstance(item, sa.TypeDecorator):
+        assert write is not None
+        return lambda cell: write(cell).isoformat()
+    return (lambda cell: quoted(str(cell))) if isinstance(item, sa.String) else str
+
+
+def quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def filled_up(values: Collection[Any]) -> list[Any]:
@@ -173,6 +223,12 @@ def filled_up(values: Collection[Any]) -> list[Any]:
 def writer(type_: TypeEngine[Any], dialect: sa.Dialect) -> Convert | None:
     """What makes the driver's values of Python's; None: they are the same."""
     return type_.dialect_impl(dialect).bind_processor(dialect)
+
+
+def written_alone(bind: sa.BindParameter[Any], dialect: sa.Dialect) -> Any:
+    """The value that a statement itself brings, as the driver takes it."""
+    write = writer(bind.type, dialect)
+    return bind.value if write is None else write(bind.value)
 
 
 class Answer:
@@ -263,19 +319,39 @@ class InsertOfArrays:
     """An INSERT as PostgreSQL takes it: an array for each column, so one short text serves any number of rows."""
 
     def __init__(self, insert: PreparedInsert, dialect: sa.Dialect) -> None:
-        types = {name: Array(insert.table.c[name].type) for name in insert.columns}
-        unnested = sa.func.unnest(*(sa.bindparam(name, type_=type_) for name, type_ in types.items()))
-        rows = unnested.table_valued(*insert.columns).render_derived()
+        types = {name: insert.table.c[name].type for name in insert.columns}
+        rows = unnested(types)
         adding = postgresql.insert(insert.table).from_select(insert.columns, sa.select(*rows.c), include_defaults=False)
         self.sql = str(insert.finished(adding).compile(dialect=dialect))
-        self.writers = {name: writer(type_, dialect) for name, type_ in types.items()}
+        self.writers = {name: Array(type_).bind_processor(dialect) for name, type_ in types.items()}
         self.answer = Answer([insert.table.c[name] for name in insert.returning], dialect)
 
     def filled(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
         """The SQL and its parameters."""
         if rows:
             columns = zip(self.writers.items(), zip(*rows, strict=True), strict=True)
-            yield self.sql, {name: write(cells) if write else list(cells) for (name, write), cells in columns}
+            yield self.sql, {name: write(cells) for (name, write), cells in columns}
+
+
+class UpdateOfArrays:
+    """An UPDATE of many rows, each by values of its own, as PostgreSQL takes it in one statement: an array for each value."""
+
+    def __init__(self, statement: Any, binds: Mapping[str, sa.BindParameter[Any]], dialect: sa.Dialect) -> None:
+        types = {name: bind.type for name, bind in binds.items() if bind.required}
+        rows = unnested(types)
+
+        def replaced(element: Any, **_: Any) -> Any:
+            return rows.c[element.key] if isinstance(element, sa.BindParameter) and element.key in types else None
+
+        compiled = visitors.replacement_traverse(statement, {}, replaced).compile(dialect=dialect)
+        self.sql = str(compiled)
+        self.writers = {name: Array(type_).bind_processor(dialect) for name, type_ in types.items()}
+        given = {name: bind for bind, name in compiled.bind_names.items() if name not in types}
+        self.constants = {name: written_alone(bind, dialect) for name, bind in given.items()}
+
+    def filled(self, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Any]:
+        arrays = {name: write([row[name] for row in rows]) for name, write in self.writers.items()}
+        return self.sql, arrays | self.constants
 
 
 class InsertOfCells:

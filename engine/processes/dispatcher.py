@@ -27,6 +27,7 @@ from engine.processes.sight import Sight
 from engine.processes.verbs import CHORES, Chore
 from engine.schedule.hold import marketing_hold
 from engine.schema import workers
+from engine.sql import plan_anew
 from engine.vocabulary import Stream
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ def dispatch(
     No marketing while the clock is not to be trusted, and nothing that a person holds back.
     """
     with database.read() as tx:
+        plan_anew(tx)  # these were first asked over empty tables
         held = held_lanes(tx, watch)
         due = [lane for lane in lanes if lane not in held and is_due(tx, lane)]
     published = [dispatch_lane(database, lane, publish, lease=lease, watch=watch) for lane in due]
@@ -160,6 +162,7 @@ def dispatch_lane(
     database: Database, lane: Lane, publish: PublishJob, *, lease: timedelta, watch: ClockWatch | None = None
 ) -> int:
     with database.write() as tx:
+        plan_anew(tx)
         if watch is not None and lane in BULK and watch.is_ahead(tx.now):
             return 0
         claims = claim(tx, lane, lease=lease)

@@ -61,3 +61,36 @@ def test_every_question_of_one_look_sees_the_same_rows(database: Database):
 def people(tx: Tx) -> int:
     found: int = tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one()
     return found
+
+
+def test_a_connection_that_died_in_the_pool_is_replaced(postgres_database: Database) -> None:
+    with postgres_database.write() as tx:
+        ours = pid(tx)
+    killer = sa.create_engine(postgres_database.engine.url)
+    with killer.begin() as connection:
+        connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": ours})
+    killer.dispose()
+
+    with postgres_database.write() as tx:
+        assert pid(tx) != ours
+
+
+def test_a_look_may_not_write(postgres_database: Database) -> None:
+    with pytest.raises(sa.exc.InternalError, match="read-only"), postgres_database.read() as look:
+        add_lead(look)
+
+
+def test_a_look_leaves_prepared_what_was_prepared(postgres_database: Database) -> None:
+    """The driver would have the server forget it all at a rollback."""
+    for _ in range(4):
+        with postgres_database.read() as look:
+            people(look)
+
+    with postgres_database.read() as look:
+        kept = look.run(sa.text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%FROM leads%'")).scalar_one()
+    assert kept == 1
+
+
+def pid(tx: Tx) -> int:
+    found: int = tx.run(sa.text("SELECT pg_backend_pid()")).scalar_one()
+    return found

@@ -150,3 +150,30 @@ def test_a_column_with_a_default_has_to_be_given(database: Database) -> None:
 
     with database.write() as tx, pytest.raises(AssertionError, match="default"):
         forgetful.run(tx, [(1, "step", tx.now.date(), tx.now)])
+
+
+@pytest.mark.parametrize("text", ["", "NULL", "null", " ", 'a "b"', "a\\b", "{a,b}", "a,b", "ü 李", "a\nb", "'"])
+def test_a_text_comes_back_as_it_was_written(database: Database, text: str) -> None:
+    with database.write() as tx:
+        STOPS.rows(tx, [(text, "everything", "bounced", text, tx.now), (f"{text}.", "everything", "bounced", "test", tx.now)])
+
+        assert tx.run(sa.select(suppressions.c.address_key, suppressions.c.source).limit(1)).one() == (text, text)
+
+
+def test_what_is_json_comes_back_as_it_was_written(database: Database) -> None:
+    reasons = [{"because": 'they said "yes", \\o/', "points": 2.5, "at": None, "tags": ["a,b", "{c}"]}]
+    with database.write() as tx:
+        lead = add_lead(tx)
+        SCORES.run(tx, [(lead, 2.5, reasons, tx.now, True, 3)])
+
+        row = tx.run(sa.select(scores.c.reasons, scores.c.points, scores.c.above)).one()
+        assert row == (reasons, 2.5, True)
+
+
+def test_it_is_told_how_many_of_many_rows_were_changed(database: Database) -> None:
+    with database.write() as tx:
+        first, second = add_touch(tx, due_at=tx.now), add_touch(tx, due_at=tx.now)
+
+        changed = PUT_OFF.run_each(tx, [{"row_id": row_id, "until": None} for row_id in (first, second, second + 1)])
+
+        assert changed == 2
