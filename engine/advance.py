@@ -14,7 +14,7 @@ from typing import TypeVar, assert_never
 import sqlalchemy as sa
 
 from engine import crash
-from engine.claim import TOUCH, Claim, begin
+from engine.claim import TOUCH, Claim, hold
 from engine.compiler.plan import (
     BranchStep,
     EmailStep,
@@ -82,7 +82,7 @@ def advance_touches(runtime: Runtime, claims: Sequence[Claim]) -> None:
 
 def advance(tx: Tx, runtime: Runtime, claims: Sequence[Claim]) -> list[Claim]:
     """Decide and carry out, but for the wire: the sends that this worker now holds."""
-    rows = take(tx, claims, worker_id=runtime.worker_id)
+    rows = take(tx, claims)
     crash.point("touch-begun")
     if not rows:
         return []
@@ -90,25 +90,22 @@ def advance(tx: Tx, runtime: Runtime, claims: Sequence[Claim]) -> list[Claim]:
     return carry_out(tx, runtime, live, [decide(live, reached) for reached in look(tx, rows, live)])
 
 
-def take(tx: Tx, claims: Sequence[Claim], *, worker_id: str) -> list[TouchRow]:
-    """Leads are locked before enrolments and these before touches, as everywhere, so the rows are read before they are begun."""
+def take(tx: Tx, claims: Sequence[Claim]) -> list[TouchRow]:
+    """Leads are locked before enrolments and these before touches, as everywhere. They need not be begun: all move on in this
+    transaction, or none.
+    """
     touch_ids = [touch_id for touch_id, _epoch in claims]
     lock_changing(tx, touch_ids)
     rows = load(tx, touch_ids)
-    begun = begin(tx, TOUCH, claims, worker_id=worker_id)
-    return [row for row in rows if row.id in begun]
+    ours = hold(tx, TOUCH, claims)
+    return [row for row in rows if row.id in ours]
 
 
 def lock_changing(tx: Tx, touch_ids: Sequence[int]) -> None:
     """Hold the leads that are changed by the steps they stand at."""
     if tx.is_sqlite:
         return
-    at_step = (
-        sa.select(touches.c.step_id, enrolments.c.lead_id, enrolments.c.version_id)
-        .join(enrolments, enrolments.c.id == touches.c.enrolment_id)
-        .where(touches.c.id.in_(touch_ids))
-    )
-    rows = tx.run(at_step).all()
+    rows = AT_STEP.rows(tx, ids=touch_ids)
     changed = {row.lead_id for row in rows if isinstance(course(tx, row.version_id).steps.get(row.step_id), CHANGES_LEAD)}
     if changed:
         lock_passages(tx, changed, touch_ids=touch_ids)
@@ -291,6 +288,11 @@ def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list
     return send_rows_for_touches(tx, mails, worker_id=worker_id)
 
 
+AT_STEP = Prepared(
+    sa.select(touches.c.step_id, enrolments.c.lead_id, enrolments.c.version_id)
+    .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
+    .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
 BEGIN_SENDING = Prepared(
     sa.update(touches)
     .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)), touches.c.state == TouchState.CLAIMED)

@@ -14,12 +14,13 @@ from engine.compiler.copies import Copy
 from engine.compiler.plan import Assignment, CadencePlan, Offer, Policy, ScoringModel, from_json
 from engine.database import Tx
 from engine.errors import DatabaseError
+from engine.prepared import Prepared
 from engine.render.artifact import Artifact
 from engine.schema import artifacts, cadence_versions, cadences, emails, rules
 
 LIVE = "live rules"  # in a transaction's `seen`; who writes rules takes it out
 KINDS = ("policy", "scoring", "assignment", "offers")
-NEWEST = sa.select(rules.c.kind, sa.func.max(rules.c.id).label("id")).group_by(rules.c.kind)  # asked for every batch
+NEWEST = Prepared(sa.select(rules.c.kind, sa.func.max(rules.c.id).label("id")).group_by(rules.c.kind))  # asked for every batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ def live_rules(tx: Tx) -> Live:
 
 
 def newest_rules(tx: Tx) -> Live:
-    ids = tuple(sorted((str(row.kind), int(row.id)) for row in tx.run(NEWEST)))
+    ids = tuple(sorted((str(row.kind), int(row.id)) for row in NEWEST.rows(tx)))
     if len(ids) < len(KINDS):
         raise DatabaseError("no workspace was applied to this database yet; run `handraiser apply` first")
     known = _live.get(tx.connection.engine)

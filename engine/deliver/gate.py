@@ -81,7 +81,7 @@ def without_room(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, N
 def mails_counted(tx: Tx, address_keys: Sequence[str]) -> dict[str, list[date]]:
     """The local days of the marketing mails of the last month to each of these addresses, which stay locked till the commit."""
     if not tx.is_sqlite:
-        tx.run(LOCK_LEADS, {"address_keys": address_keys})
+        LOCK_LEADS.rows(tx, address_keys=address_keys)
     counted: dict[str, list[date]] = {}
     since = date.fromordinal(tx.now.date().toordinal() - LONGEST_SPAN - 1)
     for row in COUNT.rows(tx, address_keys=address_keys, since=since):
@@ -121,7 +121,7 @@ def stopped_of(tx: Tx, send_ids: Sequence[int], state: SendState) -> set[int]:
     return {row.id for row in STOPPED.rows(tx, ids=send_ids, state=state)}
 
 
-LOCK_LEADS = (
+LOCK_LEADS = Prepared(
     sa.select(leads.c.id)
     .where(leads.c.address_key.in_(sa.bindparam("address_keys", expanding=True)))
     .order_by(leads.c.id)

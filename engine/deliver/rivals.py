@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from engine.compiler.plan import Between, CadencePlan, EmailStep, Policy
 from engine.database import Tx
 from engine.deliver.load import Loaded
+from engine.prepared import Prepared
 from engine.schedule.courses import course
 from engine.schedule.timing import first_instant
 from engine.schema import cadences, enrolments, leads, sends, touches
@@ -62,7 +63,7 @@ def mails_ahead(tx: Tx, address_key: str, touch_id: int, policy: Policy, *, befo
 
 def plans_in_force(tx: Tx) -> list[CadencePlan]:
     """A priority is the one that the cadence has now, for every passage of it."""
-    return [cadence_plan(tx, row.version_id) for row in tx.run(IN_FORCE)]
+    return [cadence_plan(tx, row.version_id) for row in IN_FORCE.rows(tx)]
 
 
 def may_differ(plans: Sequence[CadencePlan], between: Between) -> bool:
@@ -117,7 +118,7 @@ def end_of_today(now: datetime, send: Loaded) -> datetime:
     return first_instant(send.local_date(now) + ONE_DAY, MIDNIGHT, send.zone)
 
 
-IN_FORCE = sa.select(cadences.c.version_id).where(cadences.c.version_id.is_not(None))
+IN_FORCE = Prepared(sa.select(cadences.c.version_id).where(cadences.c.version_id.is_not(None)))
 WAITS = sa.and_(touches.c.state.in_((TouchState.WAITING, TouchState.CLAIMED)), touches.c.due_at < sa.bindparam("before"))
 IS_WITH_THE_MAIL = sa.and_(
     touches.c.state == TouchState.SENDING,
