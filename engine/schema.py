@@ -141,6 +141,18 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("lease_until", Instant, nullable=False),
+    Column("ops", Words),  # where operators may look at it; NULL: nowhere
+)
+
+tallies = Table(
+    "tallies",  # how many mails came to which end in a minute, as each process counted; the ledger itself is `sends`
+    metadata,
+    Column("minute", Instant, primary_key=True),
+    Column("worker_id", String(40), primary_key=True),
+    Column("stream", String(20), primary_key=True),
+    Column("relay", Name, primary_key=True),
+    Column("outcome", String(20), primary_key=True),
+    Column("mails", Integer, nullable=False),
 )
 
 plans = Table(
@@ -299,6 +311,8 @@ claim_indexes("touches", "waiting")
 OPEN = text("state IN ('waiting', 'claimed', 'sending')")
 HELD_UP = text("state = 'waiting' AND late_by > 0")  # none but after an outage
 Index("ix_touches_late", touches.c.due_at, sqlite_where=HELD_UP, postgresql_where=HELD_UP)
+ASIDE = text("state = 'waiting' AND due_at IS NULL AND claims >= 3")  # see engine.claim; few among many suspended ones
+Index("ix_touches_aside", touches.c.id, sqlite_where=ASIDE, postgresql_where=ASIDE)
 Index("uq_touches_open", touches.c.enrolment_id, unique=True, sqlite_where=OPEN, postgresql_where=OPEN)
 
 sends = Table(
@@ -341,6 +355,8 @@ READY = text("state = 'ready'")  # awaited mail is found at once among any numbe
 Index("ix_sends_lane", sends.c.stream, sends.c.due_at, sqlite_where=READY, postgresql_where=READY)
 ATTEMPTING = text("state = 'attempting'")
 Index("ix_sends_attempting", sends.c.worker_id, sqlite_where=ATTEMPTING, postgresql_where=ATTEMPTING)
+UNKNOWN = text("state = 'unknown'")
+Index("ix_sends_unknown", sends.c.ended_at, sqlite_where=UNKNOWN, postgresql_where=UNKNOWN)
 Index("ix_sends_lead", sends.c.lead_id)
 Index("ix_sends_cap", sends.c.address_key, sends.c.cap_on)
 Index("ix_sends_touch", sends.c.touch_id, unique=True)

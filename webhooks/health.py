@@ -17,7 +17,7 @@ def pages(receiver: Receiver) -> Blueprint:
     def health() -> ResponseReturnValue:
         standing = receiver.drainer.standing()
         behind = 0.0 if standing.oldest_at is None else (receiver.clock.now() - standing.oldest_at).total_seconds()
-        broker = "in this process" if receiver.broker is None else in_words(receiver.broker.answers())
+        broker = "in this process" if receiver.broker is None else in_words(receiver.broker.found())
         is_well = standing.database_answers and receiver.journal.is_sound and broker != in_words(False)
         facts = {
             "status": "ok" if is_well else "degraded",
@@ -34,5 +34,5 @@ def pages(receiver: Receiver) -> Blueprint:
     return blueprint
 
 
-def in_words(answers: bool) -> str:
+def in_words(answers: bool | None) -> str:
     return "answers" if answers else "does not answer"

@@ -152,7 +152,18 @@ def upgrade() -> None:
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ops", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
+    )
+    op.create_table(
+        "tallies",
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("worker_id", sa.String(length=40), nullable=False),
+        sa.Column("stream", sa.String(length=20), nullable=False),
+        sa.Column("relay", sa.String(length=120), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("mails", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("minute", "worker_id", "stream", "relay", "outcome", name=op.f("pk_tallies")),
     )
     op.create_table(
         "cadences",
@@ -326,6 +337,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'claimed'"),
     )
     op.create_index(
+        "ix_touches_aside",
+        "touches",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting' AND due_at IS NULL AND claims >= 3"),
+        postgresql_where=sa.text("state = 'waiting' AND due_at IS NULL AND claims >= 3"),
+    )
+    op.create_index(
         "ix_touches_late",
         "touches",
         ["due_at"],
@@ -484,6 +503,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'attempting'"),
         postgresql_where=sa.text("state = 'attempting'"),
     )
+    op.create_index(
+        "ix_sends_unknown",
+        "sends",
+        ["ended_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'unknown'"),
+        postgresql_where=sa.text("state = 'unknown'"),
+    )
     op.create_index("ix_sends_cap", "sends", ["address_key", "cap_on"], unique=False)
     op.create_index(
         "ix_sends_due",
@@ -574,6 +601,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_sends_cap", table_name="sends")
     op.drop_index(
+        "ix_sends_unknown",
+        table_name="sends",
+        sqlite_where=sa.text("state = 'unknown'"),
+        postgresql_where=sa.text("state = 'unknown'"),
+    )
+    op.drop_index(
         "ix_sends_attempting",
         table_name="sends",
         sqlite_where=sa.text("state = 'attempting'"),
@@ -605,6 +638,12 @@ def downgrade() -> None:
         table_name="touches",
         sqlite_where=sa.text("state IN ('waiting', 'claimed', 'sending')"),
         postgresql_where=sa.text("state IN ('waiting', 'claimed', 'sending')"),
+    )
+    op.drop_index(
+        "ix_touches_aside",
+        table_name="touches",
+        sqlite_where=sa.text("state = 'waiting' AND due_at IS NULL AND claims >= 3"),
+        postgresql_where=sa.text("state = 'waiting' AND due_at IS NULL AND claims >= 3"),
     )
     op.drop_index(
         "ix_touches_late",
@@ -658,6 +697,7 @@ def downgrade() -> None:
     op.drop_table("consents")
     op.drop_table("cadences")
     op.drop_table("workers")
+    op.drop_table("tallies")
     op.drop_table("suppressions")
     op.drop_table("relay_states")
     op.drop_table("relay_days")

@@ -16,8 +16,8 @@ from webhooks.receiver import Receiver
 class Health:
     """What is looked at. `threads`: those that run when this is made, and should for as long as the process does."""
 
-    database: Probe
-    broker: Probe | None  # None: jobs stay in the process
+    database: Probe[bool]
+    broker: Probe[bool] | None  # None: jobs stay in the process
     has_lease: Callable[[], bool]
     receiver: Receiver | None = None
     threads: tuple[threading.Thread, ...] = field(default_factory=lambda: tuple(threading.enumerate()))
@@ -31,9 +31,9 @@ class Health:
         return list(self._lacking())
 
     def _lacking(self) -> Iterator[str]:
-        if not self.database.answers():
+        if not self.database.found():
             yield "the database does not answer"
-        if self.broker is not None and not self.broker.answers():
+        if self.broker is not None and not self.broker.found():
             yield "the broker does not answer"
         if not self.has_lease():
             yield "its lease has run out, so that others may take over what it holds"

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import REGISTRY, make_wsgi_app
 
+from engine.database import Database
 from engine.errors import SettingsError
+from engine.processes.gauges import Gauges
 from engine.processes.health import Health
 from engine.processes.serving import open_listener, serving_on
 from engine.settings import Settings
@@ -21,13 +23,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 SETTING = "OPS_LISTEN"
+THREADS = 3  # one that hangs leaves two
 ANY_PORT = "127.0.0.1:0"
 Answer = tuple[int, dict[str, object]]
 PHRASES = {200: "200 OK", 404: "404 Not Found", 503: "503 Service Unavailable"}
 
 
 @contextmanager
-def operating(settings: Settings, health: Health) -> Iterator[str | None]:
+def operating(settings: Settings, database: Database, health: Health) -> Iterator[str | None]:
     """The address where operators are told, while the block lasts; None where the setting is `off`.
 
     Raises SettingsError when an address that was set cannot be listened on.
@@ -35,8 +38,18 @@ def operating(settings: Settings, health: Health) -> Iterator[str | None]:
     if settings.ops_listen is None:
         yield None
         return
-    with serving_on(open_port(settings.ops_listen, may_move=settings.ops_may_move), create_ops(health), threads=2) as address:
+    listener = open_port(settings.ops_listen, may_move=settings.ops_may_move)
+    with serving_on(listener, create_ops(health), threads=THREADS) as address, registered(Gauges(database, health)):
         yield address
+
+
+@contextmanager
+def registered(gauges: Gauges) -> Iterator[None]:
+    REGISTRY.register(gauges)
+    try:
+        yield
+    finally:
+        REGISTRY.unregister(gauges)
 
 
 def open_port(listen: str, *, may_move: bool) -> socket.socket:

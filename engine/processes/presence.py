@@ -41,6 +41,7 @@ class Presence:
         self._lease = lease
         self._held_until = float("-inf")
         self._abandoned = False
+        self._ops: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep_renewing, name="presence", daemon=True)
 
@@ -55,6 +56,11 @@ class Presence:
             bury_dead_neighbours(tx)
         self.renew()
         self._thread.start()
+
+    def tell_operators(self, address: str | None) -> None:
+        """Write where they may look at this process."""
+        self._ops = address
+        self.renew()
 
     def abandon(self) -> None:
         """Say that work is still running as the process ends: its row stays, and the lease decides."""
@@ -74,7 +80,7 @@ class Presence:
         ours.add(self.worker_id)
         asked_at = time.clock_gettime(TICKING)
         with self._database.write() as tx:
-            until = {"lease_until": tx.now + self._lease}
+            until = {"lease_until": tx.now + self._lease, "ops": self._ops}
             if not tx.run(sa.update(workers).where(workers.c.id == self.worker_id).values(until)).rowcount:
                 tx.run(sa.insert(workers).values(self._row(tx) | until))
         self._held_until = asked_at + self._lease.total_seconds()

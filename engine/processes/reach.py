@@ -4,64 +4,70 @@ Before: a person calls `handraiser status`, or a load balancer asks for `/health
 something is away nothing is lost: rows stay due, and processes try again by themselves.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from time import monotonic
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from engine.database import Database
+from engine.log import Trouble
+
+log = logging.getLogger(__name__)
+Found = TypeVar("Found")
 
 SECONDS = 1.0
 PATIENCE = 0.5  # seconds that somebody who asks over HTTP waits for what may hang
 FRESH = 2.0  # seconds for which an answer holds
 
 
-class Probe:
-    """Whether something answers, for those who ask often: it is asked in a thread of its own, so that what hangs holds up nobody
-    for more than a moment, and at most every other second.
+class Probe(Generic[Found]):
+    """What is found out by asking something that may hang, for those who ask often: it is asked in a thread of its own, so that
+    nobody is held up for more than `patience` seconds, and an answer holds for `fresh` seconds.
     """
 
-    def __init__(self, ask: Callable[[], bool]) -> None:
-        self._ask = ask
+    def __init__(self, ask: Callable[[], Found], *, patience: float = PATIENCE, fresh: float = FRESH) -> None:
+        self._ask, self._patience, self._fresh = ask, patience, fresh
+        self._failing = Trouble(log, "how things are could not be found out")
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._began = self._heard = float("-inf")
-        self._said = False
+        self._found: Found | None = None
 
-    def answers(self) -> bool:
+    def found(self) -> Found | None:
+        """None: there is no answer."""
         with self._lock:
-            if not self._is_asking():
-                if monotonic() - self._heard < FRESH:
-                    return self._said
+            if self._thread is None or not self._thread.is_alive():
+                if monotonic() - self._heard < self._fresh:
+                    return self._found
                 self._thread = threading.Thread(target=self._find_out, name="probe", daemon=True)
                 self._began = monotonic()
                 self._thread.start()
             thread = self._thread
-        assert thread is not None
-        thread.join(max(0.0, self._began + PATIENCE - monotonic()))
-        return not thread.is_alive() and self._said
-
-    def _is_asking(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        thread.join(max(0.0, self._began + self._patience - monotonic()))
+        return None if thread.is_alive() else self._found
 
     def _find_out(self) -> None:
-        said = False
+        found = None
         try:
-            said = self._ask()
-        finally:
-            self._said, self._heard = said, monotonic()
+            found = self._ask()
+            self._failing.over()
+        except Exception as error:
+            self._failing.tell(error)
+        self._found, self._heard = found, monotonic()
 
 
-def broker_probe(url: str) -> Probe | None:
+def broker_probe(url: str) -> Probe[bool] | None:
     """None where jobs stay in the process, and nothing can be away."""
     return None if is_in_process(url) else Probe(partial(ping, url))
 
 
-def database_probe(database: Database) -> Probe:
+def database_probe(database: Database) -> Probe[bool]:
     return Probe(partial(database_answers, database))
 
 

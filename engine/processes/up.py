@@ -26,6 +26,7 @@ from engine.processes.reach import broker_probe, database_probe
 from engine.processes.receiving import receiving
 from engine.processes.serving import serving
 from engine.processes.spare import standing_in
+from engine.processes.tally import keeping_tally
 from engine.processes.upkeep import keeping_up
 from engine.processes.worker import working
 from engine.settings import Settings
@@ -44,6 +45,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         wire = stack.enter_context(mail_wire(settings))
         presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
+        stack.enter_context(keeping_tally(database, presence.worker_id))
         stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
         stack.enter_context(standing_in(runtime, threads=threads, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
@@ -78,6 +80,7 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
     with mail_wire(settings) as wire, present(database, kind="worker", lease=settings.worker_lease) as presence:
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
         with (
+            keeping_tally(database, presence.worker_id),
             working(broker, runtime, threads=threads, on_unfinished=presence.abandon),
             standing_in(runtime, threads=threads, on_unfinished=presence.abandon),
             keeping_up(runtime),
@@ -119,7 +122,8 @@ def operated(
         has_lease=presence.has_lease,
         receiver=receiver,
     )
-    with operating(settings, health) as address:
+    with operating(settings, database, health) as address:
+        presence.tell_operators(address)
         yield address
 
 

@@ -54,6 +54,7 @@ class Fence:
 
     def __init__(self, limits: Limits = USUAL) -> None:
         self.children = Children(limits)
+        self.ends: Counter[str] = Counter()  # of children over a mail, since this process began: overtime | ended
 
     def render_many(self, mails: Sequence[Mail]) -> list[Written]:
         """What `wire.render_wire` makes of each, or why there is nothing. Raises NotRendering."""
@@ -77,6 +78,7 @@ class Fence:
             try:
                 written |= self._ask({at: waiting[at] for at in batch})
             except Ended as ended:
+                self.ends["overtime" if ended.overtime else "ended"] += 1
                 blamed = batch[ended.number - 1] if ended.number else -1
                 ends[blamed] += 1
                 if ends[-1] > MOST_ENDS:

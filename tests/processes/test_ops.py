@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 
 from engine.database import Database
 from engine.errors import SettingsError
+from engine.processes.gauges import Gauges
 from engine.processes.health import Health
 from engine.processes.ops import create_ops, open_port
 from engine.processes.reach import Probe, broker_probe, database_probe
+from engine.vocabulary import SendState
+from tests.factories import add_send
 
 YES = Probe(lambda: True)
 Answer = tuple[str, dict[str, Any]]
@@ -55,7 +59,7 @@ def test_what_answers_is_not_asked_again_at_once() -> None:
     questions: list[int] = []
     probe = Probe(lambda: questions.append(1) is None)
 
-    assert [probe.answers() for _ in range(5)] == [True] * 5
+    assert [probe.found() for _ in range(5)] == [True] * 5
     assert len(questions) == 1
 
 
@@ -81,6 +85,28 @@ def test_a_neighbour_on_the_usual_port_is_stepped_aside_for_and_a_chosen_one_is_
 
         with pytest.raises(SettingsError, match="HANDRAISER_OPS_LISTEN: cannot listen on " + taken):
             open_port(taken, may_move=False)
+
+
+def test_prometheus_is_told_how_the_ledger_stands(database: Database) -> None:
+    with database.write() as tx:
+        add_send(tx, due_at=tx.now - timedelta(minutes=1))
+        add_send(tx, state=SendState.UNKNOWN, ended_at=tx.now)
+    health = Health(database=YES, broker=None, has_lease=lambda: True)
+
+    told = {sample.name: sample.value for metric in Gauges(database, health).collect() for sample in metric.samples
+            if sample.labels in ({}, {"lane": "marketing"})}  # fmt: skip
+
+    wanted = {"due": 1, "oldest_due_seconds": 60, "unknown": 1, "attempting": 0, "ready": 1, "ledger_answers": 1}
+    assert {name: told[f"handraiser_{name}"] for name in wanted} == wanted
+
+
+def test_prometheus_is_told_that_the_ledger_cannot_be_read(tmp_path: Path) -> None:
+    nowhere = Database.open(f"sqlite:///{tmp_path / 'no' / 'such.db'}")
+    health = Health(database=database_probe(nowhere), broker=None, has_lease=lambda: True)
+
+    told = {sample.name: sample.value for metric in Gauges(nowhere, health).collect() for sample in metric.samples}
+
+    assert (told["handraiser_ledger_answers"], told["handraiser_ready"], "handraiser_due" in told) == (0, 0, False)
 
 
 def test_what_is_not_there_is_answered_with_what_is() -> None:

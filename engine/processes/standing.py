@@ -1,0 +1,115 @@
+"""How the ledger stands at this moment: what is due and how late, what is in doubt, who works. A few questions that cost the same
+over millions of rows, each served by a partial index.
+
+Before: every process writes its rows. After: `handraiser status` and `/metrics` tell it. Whole tables are counted elsewhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from engine.claim import CLAIMED, NOUNS, Noun, in_state, is_set_aside
+from engine.database import Tx
+from engine.processes.lanes import AWAITED_STREAMS, LANES, TRANSACTIONAL, Lane
+from engine.schema import sends, workers
+from engine.vocabulary import SendState
+
+MOST_COUNTED = 10_000  # rows of a lane; that there are more is all that matters
+Conditions = tuple[sa.ColumnElement[bool], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What is due on a lane and not begun. `rows` stops at MOST_COUNTED. `oldest_at`: since when the first of them is due."""
+
+    rows: int
+    oldest_at: datetime | None
+
+    def late_by(self, now: datetime) -> timedelta:
+        return max(now - self.oldest_at, timedelta(0)) if self.oldest_at else timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Working:
+    """A process that has its lease. `ops`: where operators may look at it."""
+
+    kind: str
+    host: str
+    pid: int
+    since: datetime
+    lease_until: datetime
+    ops: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """As of `now`. `set_aside`: rows by noun that were tried three times and wait for a person."""
+
+    now: datetime
+    lanes: Mapping[str, Waiting]
+    attempting: int
+    unknown: int
+    unknown_lately: int  # in the last day
+    set_aside: Mapping[str, int]
+    working: tuple[Working, ...]
+
+
+def standing(tx: Tx) -> Standing:
+    return Standing(
+        now=tx.now,
+        lanes={lane.queue: waiting(tx, lane) for lane in LANES},
+        attempting=count(tx, sends, in_state(sends, SendState.ATTEMPTING)),
+        unknown=count(tx, sends, in_state(sends, SendState.UNKNOWN)),
+        unknown_lately=count(tx, sends, in_state(sends, SendState.UNKNOWN), sends.c.ended_at > tx.now - timedelta(days=1)),
+        set_aside={noun.name: number for noun in NOUNS.values() if (number := count(tx, noun.table, is_set_aside(noun)))},
+        working=working(tx),
+    )
+
+
+def waiting(tx: Tx, lane: Lane) -> Waiting:
+    """What is open and due, and what lies in a queue: stream by stream, since an index serves one at a time in order."""
+    parts = [waiting_part(tx, lane.noun, only) for only in parts_of(lane)]
+    oldest = [part.oldest_at for part in parts if part.oldest_at is not None]
+    return Waiting(rows=min(MOST_COUNTED, sum(part.rows for part in parts)), oldest_at=min(oldest, default=None))
+
+
+def parts_of(lane: Lane) -> list[Conditions]:
+    if lane is TRANSACTIONAL:
+        return [(sends.c.stream == stream,) for stream in AWAITED_STREAMS]
+    return [() if lane.only is None else (lane.only,)]
+
+
+def waiting_part(tx: Tx, noun: Noun, only: Conditions) -> Waiting:
+    table = noun.table
+    is_due: Conditions = (in_state(table, noun.open_state), table.c.due_at <= tx.now, *only)
+    in_queue: Conditions = (in_state(table, CLAIMED), table.c.worker_id.is_(None), *only)
+    found = [(count(tx, table, *which), oldest(tx, table, *which)) for which in (is_due, in_queue)]
+    return Waiting(rows=sum(rows for rows, _ in found), oldest_at=min((at for _, at in found if at is not None), default=None))
+
+
+def count(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
+    some = sa.select(sa.literal(1)).select_from(table).where(*where).limit(MOST_COUNTED).subquery()
+    found: int = tx.run(sa.select(sa.func.count()).select_from(some)).scalar_one()
+    return found
+
+
+def oldest(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> datetime | None:
+    found: datetime | None = tx.run(sa.select(sa.func.min(table.c.due_at)).where(*where)).scalar()
+    return found
+
+
+def working(tx: Tx) -> tuple[Working, ...]:
+    alive = sa.select(workers).where(workers.c.lease_until >= tx.now).order_by(workers.c.started_at)
+    return tuple(
+        Working(
+            kind=row.kind,
+            host=row.host.partition(" ")[0],
+            pid=row.pid,
+            since=row.started_at,
+            lease_until=row.lease_until,
+            ops=row.ops,
+        )
+        for row in tx.run(alive)
+    )
