@@ -115,13 +115,20 @@ def claim_columns(open_state: str) -> tuple[Column[object], ...]:
     )
 
 
-def claim_indexes(table: str, open_state: str) -> tuple[Index, ...]:
-    """Small indexes over the few rows that are due or held, so that a claim costs the same over millions."""
+def claim_indexes(table: str, open_state: str, *lane: str) -> tuple[Index, ...]:
+    """Small indexes over the few rows that are due, held or set aside, so that a claim costs the same over millions.
+
+    `lane`: columns by which rows are claimed apart. There is no index of due times alone beside it: PostgreSQL would sometimes
+    take that one, and read past all rows of other lanes.
+    """
     columns = metadata.tables[table].c
     is_open, is_claimed = text(f"state = '{open_state}'"), text("state = 'claimed'")
+    is_aside = text(f"state = '{open_state}' AND due_at IS NULL AND claims >= 3")  # see engine.claim
+    due = [columns[name] for name in (*lane, "due_at")]
     return (
-        Index(f"ix_{table}_due", columns.due_at, sqlite_where=is_open, postgresql_where=is_open),
+        Index(f"ix_{table}_due", *due, sqlite_where=is_open, postgresql_where=is_open),
         Index(f"ix_{table}_held", columns.worker_id, sqlite_where=is_claimed, postgresql_where=is_claimed),
+        Index(f"ix_{table}_aside", columns.id, sqlite_where=is_aside, postgresql_where=is_aside),
     )
 
 
@@ -311,8 +318,6 @@ claim_indexes("touches", "waiting")
 OPEN = text("state IN ('waiting', 'claimed', 'sending')")
 HELD_UP = text("state = 'waiting' AND late_by > 0")  # none but after an outage
 Index("ix_touches_late", touches.c.due_at, sqlite_where=HELD_UP, postgresql_where=HELD_UP)
-ASIDE = text("state = 'waiting' AND due_at IS NULL AND claims >= 3")  # see engine.claim; few among many suspended ones
-Index("ix_touches_aside", touches.c.id, sqlite_where=ASIDE, postgresql_where=ASIDE)
 Index("uq_touches_open", touches.c.enrolment_id, unique=True, sqlite_where=OPEN, postgresql_where=OPEN)
 
 sends = Table(
@@ -350,9 +355,7 @@ sends = Table(
     Column("smtp_phase", String(10)),  # how far the last attempt came; NULL: it went well, or no server was asked
     Column("created_at", Instant, nullable=False),  # the mail's Date header, the same at every attempt
 )
-claim_indexes("sends", "ready")
-READY = text("state = 'ready'")  # awaited mail is found at once among any number of marketing mails
-Index("ix_sends_lane", sends.c.stream, sends.c.due_at, sqlite_where=READY, postgresql_where=READY)
+claim_indexes("sends", "ready", "stream")  # awaited mail is found at once among any number of marketing mails
 ATTEMPTING = text("state = 'attempting'")
 Index("ix_sends_attempting", sends.c.worker_id, sqlite_where=ATTEMPTING, postgresql_where=ATTEMPTING)
 UNKNOWN = text("state = 'unknown'")

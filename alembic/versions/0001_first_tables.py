@@ -284,6 +284,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_reactions_event_id")),
     )
     op.create_index(
+        "ix_reactions_aside",
+        "reactions",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting' AND due_at IS NULL AND claims >= 3"),
+        postgresql_where=sa.text("state = 'waiting' AND due_at IS NULL AND claims >= 3"),
+    )
+    op.create_index(
         "ix_reactions_due",
         "reactions",
         ["due_at"],
@@ -413,6 +421,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("touch_id", name=op.f("uq_posts_touch_id")),
     )
     op.create_index(
+        "ix_posts_aside",
+        "posts",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ready' AND due_at IS NULL AND claims >= 3"),
+        postgresql_where=sa.text("state = 'ready' AND due_at IS NULL AND claims >= 3"),
+    )
+    op.create_index(
         "ix_posts_due",
         "posts",
         ["due_at"],
@@ -513,9 +529,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_sends_cap", "sends", ["address_key", "cap_on"], unique=False)
     op.create_index(
+        "ix_sends_aside",
+        "sends",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ready' AND due_at IS NULL AND claims >= 3"),
+        postgresql_where=sa.text("state = 'ready' AND due_at IS NULL AND claims >= 3"),
+    )
+    op.create_index(
         "ix_sends_due",
         "sends",
-        ["due_at"],
+        ["stream", "due_at"],
         unique=False,
         sqlite_where=sa.text("state = 'ready'"),
         postgresql_where=sa.text("state = 'ready'"),
@@ -535,14 +559,6 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'claimed'"),
         postgresql_where=sa.text("state = 'claimed'"),
-    )
-    op.create_index(
-        "ix_sends_lane",
-        "sends",
-        ["stream", "due_at"],
-        unique=False,
-        sqlite_where=sa.text("state = 'ready'"),
-        postgresql_where=sa.text("state = 'ready'"),
     )
     op.create_index("ix_sends_lead", "sends", ["lead_id"], unique=False)
     op.create_index(
@@ -582,9 +598,6 @@ def downgrade() -> None:
     )
     op.drop_index("ix_sends_lead", table_name="sends")
     op.drop_index(
-        "ix_sends_lane", table_name="sends", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
-    )
-    op.drop_index(
         "ix_sends_held",
         table_name="sends",
         sqlite_where=sa.text("state = 'claimed'"),
@@ -595,6 +608,12 @@ def downgrade() -> None:
         table_name="sends",
         sqlite_where=sa.text("handoff_id IS NOT NULL"),
         postgresql_where=sa.text("handoff_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_sends_aside",
+        table_name="sends",
+        sqlite_where=sa.text("state = 'ready' AND due_at IS NULL AND claims >= 3"),
+        postgresql_where=sa.text("state = 'ready' AND due_at IS NULL AND claims >= 3"),
     )
     op.drop_index(
         "ix_sends_due", table_name="sends", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
@@ -621,6 +640,12 @@ def downgrade() -> None:
         table_name="posts",
         sqlite_where=sa.text("state = 'claimed'"),
         postgresql_where=sa.text("state = 'claimed'"),
+    )
+    op.drop_index(
+        "ix_posts_aside",
+        table_name="posts",
+        sqlite_where=sa.text("state = 'ready' AND due_at IS NULL AND claims >= 3"),
+        postgresql_where=sa.text("state = 'ready' AND due_at IS NULL AND claims >= 3"),
     )
     op.drop_index(
         "ix_posts_due", table_name="posts", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
@@ -669,6 +694,12 @@ def downgrade() -> None:
         table_name="reactions",
         sqlite_where=sa.text("state = 'claimed'"),
         postgresql_where=sa.text("state = 'claimed'"),
+    )
+    op.drop_index(
+        "ix_reactions_aside",
+        table_name="reactions",
+        sqlite_where=sa.text("state = 'waiting' AND due_at IS NULL AND claims >= 3"),
+        postgresql_where=sa.text("state = 'waiting' AND due_at IS NULL AND claims >= 3"),
     )
     op.drop_index(
         "ix_reactions_due",

@@ -83,20 +83,22 @@ def parts_of(lane: Lane) -> list[Conditions]:
 
 def waiting_part(tx: Tx, noun: Noun, only: Conditions) -> Waiting:
     table = noun.table
-    is_due: Conditions = (in_state(table, noun.open_state), table.c.due_at <= tx.now, *only)
-    in_queue: Conditions = (in_state(table, CLAIMED), table.c.worker_id.is_(None), *only)
-    found = [(count(tx, table, *which), oldest(tx, table, *which)) for which in (is_due, in_queue)]
-    return Waiting(rows=sum(rows for rows, _ in found), oldest_at=min((at for _, at in found if at is not None), default=None))
+    is_due = first_of(tx, table, in_state(table, noun.open_state), table.c.due_at <= tx.now, *only)
+    in_queue = first_of(tx, table, in_state(table, CLAIMED), table.c.worker_id.is_(None), *only)
+    oldest = [part.oldest_at for part in (is_due, in_queue) if part.oldest_at is not None]
+    return Waiting(rows=is_due.rows + in_queue.rows, oldest_at=min(oldest, default=None))
+
+
+def first_of(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> Waiting:
+    """In order, so that an index is read from its beginning, and no further than counts."""
+    some = sa.select(table.c.due_at).where(*where).order_by(table.c.due_at).limit(MOST_COUNTED).subquery()
+    row = tx.run(sa.select(sa.func.count().label("rows"), sa.func.min(some.c.due_at).label("oldest_at"))).one()
+    return Waiting(rows=row.rows, oldest_at=row.oldest_at)
 
 
 def count(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
     some = sa.select(sa.literal(1)).select_from(table).where(*where).limit(MOST_COUNTED).subquery()
     found: int = tx.run(sa.select(sa.func.count()).select_from(some)).scalar_one()
-    return found
-
-
-def oldest(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> datetime | None:
-    found: datetime | None = tx.run(sa.select(sa.func.min(table.c.due_at)).where(*where)).scalar()
     return found
 
 

@@ -61,7 +61,7 @@ def test_no_question_reads_a_whole_table(database: Database) -> None:
         standing(tx)
         plans = {statement: plan_of(tx, statement, values) for statement, values in list(asked)}
 
-    assert len(plans) > 15
+    assert len(plans) > 10
     assert [(statement, plan) for statement, plan in plans.items() if reads_all(plan)] == []
 
 
@@ -114,6 +114,6 @@ def plan_of(tx: Tx, statement: str, values: Any) -> str:
 
 
 def reads_all(plan: str) -> bool:
-    """`workers` is never long; neither is an index of what is in doubt, nor what follows from a bounded question."""
-    short = r"workers|anon|sends USING INDEX ix_sends_(attempting|unknown)"
+    """`workers` is never long; neither is an index of what is in doubt or set aside, nor what follows from a bounded question."""
+    short = r"workers|anon|sends USING INDEX ix_sends_(attempting|unknown|aside)"
     return re.search(rf"(Seq Scan on|^SCAN) (?!{short})", plan, re.MULTILINE) is not None
