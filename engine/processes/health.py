@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from engine.processes.reach import Probe
+from engine.processes.reach import PROBE, Probe
 from webhooks.receiver import Receiver
 
 
@@ -20,7 +20,7 @@ class Health:
     broker: Probe[bool] | None  # None: jobs stay in the process
     has_lease: Callable[[], bool]
     receiver: Receiver | None = None
-    threads: tuple[threading.Thread, ...] = field(default_factory=lambda: tuple(threading.enumerate()))
+    threads: tuple[threading.Thread, ...] = field(default_factory=lambda: running_threads())
 
     def why_not_live(self) -> list[str]:
         """In words; nothing when all is well. A process that is not live does not heal by itself: start it again."""
@@ -39,3 +39,8 @@ class Health:
             yield "its lease has run out, so that others may take over what it holds"
         if self.receiver is not None and not self.receiver.journal.is_sound:
             yield "its journal cannot be written, so that clicks, replies and opt-outs cannot be kept"
+
+
+def running_threads() -> tuple[threading.Thread, ...]:
+    """But those that only find something out."""
+    return tuple(thread for thread in threading.enumerate() if thread.name != PROBE)

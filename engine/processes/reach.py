@@ -21,6 +21,7 @@ from engine.log import Trouble
 log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
+PROBE = "probe"  # what a thread is called that finds something out
 SECONDS = 1.0
 PATIENCE = 0.5  # seconds that somebody who asks over HTTP waits for what may hang
 FRESH = 2.0  # seconds for which an answer holds
@@ -45,7 +46,7 @@ class Probe(Generic[Found]):
             if self._thread is None or not self._thread.is_alive():
                 if monotonic() - self._heard < self._fresh:
                     return self._found
-                self._thread = threading.Thread(target=self._find_out, name="probe", daemon=True)
+                self._thread = threading.Thread(target=self._find_out, name=PROBE, daemon=True)
                 self._began = monotonic()
                 self._thread.start()
             thread = self._thread

@@ -47,11 +47,11 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
         stack.enter_context(keeping_tally(database, presence.worker_id))
         stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
-        stack.enter_context(standing_in(runtime, threads=threads, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
         reached = stack.enter_context(receiving(runtime, publisher(broker)))
         ops = stack.enter_context(operated(settings, database, presence, reached.receiver))
+        stack.enter_context(standing_in(runtime, threads=threads, on_unfinished=presence.abandon))
         collect_less()
         say(welcome(settings, signer, reached.address, outbox, ops))
         stop.wait()
@@ -82,9 +82,9 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
         with (
             keeping_tally(database, presence.worker_id),
             working(broker, runtime, threads=threads, on_unfinished=presence.abandon),
-            standing_in(runtime, threads=threads, on_unfinished=presence.abandon),
             keeping_up(runtime),
             operated(settings, database, presence) as ops,
+            standing_in(runtime, threads=threads, on_unfinished=presence.abandon),
         ):
             collect_less()
             say(f"A worker of {threads} threads is running. {destination(settings, signer)} {told_at(ops)}Stop it with Ctrl-C.")
