@@ -32,8 +32,8 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("scoring", ["engine.scoring"]),
     ("reactions", ["engine.reactions"]),
     ("advance", ["engine.look", "engine.advance"]),
-    ("top", ["engine.processes", "engine.calendar", "engine.simulate", "engine.story", "engine.preview", "engine.cli",
-             "webhooks"]),
+    ("top", ["engine.processes", "engine.calendar", "engine.simulate", "engine.story", "engine.preview", "engine.doctor",
+             "engine.cli", "webhooks"]),
 ]  # fmt: skip
 RANK = {name: rank for rank, (_layer, names) in enumerate(LAYERS) for name in names}
 FORBIDDEN_WORDS = {"campaign", "sequence", "drip", "contact", "prospect", "manager", "helper", "helpers", "util", "utils",

@@ -12,9 +12,9 @@ from engine import __version__
 from engine.errors import HandraiserError
 
 COMMANDS = (
-    "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "dkim", "enrol", "explain", "graph", "handoffs", "init",
-    "leads", "pause", "plan", "preview", "render", "report", "resume", "schema", "simulate", "status", "tasks", "test", "up",
-    "web", "webhooks", "worker",
+    "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "dkim", "doctor", "enrol", "explain", "graph", "handoffs",
+    "init", "leads", "pause", "plan", "preview", "render", "report", "resume", "schema", "simulate", "status", "tasks",
+    "test", "up", "web", "webhooks", "worker",
 )  # fmt: skip
 
 

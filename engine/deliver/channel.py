@@ -6,6 +6,7 @@ Before: `engine.deliver.smtp` connected, secured and authenticated the transport
 
 import asyncio
 import re
+import ssl
 from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
@@ -99,6 +100,12 @@ class Channel(asyncio.Protocol):
     def rest(self) -> None:
         """Note when the connection became idle."""
         self._used_at = self._loop.time()
+
+    @property
+    def encryption(self) -> ssl.SSLObject | None:
+        """What was agreed upon; None: the connection is plain."""
+        agreed: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return agreed
 
     @property
     def is_lost(self) -> bool:

@@ -72,6 +72,17 @@ class HttpPosts:
         except (OSError, UnicodeError) as error:
             return Unreachable(why=f"not reached: {error}")
 
+    def look(self, target: Target, seconds: float) -> tuple[Answered, str]:
+        """What a GET is answered with, and the certificate's notAfter. Raises OSError, ForbiddenTarget."""
+        deadline = time.monotonic() + seconds
+        with self.connected(target, deadline) as connection:
+            connection.sendall(f"GET {target.path} HTTP/1.1\r\nhost: {target.authority}\r\nconnection: close\r\n\r\n".encode())
+            certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+            try:
+                return answer(connection, deadline), str((certificate or {}).get("notAfter", ""))
+            except http.client.HTTPException as error:
+                raise OSError(f"what came back is no HTTP ({type(error).__name__})") from error
+
     def connected(self, target: Target, deadline: float) -> socket.socket:
         plain = connect(target, deadline)
         if not target.is_encrypted:

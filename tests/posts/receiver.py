@@ -25,7 +25,7 @@ def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
             receiver.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
             status, headers, said = receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
             self.send_response(status)
@@ -33,6 +33,8 @@ def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(said)
+
+        do_GET = do_POST
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -1,0 +1,58 @@
+"""The mail servers that take our mail: each is called, encrypted and logged in to, and nothing is sent.
+
+Before: `engine.doctor.place` knows which. After: whoever reads it knows whether the password is right before the first mail.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+
+from engine.clock import HostClock
+from engine.deliver.channel import Timeouts
+from engine.deliver.connect import Relay, open_channel
+from engine.deliver.pool import NoConnectionError
+from engine.deliver.smtp import own_name, relay_of
+from engine.doctor.certificate import FEW_DAYS, days_left
+from engine.doctor.finding import Finding, Subject, ok, problem, warning
+from engine.doctor.place import Place
+from engine.errors import SettingsError
+from engine.settings import is_loopback
+
+OLD_TLS = ("TLSv1", "TLSv1.1")
+
+
+def look_at_relays(place: Place) -> Iterator[Finding]:
+    for name, url in place.relays:
+        try:
+            yield from asyncio.run(look_at_relay(name, relay_of(url), place.patience))
+        except SettingsError as error:
+            yield problem(Subject.RELAY, f"{name}: {error}", "correct the URL")
+
+
+async def look_at_relay(name: str, relay: Relay, patience: float) -> list[Finding]:
+    timeouts = Timeouts(connect=patience, command=patience, data=patience, block=patience, dot=patience)
+    try:
+        channel = await open_channel(relay, timeouts, own_name())
+    except NoConnectionError as error:
+        return [problem(Subject.RELAY, f"{name}: {error}", "")]  # which says what to do
+    said = f"{name}: {relay.host}:{relay.port} {'took our login' if relay.login else 'answers, and we do not log in'}"
+    secured = channel.encryption
+    found = [not_encrypted(said, relay)] if secured is None else list(encrypted(said, secured))
+    channel.leave()
+    return found
+
+
+def not_encrypted(said: str, relay: Relay) -> Finding:
+    if is_loopback(relay.host):
+        return ok(Subject.RELAY, f"{said}; unencrypted, which on this machine is fine")
+    return warning(Subject.RELAY, f"{said}, unencrypted: mail and password can be read on the way", "leave ?tls=none away")
+
+
+def encrypted(said: str, secured: ssl.SSLObject) -> Iterator[Finding]:
+    until = str((secured.getpeercert() or {}).get("notAfter", ""))
+    days, version = days_left(until, HostClock().now()), secured.version() or "TLS"
+    yield ok(Subject.RELAY, f"{said}; {version}" + ("" if days is None else f", its certificate is good for {days} days"))
+    if version in OLD_TLS:
+        yield warning(Subject.RELAY, f"{version} is no longer safe", "have the server speak TLS 1.2 or 1.3")
+    if days is not None and days < FEW_DAYS:
+        yield warning(Subject.RELAY, f"its certificate ends in {days} days; then no mail goes out", "have it renewed")
