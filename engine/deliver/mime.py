@@ -21,6 +21,7 @@ from engine.render.wire import WireParts
 
 LONGEST_LINE = 998  # RFC 5322 section 2.1.1, without the CRLF
 PREFERRED_LINE = 76  # RFC 2047 section 2 for lines with encoded words; 78 otherwise
+LONGEST_VALUE = 10_000  # of a header, in characters: at most 65 kB as encoded words; Postfix cuts a header off at 100 kB
 LONGEST_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 LONGEST_LOCAL_PART = 64
 ENCODED_WORD = len("=?utf-8?b??=")
@@ -174,7 +175,7 @@ def mailbox(name: str, mail_address: str) -> str:
 
 def phrase(name: str) -> str:
     """A display name (RFC 5322 section 3.2.5)."""
-    refuse_control(name, "sender's name")
+    refuse_unfit(name, "sender's name")
     if len(name) > 60 or not PRINTABLE.fullmatch(name) or "=?" in name:
         return encoded_words(name, PREFERRED_LINE - len("Reply-To: "))
     if ATOMS.fullmatch(name):
@@ -188,7 +189,7 @@ def address(mail_address: str) -> str:
 
     Raises ValueError for anything else. Dots where grammar has none, which some carriers hand out, are put in quotes.
     """
-    refuse_control(mail_address, "address")
+    refuse_unfit(mail_address, "address")
     local, _, domain = mail_address.rpartition("@")
     if not LOCAL_PART.fullmatch(local) or len(local) > LONGEST_LOCAL_PART:
         raise ValueError("an address has a local part that cannot be written to")
@@ -212,15 +213,17 @@ def in_ascii(domain: str) -> str:
 @lru_cache(256)  # most subjects are the same for every reader
 def unstructured(name: str, value: str) -> str:
     """A header's free text: as it is, folded at blanks, or in encoded words."""
-    refuse_control(value, name)
+    refuse_unfit(value, name)
     room = PREFERRED_LINE - len(name) - 2
     if not PRINTABLE.fullmatch(value) or "=?" in value or max(map(len, value.split(" "))) > LONGEST_LINE // 2:
         return encoded_words(value, room)
     return value if len(value) <= room else folded(value, room)
 
 
-def refuse_control(value: str, what: str) -> None:
-    """A CR or LF would begin another header. Raises ValueError."""
+def refuse_unfit(value: str, what: str) -> None:
+    """A CR or LF would begin another header; servers cut off what is very long. Raises ValueError."""
+    if len(value) > LONGEST_VALUE:
+        raise ValueError(f"the {what} of a mail is longer than {LONGEST_VALUE} characters")
     if CONTROL.search(value):
         raise ValueError(f"a control character in the {what} of a mail")
 

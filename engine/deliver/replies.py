@@ -26,6 +26,7 @@ ASK_AGAIN_AFTER = 2 * MINUTE
 ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 # The address itself is bad. All of 5.7 speaks about us, 5.2 about a mailbox that may heal, 5.6.7 about the relay.
 DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.10"})
+NO_MAIL_THERE = 556  # the domain takes none, and says so in the DNS (RFC 7504, RFC 7505)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,4 +103,4 @@ def enhanced_code(reply: str) -> str | None:
 
 def is_dead_address(refused: Refused) -> bool:
     """Whether nobody will ever be reached there. A refusal without an enhanced code may mean anything, so it does not."""
-    return enhanced_code(refused.reply) in DEAD_ADDRESS
+    return enhanced_code(refused.reply) in DEAD_ADDRESS or refused.code == NO_MAIL_THERE

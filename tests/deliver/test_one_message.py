@@ -6,7 +6,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -22,13 +22,13 @@ from engine.compiler.sender import Sender
 from engine.deliver.heading import Spelt, headers_for
 from engine.deliver.mime import write_message
 from engine.deliver.smtp import open_wire
-from engine.deliver.wire import Accepted, Flight
+from engine.deliver.wire import Accepted, Flight, Wire
 from engine.errors import RenderError
 from engine.render.artifact import Artifact
 from engine.render.context import values_for
 from engine.render.fence import render_many
 from engine.render.wire import WireParts, render
-from engine.simulate.sink import Sink, running
+from engine.simulate.sink import EXTENSIONS, Sink, running
 
 LINE_ENDS = ("\r", "\n", "\r\n", "\n\r", "\r\r\n", "\0", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029")
 SMUGGLED = (
@@ -109,20 +109,37 @@ class Case:
 
 
 def test_a_mail_is_one_message_with_the_headers_that_we_meant(pytestconfig: pytest.Config) -> None:
-    cases = list(attacks(50_000 if pytestconfig.getoption("--full") else 600, seed=1))
+    is_full = pytestconfig.getoption("--full")
+    cases = list(attacks(50_000 if is_full else 600, seed=1))
     ended: Counter[str] = Counter()
-    whole: list[bytes] = []
 
-    for some in (cases[at : at + 500] for at in range(0, len(cases), 500)):
-        for case, message in zip(some, messages(some), strict=True):
-            ended["refused" if message is None else "written"] += 1
-            if message is not None:
+    with servers() as wires:
+        for some in (cases[at : at + 500] for at in range(0, len(cases), 500)):
+            written = [(case, message) for case, message in zip(some, messages(some), strict=True) if message is not None]
+            for case, message in written:
                 judge(case, message)
-                whole += [message] if len(whole) < 400 else []
+            ended += Counter(written=len(written), refused=len(some) - len(written))
+            ended["flown"] += fly(wires, [message for _case, message in (written if is_full else written[:20])])
 
-    fly(whole[: 400 if pytestconfig.getoption("--full") else 40])
     print(f"\n{len(cases)} mails: {dict(ended)}; every one that was written is one message with the headers meant")
     assert ended["written"] > len(cases) / 3 < ended["refused"] * 3
+
+
+LONG_LINES = {"full": sorted(INNOCENT), "quick": ["company", "note", "sender name", "recipient"]}
+
+
+def test_a_line_of_megabytes_is_refused_or_folded(pytestconfig: pytest.Config) -> None:
+    """Of 10 MB and of 100 KB, with and without line ends in it. What is too long for a mail is refused, not cut."""
+    hit = LONG_LINES["full" if pytestconfig.getoption("--full") else "quick"]
+    fillings = ["x" * 10_000_000, "wörd\r\n.\r\n\0" * 900_000, "x" * 100_000, "a\r\n.\r\n\u2028" * 10_000]
+    cases = [Case(values=INNOCENT | {name: filling}, is_rep=False) for name in hit for filling in fillings]
+
+    written = [(case, message) for case in cases for message in messages([case]) if message is not None]
+
+    for case, message in written:
+        judge(case, message)
+    with servers() as wires:
+        assert fly(wires, [message for _case, message in written]) == len(written) > len(hit) / 2
 
 
 def attacks(how_many: int, seed: int) -> Iterator[Case]:
@@ -184,28 +201,40 @@ def body(message: EmailMessage, kind: str) -> str:
     return str(part.get_content()).replace("\r\n", "\n")
 
 
-def fly(whole: Sequence[bytes]) -> None:
-    """To a server that takes line ends as they are written and to one that is Python's: as many mails as were sent, unchanged."""
+Kept = list[tuple[str, tuple[str, ...], bytes]]
+Wires = list[tuple[Wire, Kept]]
+
+
+def fly(wires: Wires, whole: Sequence[bytes]) -> int:
+    """To each of the servers: as many mails as were sent, unchanged. Returns how many."""
     flights = [
         Flight(send_id=number, envelope_from="b+a@reply.fern.example", recipient="ada@mail.example", message=message)
         for number, message in enumerate(whole)
     ]
-    for server in (our_sink, aiosmtpd_server):
-        with server() as (url, kept):
-            wire = open_wire(url)
-            outcomes = wire.fly(flights, lambda _ids: set())
-            wire.close()
+    for wire, kept in wires:
+        outcomes = wire.fly(flights, lambda _ids: set())
         assert all(isinstance(outcome, Accepted) for outcome in outcomes)
         assert sorted(kept) == sorted(("b+a@reply.fern.example", ("ada@mail.example",), message) for message in whole)
-
-
-Kept = list[tuple[str, tuple[str, ...], bytes]]
+        kept.clear()
+    return len(whole)
 
 
 @contextmanager
-def our_sink() -> Iterator[tuple[str, Kept]]:
+def servers() -> Iterator[Wires]:
+    """One that takes line ends as they are written, by DATA and by BDAT, and Python's."""
+    with ExitStack() as stack:
+        wires = []
+        for server in (our_sink(EXTENSIONS), our_sink((*EXTENSIONS, "CHUNKING")), aiosmtpd_server()):
+            url, kept = stack.enter_context(server)
+            wires.append((stack.enter_context(closing(open_wire(url))), kept))
+        yield wires
+
+
+@contextmanager
+def our_sink(extensions: tuple[str, ...]) -> Iterator[tuple[str, Kept]]:
     kept: Kept = []
-    with running(Sink(on_message=lambda sender, recipient, content: kept.append((sender, (recipient,), content)))) as sink:
+    keep = lambda sender, recipient, content: kept.append((sender, (recipient,), content))  # noqa: E731
+    with running(Sink(extensions=extensions, on_message=keep)) as sink:
         yield sink.url, kept
 
 
