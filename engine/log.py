@@ -1,46 +1,91 @@
-"""Structured logs, one JSON object a line, without addresses: ids say who.
+"""Structured logs, one JSON object a line, without addresses, names or anything else of a person: ids say who.
 
 Every process calls `start_logging` once; modules use `logging.getLogger(__name__)` and pass facts as `extra={"facts": {...}}`.
+Python's own words, a database's and a library's may repeat the value that was at fault, so of an error that is not ours its type
+and where it happened are told; at DEBUG, too.
 """
 
 import json
 import logging
 import re
 import sys
+import threading
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import TracebackType
 
 from engine.errors import HandraiserError
 
-ADDRESS = re.compile(r"[^\s<>\"'=,;:]+@[\w.-]+")
+ADDRESS = re.compile(r"""(?:\\?"[^"@]*\\?"|[^\s<>"'=,;:]+)(?:@|%40)[\w.-]+""", re.IGNORECASE)
 QUIETER = {
     "dramatiq": logging.ERROR,  # warns of two groups of threads, which we mean
-    "mail.log": logging.WARNING,  # aiosmtpd tells each connection
+    "mail.log": logging.ERROR,  # aiosmtpd tells each connection, and what strangers say in it
+    "sqlalchemy": logging.WARNING,  # tells each row at DEBUG
 }
+OURS = ("engine", "webhooks")
+ABOUT_A_SERVER = ("OperationalError", "InterfaceError")  # of every database driver: no value of a row is in their words
+log = logging.getLogger(__name__)
 
 
 class JsonLines(logging.Formatter):
     """A record as one line of JSON; whatever looks like an address is replaced, exceptions included."""
 
     def format(self, record: logging.LogRecord) -> str:
+        said = record.getMessage()
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "from": record.name,
-            "said": record.getMessage(),
+            "said": said if record.name.startswith(OURS) else said.partition("\n")[0],  # asyncio adds what its objects hold
         }
         line.update(getattr(record, "facts", {}))
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = "".join(told(record.exc_info[1]))
         return ADDRESS.sub("<address>", json.dumps(line, default=str, ensure_ascii=False))
 
 
+def told(error: BaseException) -> Iterator[str]:
+    """Where it happened and of which type it is, and the same of what led to it; in its own words if they can be trusted."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from told(before)
+        yield "\nwhich led to\n\n"
+    yield from traceback.format_tb(error.__traceback__)
+    words = own_words(error)
+    yield f"{type(error).__module__}.{type(error).__qualname__}{f': {words}' if words else ''}\n"
+
+
+def own_words(error: BaseException) -> str:
+    """What it says, where that cannot be a value."""
+    if isinstance(error, HandraiserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return error.strerror or ""
+    if type(error).__name__ in ABOUT_A_SERVER:
+        return str(getattr(error, "orig", None) or error).partition("\n")[0]
+    return ""
+
+
 def start_logging(*, level: str = "INFO") -> None:
-    """Send the logs of this process to standard error. Safe to repeat."""
+    """Send the logs of this process to standard error, and what ends a thread or the process as well. Safe to repeat."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, least in QUIETER.items():
         logging.getLogger(name).setLevel(least)
+    sys.excepthook = tell_of_the_end
+    threading.excepthook = tell_of_a_thread
+
+
+def tell_of_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical("the process ends by an error", exc_info=(kind, error, trace))
+
+
+def tell_of_a_thread(ended: threading.ExceptHookArgs) -> None:
+    name = ended.thread.name if ended.thread else "?"
+    if ended.exc_value is not None:
+        log.error("a thread ended by an error", exc_info=ended.exc_value, extra={"facts": {"thread": name}})
 
 
 class Trouble:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Template, TemplateError, nodes
+from jinja2 import Template, TemplateError, UndefinedError, nodes
 from markupsafe import Markup, escape
 
 from engine.errors import RenderError
@@ -28,6 +28,7 @@ COMPILED = 512  # artifacts held ready
 STEMS = ("click", "personal", "open")
 AS_THEY_ARE = (Markup, LaidOut)
 TOOLS = {"checked_url": Tool(checked_url), "laid_out": Tool(laid_out), "measure": Tool(measure), "pixels": Tool(pixels)}
+QUOTED = re.compile(r"'([^']*)'")
 BARE = re.compile(r"[ !#-%(-;=?-~]*")  # printable ASCII without HTML's own characters
 
 
@@ -114,20 +115,30 @@ def fill(templates: Templates, values: dict[str, Any], artifact: Form) -> list[s
             else:
                 filled.insert(1, "".join(templates.html.root_render_func(context)))
     except Exception as error:  # a filter may raise anything over a value that it was not made for
-        raise RenderError(f'the email "{artifact.email}" cannot be written for this person: {in_words(error)}') from error
+        raise RenderError(
+            f'the email "{artifact.email}" cannot be written for this person: {in_words(error, artifact)}'
+        ) from error
     if max(map(len, filled)) > LARGEST_OUTPUT:
         raise RenderError(f'the email "{artifact.email}" is larger than {LARGEST_OUTPUT // 1024} KB for this person')
     return filled
 
 
-def in_words(error: Exception) -> str:
-    """Python's own messages may hold a person's data, ours and Jinja's do not."""
+def in_words(error: Exception, artifact: Form) -> str:
+    """Python's own messages may hold a person's data, ours and Jinja's do not, unless a value names what is not there."""
     match error:
+        case UndefinedError() if not is_written_in(artifact, str(error)):
+            return "a value names something that is not there"
         case RenderError() | TemplateError():
             return str(error)
         case MemoryError():
             return "it takes more memory than a mail may"
     return f"a value does not fit ({type(error).__name__})"
+
+
+def is_written_in(artifact: Form, said: str) -> bool:
+    """Whether the name that Jinja quotes last stands in a template."""
+    written = artifact.subject + artifact.html + artifact.text
+    return all(name in written for name in QUOTED.findall(said)[-1:])
 
 
 def one_line(subject: str) -> str:

@@ -52,6 +52,10 @@ class Live:
         """The first mail to this address, as soon as it is there."""
         return until(lambda: next((mail for mail in list(self.arrived) if mail["To"] == recipient), None))
 
+    def logs(self) -> str:
+        """All that the processes wrote so far."""
+        return "\n".join(log.read_text(errors="replace") for log in self.folder.glob("*.log"))
+
     def knows(self, event: str) -> bool:
         """Whether an event of this type stands in the database."""
         with closing(sqlite3.connect(self.folder / "handraiser.db")) as database:
@@ -82,7 +86,7 @@ class Live:
 @contextmanager
 def live_product(folder: Path) -> Iterator[Live]:
     """`handraiser init`, `apply`, `leads import` and `up`, with mail going to a mail server on this machine."""
-    environment = settings_of_a_test()
+    environment = settings_of_a_test(LOG_LEVEL="DEBUG")
     environment["HANDRAISER_PUBLIC_URL"] = f"http://{environment['HANDRAISER_WEB_LISTEN']}"
     live = Live(folder=folder / "workspace", environment=environment)
     run("init", str(live.folder), workspace=folder, environment=environment)

@@ -7,6 +7,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tests.live.place import BROWSER, MAYA, Live, live_product, until
 
+PERSONAL = ("maya", "school.example", "try three", "jonas", "clearroom.example")  # no log at DEBUG repeats it
 TOO_SOON_FOR_A_PERSON = 6  # seconds: what clicks within five of the acceptance is a machine
 
 
@@ -28,6 +29,7 @@ def test_a_lead_who_clicks_and_answers_is_handed_to_sales(tmp_path: Path) -> Non
     assert "left: the lead replied" in story
     assert "hand-off 1 to Jonas Albers: accepted" in story
     assert_nothing_more_came(live)
+    assert [word for word in PERSONAL if word in live.logs().lower()] == []
 
 
 def click_a_link(letter: EmailMessage) -> str:
