@@ -25,6 +25,13 @@ BUSY_MILLISECONDS = 30_000
 STATEMENTS_KEPT = 256  # by SQLite, ready to run; a batch's lists come in many lengths, each a statement of its own
 PREPARE_AFTER = 2  # runs of a statement on a connection to PostgreSQL
 READ, WRITE, READ_ON_POSTGRES = "BEGIN", "BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+NOTICE = {  # a host that vanished is noticed within a minute, not within hours; seconds, and milliseconds for the last
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 40_000,
+}
 LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanished would keep its locks for hours
 
 
@@ -150,7 +157,8 @@ def begun_there(connection: sa.Connection, begin: str) -> datetime:
 def postgres_engine(url: str, connections: int) -> sa.Engine:
     """The connection used last is used next, so that a few of them know all our statements by heart."""
     pool = {"pool_size": connections, "max_overflow": 4, "pool_use_lifo": True}
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"prepare_threshold": PREPARE_AFTER}, **pool)
+    arguments = {"prepare_threshold": PREPARE_AFTER, **NOTICE}
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=arguments, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: object, _entry: ConnectionPoolEntry) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.crash.report import write_report
-from tests.crash.trial import Trial, trial
+from tests.crash.trial import Trial, judged, trial
 
 trials: list[dict[str, Any]] = []  # the figures of those that are over
+stops: list[dict[str, Any]] = []  # the same of those in which people opted out
 
 
 @pytest.fixture(scope="session")
@@ -26,16 +27,20 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     left = dict(report.user_properties)
     if report.when == "teardown" and "crash" in left:
         trials.append({"trial": title_of(report.nodeid), "seed": left.get("seed", ""), **left["crash"]})
+    if report.when == "teardown" and "stops" in left:
+        stops.append({"seed": left.get("seed", ""), **left["stops"]})
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if trials and session.config.getoption("--full") and not hasattr(session.config, "workerinput"):
-        write_report(sorted(trials, key=lambda trial: (trial["trial"], trial["database"])))
+        write_report(sorted(trials, key=lambda trial: (trial["trial"], trial["database"])), stops)
 
 
 def title_of(nodeid: str) -> str:
-    """A test's name as the sentence that it is."""
-    return nodeid.rpartition("::test_")[2].partition("[")[0].replace("_", " ")
+    """A test's name as the sentence that it is, and what was broken if it says so."""
+    name, _bracket, given = nodeid.rpartition("::test_")[2].partition("[")
+    broken = given.rpartition("-")[0]
+    return name.replace("_", " ") + (f" ({broken})" if broken else "")
 
 
 @pytest.fixture
@@ -54,6 +59,5 @@ def on_trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
     alone = request.param == "sqlite"
     url = request.getfixturevalue("sqlite_url" if alone else "postgres_url")
     broker_url = None if alone else request.getfixturevalue("redis_url")
-    with trial(tmp_path, url, broker_url) as started:
+    with trial(tmp_path, url, broker_url) as started, judged(request, started):
         yield started
-        request.node.user_properties.append(("crash", started.figures()))

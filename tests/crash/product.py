@@ -57,6 +57,9 @@ class Product:
     def is_running(self, role: str) -> bool:
         return role in self.running and self.running[role].is_alive()
 
+    def pids(self) -> dict[str, int | None]:
+        return {role: process.pid for role, process in self.running.items()}
+
     def kill(self, role: str) -> None:
         self.running[role].kill()
         self.running[role].join()
@@ -68,10 +71,16 @@ class Product:
         )
         return asked.stdout.startswith("T")
 
+    def freeze(self, role: str) -> None:
+        self.signal(role, signal.SIGSTOP)
+
     def thaw(self, role: str) -> None:
+        self.signal(role, signal.SIGCONT)
+
+    def signal(self, role: str, number: signal.Signals) -> None:
         pid = self.running[role].pid
         assert pid is not None
-        os.kill(pid, signal.SIGCONT)
+        os.kill(pid, number)
 
     def drain(self, role: str) -> int | None:
         """Ask it to stop as an operator does; its exit status, None when it has not stopped."""

@@ -17,17 +17,19 @@ from tests.crash.trial import ANY_MOMENT
 Figures = Mapping[str, Any]
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results" / "crash.md"
-TRIALS = ("trial", "database", "seed", "sends", "kills", "unknown", "sent again", "twice", "lost", "unexplained")
+TRIALS = ("trial", "database", "seed", "sends", "kills", "freezes", "unknown", "sent again", "twice", "lost", "unexplained")
+RECOVERIES = ("trial", "database", "times", "median", "longest")
+STOPS = ("database", "seed", "mails", "opt-outs", "began after", "gap", "when")
 POINTS = ("killed at", "database", "kills", "in doubt", "most in doubt", "unknown", "tried again")
 
 
-def write_report(trials: Sequence[Figures]) -> None:
+def write_report(trials: Sequence[Figures], stops: Sequence[Figures]) -> None:
     """Replace the page by what these trials came to."""
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(trials), encoding="utf-8")
+    PAGE.write_text(page(trials, stops), encoding="utf-8")
 
 
-def page(trials: Sequence[Figures]) -> str:
+def page(trials: Sequence[Figures], stops: Sequence[Figures]) -> str:
     return f"""# What was killed, and what came of it
 
 Written by `make crash` on {datetime.now(UTC):%Y-%m-%d}, at commit {commit()}, {machine()}.
@@ -42,6 +44,22 @@ mark and the record, never sent again. *Sent again*: a mail that somebody waits 
 
 {table(TRIALS, (trial_row(each) for each in trials))}
 
+## Recovery
+
+In seconds, without anybody's help: from the end of an outage until all work was over that had been waiting, at most 30; from the
+kill of a worker until others could go on with what it held, at most its lease and ten.
+
+{table(RECOVERIES, (recovery_row(each) for each in trials if each["recovered_in"]))}
+
+## Stop means stop
+
+Mails are due and on their way through a mail server that takes 50 ms for a round trip, while people opt out: by one click, by the
+page's button, by a mail, a bounce, a complaint, by hand and by an imported list. *Began after*: MAIL FROM was said after the
+opt-out stood in the database, for mails that were marked before; *gap*: by how much at most, in seconds; a mark is looked at
+again after one second. *When*: the state of the due mail when its recipient opted out.
+
+{table(STOPS, (stop_row(each) for each in stops))}
+
 ## The points
 
 A kill can leave in doubt what a process has marked and not recorded: at most 8 mails for each of its 2 connections here.
@@ -54,7 +72,18 @@ Of these, marketing stays unknown, and what somebody waits for is tried again an
 def trial_row(trial: Figures) -> list[object]:
     kills = len(trial["deaths"])
     rest = (trial[name] for name in ("unknown", "resent", "duplicates", "lost", "unexplained"))
-    return [trial["trial"], trial["database"], trial.get("seed", ""), trial["sends"], kills, *rest]
+    return [trial["trial"], trial["database"], trial.get("seed", ""), trial["sends"], kills, trial["freezes"], *rest]
+
+
+def recovery_row(trial: Figures) -> list[object]:
+    times = sorted(trial["recovered_in"])
+    return [trial["trial"], trial["database"], len(times), times[len(times) // 2], times[-1]]
+
+
+def stop_row(stop: Figures) -> list[object]:
+    when = ", ".join(f"{number} {state}" for state, number in sorted(stop["states"].items()))
+    names = ("database", "seed", "mails", "opt_outs", "began_after")
+    return [*(stop[name] for name in names), f"{stop['gap']:.2f}", when]
 
 
 def point_rows(trials: Iterable[Figures]) -> Iterable[list[object]]:

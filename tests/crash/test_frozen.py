@@ -1,5 +1,7 @@
 """A worker stands still in the middle of its work, as when a laptop's lid is closed, and wakes after others have taken over."""
 
+from random import Random
+
 import pytest
 
 from tests.crash.points import Point, named_points
@@ -25,6 +27,26 @@ def test_a_worker_that_wakes_after_its_lease_doubles_nothing(on_trial: Trial, is
 
     assert on_trial.complaints() == []
     assert never_passed == []
+
+
+def test_processes_that_stand_still_at_any_moment_double_nothing(on_trial: Trial, chance: Random, is_full: bool) -> None:
+    if not is_full:
+        pytest.skip("tried by `make crash`")
+    on_trial.product.roles = ("dispatcher", "dispatcher-2", "worker", "worker-2", "worker-3")
+    for freeze in range(100):
+        on_trial.add_work(lessons=15, orders=5)
+        on_trial.run_for(chance.uniform(0.1, 1.0))
+        frozen = chance.sample(on_trial.product.roles, 2)
+        for role in frozen:
+            on_trial.product.freeze(role)
+        on_trial.run_for(chance.uniform(1.2, 1.8) * LEASE)
+        for role in frozen:
+            on_trial.product.thaw(role)
+        on_trial.freezes += len(frozen)
+        if freeze % 20 == 19:
+            on_trial.finish()
+
+    assert on_trial.complaints() == []
 
 
 def test_a_worker_that_stands_still_within_a_transaction_holds_up_nobody_else(on_trial: Trial) -> None:

@@ -4,15 +4,18 @@ Before: `tests.crash.product` and `tests.crash.given`. After: the tests, each a 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from redis import Redis
 
+from engine.claim import NOUNS
 from engine.database import Database
 from engine.schema import sends, touches, workers
 from engine.vocabulary import SendState
@@ -49,6 +52,8 @@ class Trial:
     journal: Path
     receiver: Receiver
     deaths: list[Death] = field(default_factory=list)
+    freezes: int = 0
+    recovered_in: list[float] = field(default_factory=list)  # seconds from the end of each outage until all work was over
     nobody_looks: bool = False  # at rows that were set aside: everything must go on by itself
 
     def add_work(self, *, lessons: int = 12, orders: int = 6, hands: int = 2) -> None:
@@ -101,6 +106,15 @@ class Trial:
         with self.database.read() as tx:
             self.deaths.append(Death(at=at, in_doubt=frozenset(row.id for row in tx.run(doubtful))))
 
+    def rows_of(self, worker_ids: Collection[str]) -> dict[str, int]:
+        """How many rows each of these holds."""
+        found: Counter[str] = Counter()
+        with self.database.read() as tx:
+            for noun in NOUNS.values():
+                held = sa.select(noun.table.c.worker_id).where(noun.table.c.worker_id.in_(worker_ids))
+                found.update(row.worker_id for row in tx.run(held))
+        return dict(found)
+
     def worker_of(self, process: Process) -> str | None:
         """Its id in `workers`; None when it was never there, or has taken its leave."""
         with self.database.read() as tx:
@@ -122,6 +136,11 @@ class Trial:
         """Run undisturbed until nothing is left to do."""
         self.product.start_all()
         self.wait_until(self.is_over)
+
+    def seconds_to_finish(self) -> float:
+        began = time.monotonic()
+        self.finish()
+        return round(time.monotonic() - began, 1)
 
     def is_over(self) -> bool:
         return not unfinished(self.database)
@@ -147,6 +166,8 @@ class Trial:
             "duplicates": verdict.duplicates,
             "lost": verdict.lost,
             "unexplained": len(self.complaints()),
+            "freezes": self.freezes,
+            "recovered_in": self.recovered_in,
             "deaths": [self.figures_of(death) for death in self.deaths],
         }
 
@@ -175,6 +196,13 @@ class Trial:
                 left = "\n".join(unfinished(self.database, most=5))
                 raise AssertionError(f"not over in {PATIENCE} s:\n{left}\n{self.judge()}\n{self.product.last_words()}")
             time.sleep(LOOK_EVERY)
+
+
+@contextmanager
+def judged(request: pytest.FixtureRequest, on_trial: Trial) -> Iterator[Trial]:
+    """Its figures go into the report, if its test comes to its end."""
+    yield on_trial
+    request.node.user_properties.append(("crash", on_trial.figures()))
 
 
 @contextmanager
