@@ -29,6 +29,7 @@ class Fault(StrEnum):
     REPLY = "reply"  # this code instead, and the session goes on
     CLOSING = "closing"  # 421, then the connection is closed
     DROP = "drop"  # the connection is closed
+    RESET = "reset"  # it is torn down: what was said last may not arrive
     HANG = "hang"  # no answer, ever
     SLOW = "slow"  # the usual answer, a byte at a time; in a body: reads nothing for a while
     REPLY_THEN_DROP = "reply-then-drop"  # the usual answer, then the connection is closed
@@ -62,7 +63,7 @@ class Rule:
         return True
 
 
-CHOSEN = re.compile(r"\+(rcpt|data|dot|accepted)-(\d{3}|closing|drop|hang|slow)@")
+CHOSEN = re.compile(r"\+(rcpt|data|mid-body|dot|accepted|after-250)-(\d{3}|closing|drop|reset|hang|slow)@")
 
 
 def fate_of(recipient: str) -> Rule | None:

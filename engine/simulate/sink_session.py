@@ -5,12 +5,15 @@ Before: `engine.simulate.sink` listens and makes one for each connection. After:
 
 import asyncio
 import re
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from engine.simulate.sink_rules import Fault, Phase, Rule
 
+HANGS_FOR = 10.0  # seconds
 END = b"\r\n.\r\n"
 PATH = re.compile(rb"<([^>]*)>")
 GO_ON = b"250 2.0.0 go on\r\n"
@@ -220,9 +223,10 @@ class Session(asyncio.Protocol):
                 self._hang_up()
             case Fault.DROP:
                 self._hang_up()
+            case Fault.RESET:
+                self._tear_down()
             case Fault.HANG:
-                self._flush()
-                self._is_deaf = True
+                self._hang(phase)
             case Fault.SLOW:
                 self._slow_down(phase, usual, rule.pause)
 
@@ -259,6 +263,21 @@ class Session(asyncio.Protocol):
             asyncio.get_running_loop().call_later(pause, self._go_on_trickling, pause)
         else:
             self._trickle = None
+
+    def _hang(self, phase: Phase) -> None:
+        """In a body, as one that does not even read it; for a while, so that a test of many leaves no open connections."""
+        self._flush()
+        self._is_deaf = True
+        if phase == Phase.MID_BODY:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(HANGS_FOR, self._transport.abort)
+
+    def _tear_down(self) -> None:
+        self._flush()
+        self._is_deaf = True
+        connection = self._transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
 
     def _hang_up(self) -> None:
         self._flush()

@@ -223,11 +223,18 @@ def settings_for(folder: Path) -> Settings:
 
 @contextmanager
 def runtime_over(
-    database: Database, sink: Sink, folder: Path, *, has_lease: Callable[[], bool] = lambda: True, worker: str = WORKER
+    database: Database,
+    sink: Sink,
+    folder: Path,
+    *,
+    has_lease: Callable[[], bool] = lambda: True,
+    worker: str = WORKER,
+    patience: float = 2,
 ) -> Iterator[Runtime]:
-    """A worker's runtime whose wire leads to this sink."""
+    """A worker's runtime whose wire leads to this sink and waits so many seconds for each answer."""
     with running(sink):
-        wire = open_wire(sink.url, timeouts=Timeouts(connect=2, command=2, data=2, block=2, dot=2))
+        patient = Timeouts(connect=2, command=patience, data=patience, block=patience, dot=patience)
+        wire = open_wire(sink.url, timeouts=patient)
         try:
             yield Runtime(
                 settings=settings_for(folder), database=database, tokens=TOKENS, wire=wire, worker_id=worker,
