@@ -18,6 +18,7 @@ from engine.schema import pauses
 from engine.vocabulary import PauseKind, Stream
 
 WHOLE = ""  # the name of what has none
+PAUSES = "pauses"  # in `Tx.seen`: what counts in this transaction, whatever the rows say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,12 @@ class Pauses:
     @property
     def stops_all(self) -> bool:
         """Whether nothing at all goes out."""
-        return (PauseKind.ALL, WHOLE) in self.held or (PauseKind.RESTORED, WHOLE) in self.held
+        return (PauseKind.ALL, WHOLE) in self.held or self.is_restored
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether the rows may be older than the world, so that nothing at all is done about them."""
+        return (PauseKind.RESTORED, WHOLE) in self.held
 
     def stops_relay(self, relay: str) -> bool:
         return (PauseKind.RELAY, relay) in self.held
@@ -69,11 +75,15 @@ NONE = Pauses({})
 
 def pauses_now(tx: Tx) -> Pauses:
     """For a mark: those that hold until this transaction ends, because a pause waits for its end, and it for a pause."""
+    if isinstance(known := tx.seen.get(PAUSES), Pauses):
+        return known
     return pauses_of(NOW.rows(tx) if tx.is_sqlite else NOW_AND_LOCKED.rows(tx))
 
 
 def pauses_seen(tx: Tx) -> Pauses:
     """For whoever only looks: those that hold at this moment."""
+    if isinstance(known := tx.seen.get(PAUSES), Pauses):
+        return known
     return pauses_of(NOW.rows(tx))
 
 

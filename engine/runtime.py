@@ -5,6 +5,7 @@ Before: settings, database, wire. After: every verb that renders, sends or signs
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from engine.claim import Claim
@@ -16,14 +17,20 @@ from engine.posts.wire import NotedPosts, PostWire
 from engine.settings import Settings
 from engine.tokens import Tokens
 
+Marked = Callable[[int, datetime], None]  # (send id, when)
 Publish = Callable[[str, list[Claim]], None]  # (noun, claims) → a Dramatiq job, or at once in the simulator
+
+
+def unnoted(_send_id: int, _at: datetime) -> None:
+    """Nobody keeps what was marked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """One process's workplace. `worker_id` is its row in `workers`; `has_lease()` says whether a new flight may start;
     `places` are the connections that its wire may use. `posts` is the wire to other systems; without one nothing leaves.
-    `signer` has the DKIM keys; without any, mail goes out as it is.
+    `note_marked` is told of one mail of every mark that was committed. `signer` has the DKIM keys; without any, mail goes out
+    as it is.
     """
 
     settings: Settings
@@ -35,4 +42,5 @@ class Runtime:
     publish: Publish
     places: Places = field(default_factory=partial(Places, MOST_CONNECTIONS))
     posts: PostWire = field(default_factory=NotedPosts)
+    note_marked: Marked = unnoted
     signer: Signer = field(default_factory=Signer)

@@ -86,7 +86,9 @@ def instant_of(text: str) -> datetime:
     return datetime.fromisoformat(text + "+00:00")
 
 
-Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER PRIMARY KEY
+# SQLite numbers rows by itself only in an INTEGER PRIMARY KEY; where their ids are told outside, so that none is ever given twice
+# (`engine.schedule.restored`), it must be told to remember the highest: sqlite_autoincrement.
+Id = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON().with_variant(JSONB, "postgresql")
 KeptJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Hash = String(64)
@@ -275,6 +277,7 @@ enrolments = Table(
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
     UniqueConstraint("lead_id", "cadence", "passage"),
+    sqlite_autoincrement=True,
 )
 LIVE = text("state IN ('active', 'suspended')")
 Index("uq_enrolments_live", enrolments.c.lead_id, enrolments.c.cadence, unique=True,
@@ -313,6 +316,7 @@ touches = Table(
     Column("created_at", Instant, nullable=False),  # when the previous step ended
     Column("ended_at", Instant),
     UniqueConstraint("enrolment_id", "step_id"),  # for ever: a step is never taken twice in a passage
+    sqlite_autoincrement=True,
 )
 claim_indexes("touches", "waiting")
 OPEN = text("state IN ('waiting', 'claimed', 'sending')")
@@ -354,6 +358,7 @@ sends = Table(
     Column("smtp_reply", String(500)),
     Column("smtp_phase", String(10)),  # how far the last attempt came; NULL: it went well, or no server was asked
     Column("created_at", Instant, nullable=False),  # the mail's Date header, the same at every attempt
+    sqlite_autoincrement=True,
 )
 claim_indexes("sends", "ready", "stream")  # awaited mail is found at once among any number of marketing mails
 ATTEMPTING = text("state = 'attempting'")
@@ -450,6 +455,7 @@ events = Table(
     Column("data", Json, nullable=False),  # nothing personal: email, link, page, form, and fields so declared
     Column("occurred_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
 )
 Index("ix_events_lead", events.c.lead_id, events.c.id)
 Index("ix_events_send", events.c.send_id)
@@ -495,6 +501,7 @@ handoffs = Table(
     Column("answered_at", Instant),
     Column("note", String(500)),
     UniqueConstraint("lead_id", "crossing"),
+    sqlite_autoincrement=True,
 )
 OPEN_HAND = text("state IN ('raised', 'accepted')")
 Index("uq_handoffs_open", handoffs.c.lead_id, unique=True, sqlite_where=OPEN_HAND, postgresql_where=OPEN_HAND)
@@ -514,6 +521,7 @@ tasks = Table(
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Column("said", String(500)),  # what the rep wrote with the answer
+    sqlite_autoincrement=True,
 )
 Index("ix_tasks_lead", tasks.c.lead_id)
 
@@ -532,6 +540,7 @@ posts = Table(
     Column("answer", String(500)),
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    sqlite_autoincrement=True,
 )
 claim_indexes("posts", "ready")
 Index("ix_posts_lead", posts.c.lead_id)

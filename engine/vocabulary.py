@@ -265,6 +265,7 @@ class Reason(StrEnum):
     TOO_OLD = "too_old"  # temporary refusals for longer than we try
     NO_ANSWER = "no_answer"  # nothing was read after the final dot
     WORKER_DIED = "worker_died"  # the process stopped between the mark and the record
+    RESTORED = "restored"  # what ran before the database was restored perhaps sent it
     TEMPLATE_ERROR = "template_error"
     ADDRESS_CHANGED = "address_changed"
     ENROLMENT_ENDED = "enrolment_ended"

@@ -26,7 +26,7 @@ LAYERS: list[tuple[str, list[str]]] = [
               "engine.posts.addresses", "engine.posts.fates", "engine.posts.sign", "engine.posts.wire", "engine.scoring.rules"]),
     ("memory", ["engine.schema", "engine.database", "engine.prepared", "engine.claim", "engine.sql", "engine.leads",
                 "engine.events", "engine.suppression", "engine.versions", "engine.conditions", "engine.installation",
-                "engine.files", "engine.migrations", "engine.pauses", "engine.persist", "engine.runtime"]),
+                "engine.files", "engine.migrations", "engine.pauses", "engine.persist", "engine.runtime", "engine.witness"]),
     ("schedule", ["engine.schedule", "engine.leadfile"]),
     ("deliver", ["engine.deliver", "engine.posts"]),
     ("scoring", ["engine.scoring"]),

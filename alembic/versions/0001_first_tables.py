@@ -207,6 +207,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["version_id"], ["cadence_versions.id"], name=op.f("fk_enrolments_version_id_cadence_versions")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrolments")),
         sa.UniqueConstraint("lead_id", "cadence", "passage", name=op.f("uq_enrolments_lead_id_cadence_passage")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_enrolments_cadence", "enrolments", ["cadence", "state"], unique=False)
     op.create_index(
@@ -231,6 +232,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_events_lead_id_leads")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("source_key", name=op.f("uq_events_source_key")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_events_lead", "events", ["lead_id", "id"], unique=False)
     op.create_index("ix_events_send", "events", ["send_id"], unique=False)
@@ -327,6 +329,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["enrolment_id"], ["enrolments.id"], name=op.f("fk_touches_enrolment_id_enrolments")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_touches")),
         sa.UniqueConstraint("enrolment_id", "step_id", name=op.f("uq_touches_enrolment_id_step_id")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_touches_due",
@@ -387,6 +390,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_handoffs")),
         sa.UniqueConstraint("lead_id", "crossing", name=op.f("uq_handoffs_lead_id_crossing")),
         sa.UniqueConstraint("touch_id", name=op.f("uq_handoffs_touch_id")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "uq_handoffs_open",
@@ -419,6 +423,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["touch_id"], ["touches.id"], name=op.f("fk_posts_touch_id_touches")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_posts")),
         sa.UniqueConstraint("touch_id", name=op.f("uq_posts_touch_id")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_posts_aside",
@@ -463,6 +468,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["touch_id"], ["touches.id"], name=op.f("fk_tasks_touch_id_touches")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
         sa.UniqueConstraint("touch_id", name=op.f("uq_tasks_touch_id")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_tasks_lead", "tasks", ["lead_id"], unique=False)
     op.create_table(
@@ -510,6 +516,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["touch_id"], ["touches.id"], name=op.f("fk_sends_touch_id_touches")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sends")),
         sa.UniqueConstraint("source", name=op.f("uq_sends_source")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_sends_attempting",

@@ -8,6 +8,7 @@ import click
 from engine.cli.opening import open_workspace
 from engine.cli.options import counted, json_option, print_json, workspace_option
 from engine.cli.pause import NAMED, WHAT, carried_through, domain_named, known, tell
+from engine.cli.restored import resume_restored
 from engine.database import Database, Tx
 from engine.errors import UsageError
 from engine.pauses import WHOLE, pauses_seen
@@ -18,23 +19,37 @@ from engine.vocabulary import PauseKind
 
 
 @click.command("resume")
-@click.argument("what", type=click.Choice([each.value for each in WHAT]), required=False)
+@click.argument("what", type=click.Choice([*(each.value for each in WHAT), PauseKind.RESTORED.value]), required=False)
 @click.argument("name", required=False)
+@click.option(
+    "--from", "until", metavar="INSTANT", help="With `restored`: from when on this database may send. Default: since it is held."
+)
+@click.option("--moved", is_flag=True, help="With `restored`: nothing was sent since the copy was made.")
 @workspace_option
 @json_option
-def resume_command(what: str | None, name: str | None, workspace: Path, as_json: bool) -> None:
+def resume_command(what: str | None, name: str | None, until: str | None, moved: bool, workspace: Path, as_json: bool) -> None:
     """Let go what `handraiser pause` held back; without a word more, tell what is held back and since when.
 
     A cadence goes on later by the days that it stood still. Other mail that became overdue is let out little by little.
+
+    `restored` is for a database that is held because it is a copy, or older than the mail that was sent. Stop the old one first.
+    If that sent nothing after the copy was made, say --moved. Else what was due since counts as perhaps sent and is not sent
+    again, up to the INSTANT at which the old one stopped (2026-11-22T14:30, UTC).
 
     \b
     Example:
       handraiser resume marketing
       handraiser resume cadence new-enquiry
+      handraiser resume restored --from 2026-11-22T14:30
     """
-    _settings, database = open_workspace(workspace)
+    if (until or moved) and what != PauseKind.RESTORED:
+        raise UsageError("--from and --moved are for `handraiser resume restored`")
+    settings, database = open_workspace(workspace)
     if what is None:
         tell(database, as_json=as_json)
+        return
+    if what == PauseKind.RESTORED:
+        resume_restored(settings, database, until=until, moved=moved, as_json=as_json)
         return
     with database.write() as tx:
         kind, name = meant(tx, PauseKind(what), name)

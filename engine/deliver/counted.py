@@ -11,7 +11,7 @@ from engine import metrics
 from engine.deliver.gate import Marked
 from engine.deliver.load import Loaded
 from engine.deliver.record import Flown
-from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
 from engine.vocabulary import Reason
 
 NAMES: dict[type[Outcome], str] = {
@@ -21,6 +21,7 @@ NAMES: dict[type[Outcome], str] = {
     NoAnswer: "unknown",
     NotBegun: "not_begun",
     Stopped: "stopped",
+    PerhapsSent: "unknown",
 }
 
 

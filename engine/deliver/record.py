@@ -16,7 +16,7 @@ from engine.database import Tx
 from engine.deliver.gate import Marked
 from engine.deliver.load import Loaded
 from engine.deliver.replies import Attempted, Fate, fate_of, is_dead_address, without_answer
-from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
 from engine.events import NewEvent, record_events
 from engine.log import ADDRESS
 from engine.prepared import Prepared
@@ -159,7 +159,7 @@ def answer_of(outcome: Outcome) -> Answer:
             return Answer(reply=without_addresses(outcome.reply), phase=SmtpPhase.DOT)
         case NotBegun():
             return Answer(reply=without_addresses(outcome.reply))
-        case Stopped():
+        case Stopped() | PerhapsSent():
             return NOTHING_SAID
     assert_never(outcome)
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import assert_never
 
-from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
 from engine.vocabulary import Reason, SendState, Stream
 
 MINUTE = timedelta(minutes=1)
@@ -68,6 +68,8 @@ def fate_of(outcome: Outcome, send: Attempted, now: datetime) -> Fate:
             return Fate(state=SendState.READY, wait=timedelta(0), counts=False)
         case Stopped():
             return Fate(state=SendState.CANCELLED, reason=Reason.SUPPRESSED, counts=False)
+        case PerhapsSent():
+            return Fate(state=SendState.UNKNOWN, reason=Reason.RESTORED, unknowns=1)
     assert_never(outcome)
 
 

@@ -155,11 +155,14 @@ def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> list
     try:
         with in_phase("mark"), runtime.database.write() as tx:
             marked, flying = mark_those_through(tx, runtime, policy, batch)
+            at = tx.now
     except AWAY:
         taken_back = [Flown(send=one.send, outcome=NotBegun(reply="the database was away")) for one in batch]
         persist(runtime.database, lambda tx: record_outcomes(tx, taken_back))
         raise
     crash.point("after-mark")
+    if flying:
+        runtime.note_marked(flying[-1].send.send_id, at)
     count_marked(marked)
     return flying
 

@@ -81,7 +81,12 @@ class Stopped:
     """The second look before the wire found a suppression that came after the mark."""
 
 
-Outcome = Accepted | Deferred | Refused | NoAnswer | NotBegun | Stopped
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerhapsSent:
+    """Nothing was said now; what ran before the database was restored perhaps sent it (`engine.processes.live_again`)."""
+
+
+Outcome = Accepted | Deferred | Refused | NoAnswer | NotBegun | Stopped | PerhapsSent
 Recheck = Callable[[Sequence[int]], set[int]]
 
 

@@ -29,7 +29,7 @@ from engine.processes.outbox.mailbox import Mailbox
 from engine.processes.outbox.posts import KeptPosts
 from engine.processes.presence import Presence
 from engine.processes.reach import is_in_process
-from engine.runtime import Runtime
+from engine.runtime import Marked, Runtime, unnoted
 from engine.settings import Settings
 from engine.simulate.sink import Sink, running
 from engine.tokens import Tokens
@@ -65,6 +65,7 @@ def assemble(
     wire: Wire,
     presence: Presence,
     signer: Signer | None = None,
+    note_marked: Marked = unnoted,
 ) -> Runtime:
     """The workplace of a process that carries jobs out. Raises SettingsError without a secret key."""
     publish = publisher(broker)
@@ -81,6 +82,7 @@ def assemble(
         has_lease=presence.has_lease,
         publish=publish_rows,
         posts=post_wire(settings),
+        note_marked=note_marked,
         signer=signer or Signer(),
         places=Places(
             relay_of(next(iter(settings.relay_urls.values()))).connections if settings.relay_urls else MOST_CONNECTIONS

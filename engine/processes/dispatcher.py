@@ -92,6 +92,8 @@ def mend(
     with database.write() as tx:
         if watch is not None and not watch.look(tx) and watch.is_settling():
             return
+        if pauses_seen(tx).is_restored:  # the rows are as the lost world left them, and wait for `engine.processes.live_again`
+            return
         if knows_the_dead:
             open_what_was_lost(tx)
         for chore in chores:
@@ -128,8 +130,10 @@ def dispatch(
 
 
 def held_lanes(tx: Tx, watch: ClockWatch | None) -> tuple[Lane, ...]:
-    """Reactions are never among them: what people do counts, whether or not we write to them."""
+    """Reactions are among them only where it is not known what was reacted to: else what people do counts as always."""
     paused = pauses_seen(tx)
+    if paused.is_restored:
+        return LANES
     if paused.stops_all:
         return OUTGOING
     is_held = watch is not None and (watch.is_ahead(tx.now) or marketing_hold(tx) is not None)

@@ -5,7 +5,7 @@ person (`/ready`); the receiver's own `/health` asks the same probes.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.processes.reach import PROBE, Probe
@@ -20,6 +20,7 @@ class Health:
     broker: Probe[bool] | None  # None: jobs stay in the process
     has_lease: Callable[[], bool]
     receiver: Receiver | None = None
+    held_back: Callable[[], Sequence[str]] = tuple  # what a person holds back, or is held until one has looked
     threads: tuple[threading.Thread, ...] = field(default_factory=lambda: running_threads())
 
     def why_not_live(self) -> list[str]:

@@ -85,4 +85,6 @@ def live(health: Health) -> Answer:
 
 def ready(health: Health) -> Answer:
     because = health.why_not_ready()
-    return 503 if because else 200, {"ready": not because, "because": because}
+    held_back = list(health.held_back())
+    told: dict[str, object] = {"held_back": held_back} if held_back else {}  # that is no reason to send nobody here
+    return 503 if because else 200, {"ready": not because, "because": because} | told

@@ -28,6 +28,7 @@ from engine.processes.serving import serving
 from engine.processes.spare import standing_in
 from engine.processes.tally import keeping_tally
 from engine.processes.upkeep import keeping_up
+from engine.processes.witnesses import Witnesses, witnessing
 from engine.processes.worker import working
 from engine.settings import Settings
 from webhooks.receiver import Receiver
@@ -43,14 +44,15 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
     with ExitStack() as stack:
         outbox = stack.enter_context(showing_outbox(settings))
         wire = stack.enter_context(mail_wire(settings))
+        witnesses = stack.enter_context(witnessing(settings, database))
         presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
-        runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
+        runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer, note_marked=witnesses.note)
         stack.enter_context(keeping_tally(database, presence.worker_id))
         stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
         reached = stack.enter_context(receiving(runtime, publisher(broker)))
-        ops = stack.enter_context(operated(settings, database, presence, reached.receiver))
+        ops = stack.enter_context(operated(settings, database, presence, witnesses, reached.receiver))
         stack.enter_context(standing_in(runtime, threads=threads, on_unfinished=presence.abandon))
         collect_less()
         say(welcome(settings, signer, reached.address, outbox, ops))
@@ -63,8 +65,9 @@ def run_dispatcher_alone(settings: Settings, database: Database, *, stop: thread
     require_shared_broker(settings, "dispatcher")
     publish = publisher(open_broker(settings.broker_url))
     with (
+        witnessing(settings, database) as witnesses,
         present(database, kind="dispatcher", lease=settings.worker_lease) as presence,
-        operated(settings, database, presence) as ops,
+        operated(settings, database, presence, witnesses) as ops,
     ):
         collect_less()
         say(f"The dispatcher is running. {told_at(ops)}Stop it with Ctrl-C.")
@@ -77,13 +80,17 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
     require_shared_broker(settings, "worker")
     signer = signer_of(settings)
     broker = open_broker(settings.broker_url)
-    with mail_wire(settings) as wire, present(database, kind="worker", lease=settings.worker_lease) as presence:
-        runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer)
+    with (
+        mail_wire(settings) as wire,
+        witnessing(settings, database) as witnesses,
+        present(database, kind="worker", lease=settings.worker_lease) as presence,
+    ):
+        runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer, note_marked=witnesses.note)
         with (
             keeping_tally(database, presence.worker_id),
             working(broker, runtime, threads=threads, on_unfinished=presence.abandon),
             keeping_up(runtime),
-            operated(settings, database, presence) as ops,
+            operated(settings, database, presence, witnesses) as ops,
             standing_in(runtime, threads=threads, on_unfinished=presence.abandon),
         ):
             collect_less()
@@ -94,11 +101,14 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
 def run_web_alone(settings: Settings, database: Database, *, stop: threading.Event, say: Say) -> None:
     """A receiver: web app and reply listener. Any number may run, each with a `.handraiser` folder of its own."""
     broker = open_broker(settings.broker_url)
-    with present(database, kind="web", lease=settings.worker_lease) as presence:
+    with (
+        witnessing(settings, database) as witnesses,
+        present(database, kind="web", lease=settings.worker_lease) as presence,
+    ):
         runtime = assemble(settings, database, broker, wire=Unwired(), presence=presence)
         with (
             receiving(runtime, publisher(broker)) as reached,
-            operated(settings, database, presence, reached.receiver) as ops,
+            operated(settings, database, presence, witnesses, reached.receiver) as ops,
         ):
             collect_less()
             listens = f"{reached.address}, for replies at {settings.reply_listen}"
@@ -113,7 +123,7 @@ def dispatching(database: Database, publish: PublishJob, settings: Settings) -> 
 
 @contextmanager
 def operated(
-    settings: Settings, database: Database, presence: Presence, receiver: Receiver | None = None
+    settings: Settings, database: Database, presence: Presence, witnesses: Witnesses, receiver: Receiver | None = None
 ) -> Iterator[str | None]:
     """What operators look at, while the block lasts. Begun last, when all that should run does."""
     health = Health(
@@ -121,6 +131,7 @@ def operated(
         broker=receiver.broker if receiver else broker_probe(settings.broker_url),
         has_lease=presence.has_lease,
         receiver=receiver,
+        held_back=lambda: witnesses.held_back,
     )
     with operating(settings, database, health) as address:
         presence.tell_operators(address)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from engine.beside import beside
 from engine.database import Tx
+from engine.pauses import pauses_seen
 from engine.runtime import Runtime
 from engine.schedule.sweep import sweep_if_due
 from engine.schedule.zone_rules import follow_zone_rules
@@ -37,6 +38,8 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
     rounds = 0
     while not stop.wait(EVERY_SECONDS):
         try:
+            if is_restored(runtime):
+                continue
             while refresh_fading(runtime) and not stop.wait(BREATH_SECONDS):
                 pass
             sweep_if_due(runtime.database)
@@ -48,6 +51,12 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
         except Exception:
             log.exception("a round of upkeep failed; the next one comes")
         rounds += 1
+
+
+def is_restored(runtime: Runtime) -> bool:
+    """Then what time made due is for `engine.processes.live_again`, at its own time, before anything else."""
+    with runtime.database.read() as tx:
+        return pauses_seen(tx).is_restored
 
 
 def refresh_fading(runtime: Runtime) -> int:

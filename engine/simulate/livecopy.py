@@ -17,7 +17,7 @@ from engine.database import Database
 from engine.leads import Lead
 from engine.migrations import upgrade
 from engine.schedule.apply import apply_plan
-from engine.schema import enrolments, metadata, sends, touches, workers
+from engine.schema import enrolments, metadata, pauses, sends, touches, workers
 from engine.settings import Settings, read_settings
 from engine.simulate.make import FOR_EVER, WORKER, world_of
 from engine.simulate.recipients import Recipients
@@ -66,6 +66,7 @@ def settle_in(copy: Database) -> None:
     """The live processes are not there; what they hold is open again, and what is in the air is taken as gone out."""
     with copy.write() as tx:
         tx.run(sa.delete(workers))
+        tx.run(sa.delete(pauses))  # what would be, if it went on now
         tx.run(sa.insert(workers).values(id=WORKER, kind=WORKER, host="here", pid=0, started_at=tx.now, lease_until=FOR_EVER))
         for noun in NOUNS.values():
             tx.run(sa.update(noun.table).where(in_state(noun.table, CLAIMED)).values(reopened(noun) | {"claims": 0}))

@@ -33,6 +33,11 @@ def holding(tx: Tx, cadences: Iterable[str], domain: str) -> tuple[str, ...]:
 
 
 def in_words(pause: Pause) -> str:
+    if pause.kind == PauseKind.RESTORED:
+        return (
+            f"{WHAT[pause.kind]}: {pause.note}. `handraiser resume restored` lets it go; what that does, and how it is done "
+            "after a move, `handraiser resume --help` tells"
+        )
     note = f" ({pause.note})" if pause.note else ""
     since = f"{WHAT[pause.kind].format(name=pause.name)} since {pause.since:%a %d %b %H:%M} UTC{note}"
     return since if pause.kind == PauseKind.RESUMING else f"{since}: `handraiser resume {called(pause)}` lets it go"

@@ -51,6 +51,7 @@ WHY: dict[str, str] = {
     Reason.TOO_OLD: "the mail server refused it for now for too long",
     Reason.NO_ANSWER: "the mail server gave no answer at the end, so nobody knows; it is not sent again",
     Reason.WORKER_DIED: "the process stopped in the middle, so nobody knows; it is not sent again",
+    Reason.RESTORED: "what ran before the database was restored perhaps sent it, so nobody knows; it is not sent again",
     Reason.TEMPLATE_ERROR: "it could not be written for this lead",
     Reason.ADDRESS_CHANGED: "the lead has another address now",
     Reason.ENROLMENT_ENDED: "the lead had left the cadence by then",

@@ -1,0 +1,161 @@
+"""Living through the time between a backup and its loss once more, with nothing leaving: what was due counts as perhaps sent.
+
+Before: everything is held (`engine.schedule.restored`), and an operator says until when the lost world ran. After: each mail that
+was due by then ended as `unknown (restored)`, at its own time, and the passages stand where they would; the rest goes on from
+there. Every part is the live one but the clock and the wires. It may be broken off and begun again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from engine.claim import Claim
+from engine.clock import VirtualClock
+from engine.database import Database, Tx
+from engine.deliver.places import Places
+from engine.deliver.wire import Flight, Outcome, PerhapsSent, Recheck
+from engine.pauses import NONE, PAUSES
+from engine.posts.wire import Answered, PostOutcome, PostRequest
+from engine.processes.dispatcher import dispatch_lane, is_due, mend
+from engine.processes.lanes import LANES, Lane
+from engine.processes.verbs import VERBS
+from engine.runtime import Runtime
+from engine.schedule.sweep import sweep
+from engine.schema import workers
+from engine.scoring.rescore import rescore_fading
+from engine.settings import Settings
+from engine.simulate.world import first_dues
+from engine.tokens import Tokens
+
+KIND = "restored"
+FOR_EVER = timedelta(days=36_500)
+CONNECTIONS, BATCH = 64, 500  # to nowhere
+LEASE = timedelta(hours=1)
+MEND_EVERY = timedelta(days=1)
+SCORED_AT_ONCE = 1_000
+
+Progress = Callable[[datetime], None]
+
+
+def live_again(settings: Settings, database: Database, *, since: datetime, until: datetime, progress: Progress) -> None:
+    """Carry out all that is due up to `until` as from `since` on. Raises SettingsError without a secret key."""
+    past = PastDatabase(database.engine, VirtualClock(since))
+    with at_work(database) as worker_id:
+        runtime = runtime_of(settings, past, worker_id)
+        mended_at = None
+        while (upcoming := next_instant(past)) is not None and upcoming <= until:
+            past.clock.move_to(max(upcoming, past.clock.now()))
+            if mended_at is None or past.clock.now() - mended_at >= MEND_EVERY:
+                mended_at = past.clock.now()
+                keep_up(runtime)
+            carry_out_due(runtime)
+            progress(past.clock.now())
+
+
+class PastDatabase(Database):
+    """The same rows at another time, in which nothing is held back."""
+
+    def __init__(self, engine: sa.Engine, clock: VirtualClock) -> None:
+        super().__init__(engine, clock)
+        self.clock = clock
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        with super().read() as tx:
+            tx.seen[PAUSES] = NONE
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        with super().write() as tx:
+            tx.seen[PAUSES] = NONE
+            yield tx
+
+
+@contextmanager
+def at_work(database: Database) -> Iterator[str]:
+    """Our row among the processes, without those that the lost world had; who lives comes back within its next renewal."""
+    worker_id = f"{KIND}-{uuid4().hex[:16]}"
+    with database.write() as tx:
+        tx.run(sa.delete(workers))
+        row = {"id": worker_id, "kind": KIND, "host": "here", "pid": 0, "started_at": tx.now, "lease_until": tx.now + FOR_EVER}
+        tx.run(sa.insert(workers).values(row))
+    try:
+        yield worker_id
+    finally:
+        with database.write() as tx:
+            tx.run(sa.delete(workers).where(workers.c.id == worker_id))
+
+
+def runtime_of(settings: Settings, past: Database, worker_id: str) -> Runtime:
+    def publish(noun: str, claims: list[Claim]) -> None:
+        VERBS[noun](runtime, claims)
+
+    runtime = Runtime(
+        settings=settings,
+        database=past,
+        tokens=Tokens(settings.require_secret()),
+        wire=NowhereWire(),
+        worker_id=worker_id,
+        has_lease=lambda: True,
+        publish=publish,
+        places=Places(CONNECTIONS, batch=BATCH),
+        posts=NowherePosts(),
+    )
+    return runtime
+
+
+class NowhereWire:
+    """Says of every mail that it was perhaps sent."""
+
+    def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
+        return [PerhapsSent()] * len(flights)
+
+    def close(self) -> None:
+        pass
+
+
+class NowherePosts:
+    """The same of posts, which may be over for all that we can do."""
+
+    def post(self, request: PostRequest) -> PostOutcome:
+        return Answered(status=202, text="perhaps posted before the database was restored; nothing left now")
+
+
+def next_instant(past: Database) -> datetime | None:
+    with past.read() as tx:
+        return min(first_dues(tx).values(), default=None)
+
+
+def keep_up(runtime: Runtime) -> None:
+    """What processes do beside their work, but for catching up: here nothing is late."""
+    mend(runtime.database, chores=())
+    scored = None
+    while scored != 0:
+        with runtime.database.write() as tx:
+            scored = rescore_fading(tx, runtime, limit=SCORED_AT_ONCE)
+    sweep(runtime.database)
+
+
+def carry_out_due(runtime: Runtime) -> None:
+    """What is due at this instant; what follows from it at once is for the next look."""
+    with runtime.database.read() as tx:
+        due = [lane for lane in LANES if is_due(tx, lane)]
+    for lane in due:
+        taken = Taken()
+        dispatch_lane(runtime.database, lane, taken.take, lease=LEASE)
+        VERBS[lane.noun.name](runtime, taken.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a broker would get as jobs is one here: there is nobody to share it with."""
+
+    claims: list[Claim] = field(default_factory=list)
+
+    def take(self, _lane: Lane, claims: list[Claim]) -> None:
+        self.claims.extend(claims)
