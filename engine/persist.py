@@ -4,6 +4,7 @@ Before: something has happened outside, or rows are ours that nobody else will o
 may run again after a commit whose answer was lost, so it must move rows by compare-and-set only.
 """
 
+import errno
 import logging
 from collections.abc import Callable
 from itertools import chain, repeat
@@ -16,6 +17,7 @@ from engine.database import Database, Tx
 from engine.log import Trouble
 
 AWAY = (OperationalError, InterfaceError, TimeoutError)  # the database cannot; no row is at fault
+SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)  # what a machine may be
 WAITS = (0.1, 0.5, 1.0, 2.0)  # seconds between tries; the last one again and again
 
 Done = TypeVar("Done")
@@ -36,3 +38,8 @@ def persist(database: Database, work: Callable[[Tx], Done]) -> Done:
         except AWAY as error:
             away.tell(error)
             Event().wait(next(waits))
+
+
+def is_nobodys_fault(error: Exception) -> bool:
+    """Whether the database or the machine cannot, so that no row can be blamed for it."""
+    return isinstance(error, AWAY) or (isinstance(error, OSError) and error.errno in SHORT_OF)

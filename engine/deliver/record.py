@@ -4,6 +4,7 @@ Before: the wire or the gate has spoken, or a worker died. After: a send that is
 in the same transaction. An accepted mail is told by its own row; it makes no event, which would only double the ledger.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -30,6 +31,7 @@ KEEP_BYTES = timedelta(days=7)
 STUCK_AFTER = timedelta(hours=6)  # longer than any micro-batch can take over a server that answers at all
 SHORT_WAIT = timedelta(hours=1)  # a retry this soon belongs to the attempt; a later one waits for the window again
 LONGEST_REPLY = 500
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 NOON = time(12)
 
 
@@ -152,21 +154,21 @@ def row_for(send: Loaded, fate: Fate, due_at: datetime | None, answer: Answer = 
 def answer_of(outcome: Outcome) -> Answer:
     match outcome:
         case Accepted():
-            return Answer(code=outcome.code, reply=without_addresses(outcome.reply))
+            return Answer(code=outcome.code, reply=as_kept(outcome.reply))
         case Refused() | Deferred():
-            return Answer(code=outcome.code, reply=without_addresses(outcome.reply), phase=outcome.phase)
+            return Answer(code=outcome.code, reply=as_kept(outcome.reply), phase=outcome.phase)
         case NoAnswer():
-            return Answer(reply=without_addresses(outcome.reply), phase=SmtpPhase.DOT)
+            return Answer(reply=as_kept(outcome.reply), phase=SmtpPhase.DOT)
         case NotBegun():
-            return Answer(reply=without_addresses(outcome.reply))
+            return Answer(reply=as_kept(outcome.reply))
         case Stopped() | PerhapsSent():
             return NOTHING_SAID
     assert_never(outcome)
 
 
-def without_addresses(reply: str) -> str:
-    """Servers like to repeat them."""
-    return ADDRESS.sub("<address>", reply)[:LONGEST_REPLY]
+def as_kept(reply: str) -> str:
+    """Without the addresses that servers like to repeat, and without what PostgreSQL takes in no text."""
+    return ADDRESS.sub("<address>", UNPRINTABLE.sub(" ", reply))[:LONGEST_REPLY]
 
 
 def in_its_window(send: Loaded, instant: datetime) -> datetime:

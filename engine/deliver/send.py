@@ -24,7 +24,7 @@ from engine.deliver.load import Loaded, load_sends
 from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
 from engine.deliver.wire import NoAnswer, NotBegun, Outcome
 from engine.metrics import in_phase
-from engine.persist import AWAY, persist
+from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.render.artifact import Artifact
 from engine.render.children import PAUSE, NotRendering
 from engine.runtime import Runtime
@@ -48,7 +48,7 @@ def deliver(runtime: Runtime, claims: list[Claim]) -> None:
 def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
     """Deliver sends that this worker already holds. When that fails, those not yet marked are opened again for another try.
 
-    Where nothing can be rendered at all, or the database is away, no row is at fault: they stay due.
+    Where nothing can be rendered at all, or it is the machine that fails, no row is at fault: they stay due.
     """
     if not held:
         return
@@ -58,11 +58,9 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
     except NotRendering:
         persist(runtime.database, lambda tx: put_back(tx, SEND, held))
         sleep(PAUSE)
-    except AWAY:
-        persist(runtime.database, lambda tx: put_back(tx, SEND, held))
-        raise
-    except Exception:
-        persist(runtime.database, lambda tx: set_aside(tx, SEND, held))
+    except Exception as error:
+        again = put_back if is_nobodys_fault(error) else set_aside
+        persist(runtime.database, lambda tx: again(tx, SEND, held))
         raise
 
 

@@ -21,6 +21,7 @@ from engine.log import Trouble
 from engine.pauses import pauses_seen
 from engine.persist import AWAY
 from engine.prepared import Prepared
+from engine.processes.aside import AsideWatch
 from engine.processes.clock_watch import ClockWatch, ticking
 from engine.processes.lanes import BULK, LANES, OUTGOING, Lane, PublishJob
 from engine.processes.sight import Sight
@@ -50,12 +51,13 @@ class Round:
 def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta, stop: threading.Event) -> None:
     """Dispatch until `stop` is set. A database or broker that is away is logged once and tried again each second."""
     mended_at, watch, sight = float("-inf"), ClockWatch(), Sight()
+    chores = (*CHORES, AsideWatch().look)
     failing = Trouble(log, "a round of the dispatcher failed; the next one is in a second")
     while not stop.is_set():
         try:
             is_clear = sight.is_clear()
             if ticking() - mended_at >= MEND_SECONDS:  # a clock that runs on while the machine sleeps: we mend before we claim
-                mend(database, watch=watch, knows_the_dead=is_clear)
+                mend(database, chores, watch=watch, knows_the_dead=is_clear)
                 mended_at = ticking()
             with metrics.Timed(metrics.ROUND_SECONDS):
                 done = dispatch(database, publish, lease=lease, watch=watch)

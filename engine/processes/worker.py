@@ -17,7 +17,7 @@ from dramatiq.worker import Worker
 from engine import crash, metrics
 from engine.claim import Claim, put_back, set_aside
 from engine.database import Database
-from engine.persist import AWAY, persist
+from engine.persist import is_nobodys_fault, persist
 from engine.processes.broker import declare_actors, publisher
 from engine.processes.dispatcher import dispatch_at_once
 from engine.processes.inprocess import InProcessBroker
@@ -93,23 +93,28 @@ def give_back(database: Database, broker: InProcessBroker) -> None:
 
 
 def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Verb], lane: Lane, claims: list[Claim]) -> None:
-    """Do one job. A failure is logged with ids only and its rows are tried again, each alone, by `set_aside`; where the database
-    was away they are as good as untried.
-    """
+    """Do one job."""
     crash.point("job-taken")
     try:
         with metrics.Timed(metrics.job_seconds(lane.queue)):
             verbs[lane.noun.name](runtime, claims)
     except Exception as error:
         metrics.JOBS.labels(lane.queue, "failed").inc()
-        is_away = isinstance(error, AWAY)
-        facts = {"noun": lane.noun.name, "ids": [row_id for row_id, _epoch in claims]}
-        log.error("a job failed and its rows will be tried again", exc_info=not is_away, extra={"facts": facts})
-        again = put_back if is_away else set_aside
-        persist(runtime.database, lambda tx: again(tx, lane.noun, claims))
-        sleep(AWAY_SECONDS if is_away else 0)
+        fail(runtime, lane, claims, error)
         return
     metrics.JOBS.labels(lane.queue, "done").inc()
     if lane.queue in FOLLOWED_BY:
         lease = runtime.settings.queue_lease
         dispatch_at_once(runtime.database, publisher(broker), FOLLOWED_BY[lane.queue], lease=lease)
+
+
+def fail(runtime: Runtime, lane: Lane, claims: list[Claim], error: Exception) -> None:
+    """Log it with ids only; its rows are tried again, each alone, by `set_aside`. Where the database was away, or the machine can
+    do no more, they are as good as untried.
+    """
+    nobodys = is_nobodys_fault(error)
+    facts = {"noun": lane.noun.name, "ids": [row_id for row_id, _epoch in claims], "why": type(error).__name__}
+    log.error("a job failed and its rows will be tried again", exc_info=None if nobodys else error, extra={"facts": facts})
+    again = put_back if nobodys else set_aside
+    persist(runtime.database, lambda tx: again(tx, lane.noun, claims))
+    sleep(AWAY_SECONDS if nobodys else 0)

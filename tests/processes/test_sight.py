@@ -89,7 +89,7 @@ def test_the_loop_loses_sight_when_the_database_is_away(database: Database, monk
     known: list[bool] = []
     stop = threading.Event()
 
-    def mend_badly(_database: Database, *, watch: object, knows_the_dead: bool) -> None:
+    def mend_badly(_database: Database, _chores: object, *, watch: object, knows_the_dead: bool) -> None:
         known.append(knows_the_dead)
         if len(known) == 2:
             stop.set()

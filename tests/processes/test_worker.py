@@ -1,5 +1,6 @@
 """Jobs through a real broker, in memory and in Redis: done once each, by threads that cannot starve each other."""
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -148,15 +149,19 @@ def test_one_bad_row_harms_only_itself(runtime: Runtime, broker_url: str) -> Non
     assert sorted(done) == [row_id for row_id in due if row_id != bad]
 
 
-def test_rows_whose_job_failed_as_the_database_was_away_count_as_untried(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+AWAY = sa.exc.OperationalError("SELECT", {}, Exception("the connection is lost"))
+
+
+@pytest.mark.parametrize("error", [AWAY, OSError(errno.EMFILE, "Too many open files")], ids=["database", "machine"])
+def test_rows_whose_job_failed_by_nobodys_fault_count_as_untried(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr(worker_module, "AWAY_SECONDS", 0)
     [due] = add_touches(runtime, 1)
     broker = open_broker("memory:")
 
     def advance(_runtime: Runtime, _claims: list[Claim]) -> None:
-        raise sa.exc.OperationalError("SELECT", {}, Exception("the connection is lost"))
+        raise error
 
     with working(broker, runtime, threads=2, verbs=verbs(touch=advance)):
         for _ in range(QUARANTINE_AFTER + 1):
