@@ -32,7 +32,7 @@ class Prepared:
     power of two by repeating the last one, so that a few texts serve any length.
     """
 
-    def __init__(self, statement: sa.Select[Any] | sa.UpdateBase) -> None:
+    def __init__(self, statement: sa.SelectBase | sa.UpdateBase) -> None:
         self.statement = statement
         self._spellings: dict[str, Spelling] = {}
         self._of_many: UpdateOfArrays | None = None
@@ -81,7 +81,7 @@ class Text:
 class Spelling:
     """A statement as one kind of database takes it."""
 
-    def __init__(self, statement: sa.Select[Any] | sa.UpdateBase, dialect: sa.Dialect) -> None:
+    def __init__(self, statement: sa.SelectBase | sa.UpdateBase, dialect: sa.Dialect) -> None:
         self.pairs: dict[str, list[str]] = {}  # of a list of pairs, what its two arrays are called
         compiled = (with_arrays(statement, self.pairs) if has_arrays(dialect) else statement).compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)

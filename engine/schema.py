@@ -415,7 +415,8 @@ domain_states = Table(
     metadata,
     Column("domain", String(255), primary_key=True),
     Column("strikes", Integer, nullable=False),  # pauses in a row, each longer than the last
-    Column("paused_until", Instant),
+    Column("paused_until", Instant),  # nobody goes near it before; then one mail tries
+    Column("tried_at", Instant),  # when it was paused, or asked again since
     Column("why", String(500)),  # its last words when it was paused
     Column("since", Instant),  # when that trouble began
     Column("paced_until", Instant),  # as far as the mails that went use up its hours

@@ -28,8 +28,7 @@ NAMES: dict[type[Outcome], str] = {
 def count_marked(marked: Marked) -> None:
     for (stream, is_again), number in Counter((send.stream, send.attempts > 0) for send in marked.through).items():
         metrics.marks(stream, "yes" if is_again else "no").inc(number)
-    count_stopped([(send, Reason.SUPPRESSED) for send in marked.suppressed])
-    count_stopped([(send, room.reason) for send, room in marked.held_back])
+    count_stopped([(send, why.reason) for send, why in marked.held])
 
 
 def count_stopped(stopped: Sequence[tuple[Loaded, Reason]]) -> None:

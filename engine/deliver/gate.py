@@ -2,110 +2,109 @@
 
 Before: the messages of a micro-batch are written. After: those it let through fly, and the rest gets its reason
 (`engine.deliver.record`). It runs in the transaction that the caller commits before anything is said to a server.
+
+Who else locks several of these rows at once does so in the same order: leads, passages, recipient domains, relays, mails.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from engine.compiler.plan import Caps, Policy
+from engine.compiler.plan import Policy
 from engine.database import Database, Tx
-from engine.deliver.caps import LONGEST_SPAN, has_room, next_day_with_room
 from engine.deliver.load import Loaded
-from engine.deliver.rivals import ahead_of
+from engine.deliver.openings import in_its_window, opening_on
+from engine.deliver.pace import without_turn
+from engine.deliver.room import without_room
+from engine.deliver.warm_up import count_mails
+from engine.deliver.ways import Held, Ways, begin_probes, find_ways
 from engine.prepared import Prepared
-from engine.schema import leads, sends
+from engine.schema import sends
 from engine.suppression import stops
-from engine.vocabulary import CAP_HOLDING_SEND, Reason, SendState, Stream
-
-
-class NoRoom(NamedTuple):
-    """Why a mail may not go today, and the first day on which it may."""
-
-    reason: Reason
-    until: date
+from engine.vocabulary import Reason, SendState, Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
     """What the gate said. In none of these: somebody else has moved the send since, and it is no longer ours.
 
-    `pretended`: they would have flown, and end here.
+    `relays`: {send id: through which it goes}. `shadows` would have flown, and only pretend; `over` are those that never go.
     """
 
     through: list[Loaded]
-    pretended: list[Loaded]
-    suppressed: list[Loaded]
-    held_back: list[tuple[Loaded, NoRoom]]
+    relays: dict[int, str]
+    held: list[tuple[Loaded, Held]]
+    shadows: list[Loaded]
+    over: list[tuple[Loaded, Reason]]
 
 
 def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str) -> Marked:
-    """Mark as attempting what is still ours, not suppressed and within its caps. No two marketing sends of a batch may be to
-    the same address. Exact under concurrency: SQLite has one writer, and on PostgreSQL the leads are locked before counting.
+    """Mark as attempting what is still ours, not suppressed, within its caps and limits, and has a relay that is open. No two
+    marketing sends of a batch may be to the same address. Exact under concurrency: SQLite has one writer, and on PostgreSQL what
+    is counted is locked first.
     """
-    held_back = without_room(tx, batch, policy)
-    open_to = [send for send in batch if send.send_id not in held_back]
-    flying = [send for send in open_to if not send.is_shadow]
-    through = begin_flights(tx, flying, worker_id) if flying else set()
-    pretended = pretend(tx, [send for send in open_to if send.is_shadow], worker_id)
-    left = [send for send in open_to if send.send_id not in through | pretended]
-    stopped = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
+    ways = find_ways(tx, batch, policy)
+    held = ways.held
+    held |= over_caps(tx, [send for send in batch if send.send_id not in held], policy)
+    flying = [send for send in batch if send.send_id not in held and not send.is_shadow]
+    held |= out_of_turn(tx, flying, policy)
+    held |= begin_probes(tx, ways, {send.send_id for send in flying if send.send_id not in held})
+    flying = [send for send in flying if send.send_id not in held]
+    through = begin_flights(tx, flying, ways, worker_id) if flying else set()
+    count_warming(tx, policy, ways, through)
+    left = [send for send in flying if send.send_id not in through]
+    suppressed = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
+    waiting = [(send, held[send.send_id]) for send in batch if send.send_id in held]
     return Marked(
-        through=[send for send in open_to if send.send_id in through],
-        pretended=[send for send in open_to if send.send_id in pretended],
-        suppressed=[send for send in left if send.send_id in stopped],
-        held_back=[(send, held_back[send.send_id]) for send in batch if send.send_id in held_back],
+        through=[send for send in flying if send.send_id in through],
+        relays=ways.relays,
+        held=[(send, why) for send, why in waiting if not is_dropped(why, policy)],
+        shadows=[send for send in batch if send.is_shadow and send.send_id not in held],
+        over=[(send, why.reason) for send, why in waiting if is_dropped(why, policy)]
+        + [(send, Reason.SUPPRESSED) for send in left if send.send_id in suppressed],
     )
 
 
-def without_room(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, NoRoom]:
-    """Those that a cap forbids today, by send id, whether it is used up or another mail has the better claim to what is left."""
-    caps, limited = policy.caps, [send for send in batch if send.stream == Stream.MARKETING]
-    if not limited or caps == Caps(per_day=None, per_week=None, per_month=None):
-        return {}
-    counted = mails_counted(tx, sorted({send.address_key for send in limited}))
-    ahead = ahead_of(tx, limited, policy)
-    found = {}
-    for send in limited:
-        days, today = counted.get(send.address_key, []), send.local_date(tx.now)
-        with_those_ahead = [*days, *[today] * ahead.get(send.send_id, 0)]
-        if not has_room(with_those_ahead, caps, today):
-            reason = Reason.OUTRANKED if has_room(days, caps, today) else Reason.CAP
-            found[send.send_id] = NoRoom(reason, next_day_with_room(with_those_ahead, caps, today))
-    return found
+def is_dropped(why: Held, policy: Policy) -> bool:
+    """Whether the mail ends here for want of room, and does not wait for some."""
+    return policy.between.loser == "drop" and why.reason in (Reason.CAP, Reason.OUTRANKED)
 
 
-def mails_counted(tx: Tx, address_keys: Sequence[str]) -> dict[str, list[date]]:
-    """The local days of the marketing mails of the last month to each of these addresses, which stay locked till the commit."""
-    if not tx.is_sqlite:
-        LOCK_LEADS.rows(tx, address_keys=address_keys)
-    counted: dict[str, list[date]] = {}
-    since = date.fromordinal(tx.now.date().toordinal() - LONGEST_SPAN - 1)
-    for row in COUNT.rows(tx, address_keys=address_keys, since=since):
-        counted.setdefault(row.address_key, []).append(row.cap_on)
-    return counted
+def over_caps(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, Held]:
+    found, send_of = without_room(tx, batch, policy), {send.send_id: send for send in batch}
+    return {send_id: Held(reason=room.reason, due_at=opening_on(room.until, send_of[send_id])) for send_id, room in found.items()}
 
 
-def begin_flights(tx: Tx, batch: Sequence[Loaded], worker_id: str) -> set[int]:
-    """The mark itself, by compare-and-set on (id, epoch); one statement for each local date in the batch."""
-    by_day: dict[date | None, list[Loaded]] = {}
+def out_of_turn(tx: Tx, flying: Sequence[Loaded], policy: Policy) -> dict[int, Held]:
+    turns, send_of = without_turn(tx, flying, policy), {send.send_id: send for send in flying}
+    return {send_id: Held(reason=Reason.PACED, due_at=in_its_window(send_of[send_id], turn)) for send_id, turn in turns.items()}
+
+
+def count_warming(tx: Tx, policy: Policy, ways: Ways, through: set[int]) -> None:
+    warming = {relay.name for relay in policy.relays if relay.warm_up is not None}
+    if warming:
+        count_mails(tx, policy, Counter(ways.relays[send_id] for send_id in through if ways.relays[send_id] in warming))
+
+
+def begin_flights(tx: Tx, batch: Sequence[Loaded], ways: Ways, worker_id: str) -> set[int]:
+    """The mark itself, by compare-and-set on (id, epoch); one statement for each local date and relay in the batch."""
+    alike: dict[tuple[date | None, str], list[Loaded]] = {}
     for send in batch:
-        by_day.setdefault(send.local_date(tx.now) if send.stream == Stream.MARKETING else None, []).append(send)
+        cap_on = send.local_date(tx.now) if send.stream == Stream.MARKETING else None
+        alike.setdefault((cap_on, ways.relays[send.send_id]), []).append(send)
     through: set[int] = set()
-    for cap_on, some in by_day.items():
-        pairs = [(send.send_id, send.epoch) for send in some]
-        marked = MARK.rows(tx, ids=[send.send_id for send in some], pairs=pairs, worker=worker_id, now=tx.now, day=cap_on)
+    for (cap_on, relay), some in alike.items():
+        ids, pairs = [send.send_id for send in some], [(send.send_id, send.epoch) for send in some]
+        marked = MARK.rows(tx, ids=ids, pairs=pairs, worker=worker_id, now=tx.now, day=cap_on, through=relay)
         through.update(row.id for row in marked)
     return through
 
 
 def pretend(tx: Tx, shadows: Sequence[Loaded], worker_id: str) -> set[int]:
     """The mark of mails that only pretend: the same check, and the end of them."""
-    if not shadows:
-        return set()
     pairs = [(send.send_id, send.epoch) for send in shadows]
     ended = PRETEND.rows(tx, ids=[send.send_id for send in shadows], pairs=pairs, worker=worker_id, now=tx.now)
     return {row.id for row in ended}
@@ -121,19 +120,6 @@ def stopped_of(tx: Tx, send_ids: Sequence[int], state: SendState) -> set[int]:
     return {row.id for row in STOPPED.rows(tx, ids=send_ids, state=state)}
 
 
-LOCK_LEADS = Prepared(
-    sa.select(leads.c.id)
-    .where(leads.c.address_key.in_(sa.bindparam("address_keys", expanding=True)))
-    .order_by(leads.c.id)
-    .with_for_update(key_share=True)
-)
-COUNT = Prepared(
-    sa.select(sends.c.address_key, sends.c.cap_on).where(
-        sends.c.address_key.in_(sa.bindparam("address_keys", expanding=True)),
-        sends.c.cap_on > sa.bindparam("since", type_=sa.Date),
-        sends.c.state.in_(CAP_HOLDING_SEND),
-    )
-)
 MAY_GO = sa.and_(
     sends.c.id.in_(sa.bindparam("ids", expanding=True)),
     sa.tuple_(sends.c.id, sends.c.epoch).in_(sa.bindparam("pairs", expanding=True)),
@@ -150,6 +136,7 @@ MARK = Prepared(
         attempts=sends.c.attempts + 1,
         attempting_at=sa.bindparam("now"),
         cap_on=sa.bindparam("day"),
+        relay=sa.bindparam("through"),
         reason=None,
         waited_for=WAITED_FOR,
     )

@@ -57,6 +57,8 @@ class Loaded:
     brand: str
     domain: str  # of the recipient; empty where there is no address
     offer: str | None
+    reason: str | None  # why it was put off
+    relay: str | None  # through which it was tried last
     attempts: int
     unknowns: int
     created_at: datetime
@@ -155,6 +157,8 @@ def as_loaded(
         brand=made.brand if made else live.policy.brand,
         domain=domain_of(recipient_in(row, lead, live) or ""),
         offer=row.offer,
+        reason=row.reason,
+        relay=row.relay,
         attempts=row.attempts,
         unknowns=row.unknowns,
         created_at=row.created_at,
@@ -198,8 +202,8 @@ CHOSEN = (
     sa.select(
         sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
         sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
-        sends.c.event_id, sends.c.collateral, sends.c.topic, sends.c.due_at, sends.c.is_shadow, enrolments.c.version_id,
-        touches.c.step_id, touches.c.late_by, enrolments.c.state.label("passage"),
+        sends.c.event_id, sends.c.collateral, sends.c.topic, sends.c.due_at, sends.c.is_shadow, sends.c.reason, sends.c.relay,
+        enrolments.c.version_id, touches.c.step_id, touches.c.late_by, enrolments.c.state.label("passage"),
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)

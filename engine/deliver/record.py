@@ -7,23 +7,24 @@ in the same transaction. An accepted mail is told by its own row; it makes no ev
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import Literal, assert_never
+from datetime import datetime, timedelta
+from typing import assert_never
 
 import sqlalchemy as sa
 
 from engine.claim import held_by_dead, in_state
 from engine.database import Tx
-from engine.deliver.gate import Marked
+from engine.deliver.gate import pretend, stopped_of
 from engine.deliver.load import Loaded
+from engine.deliver.openings import in_its_window
 from engine.deliver.replies import Attempted, Fate, fate_of, is_dead_address, without_answer
+from engine.deliver.ways import Held
 from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
 from engine.events import NewEvent, record_events
 from engine.log import ADDRESS
 from engine.prepared import Prepared
 from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches
-from engine.schedule.timing import first_instant, into_window
 from engine.schema import bodies, sends
 from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
@@ -32,7 +33,6 @@ STUCK_AFTER = timedelta(hours=6)  # longer than any micro-batch can take over a 
 SHORT_WAIT = timedelta(hours=1)  # a retry this soon belongs to the attempt; a later one waits for the window again
 LONGEST_REPLY = 500
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
-NOON = time(12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,34 +77,30 @@ def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> datetime:
     return tx.now
 
 
-def record_gate(tx: Tx, marked: Marked, loser: Literal["delay", "drop"]) -> None:
-    """Give what the gate stopped its reason: suppressed ones are over, and so are those that found no room where `loser` says
-    `drop`; else these wait for the first day with room.
-    """
-    stopped = Fate(state=SendState.CANCELLED, reason=Reason.SUPPRESSED, counts=False)
-    rows = [row_for(send, stopped, None) for send in marked.suppressed]
-    for send, room in marked.held_back:
-        state = SendState.CANCELLED if loser == "drop" else SendState.READY
-        due_at = None if loser == "drop" else opening_on(room.until, send)
-        rows.append(row_for(send, Fate(state=state, reason=room.reason, counts=False), due_at))
-    settle(tx, rows, SendState.CLAIMED)
-    end_touches(tx, [shadow_of(send.touch_id) for send in marked.pretended if send.touch_id is not None])
+def record_held(tx: Tx, held: Sequence[tuple[Loaded, Held]]) -> None:
+    """What the gate held back is due again when it may be asked again. No passage ends, so none need be locked."""
+    rows = [row_for(send, Fate(state=SendState.READY, reason=why.reason, counts=False), why.due_at) for send, why in held]
+    SETTLE.run_each(tx, [values_of(tx, row, SendState.CLAIMED) for row in rows])
+
+
+def record_stopped(tx: Tx, stopped: Sequence[tuple[Loaded, Reason]]) -> None:
+    """Cancel what must not go, or could not be written."""
+    fates = [(send, Fate(state=SendState.CANCELLED, reason=reason, counts=False)) for send, reason in stopped]
+    settle(tx, [row_for(send, fate, None) for send, fate in fates], SendState.CLAIMED)
+
+
+def record_shadows(tx: Tx, shadows: Sequence[Loaded], worker_id: str) -> None:
+    """End what only pretends, by the check that the others passed."""
+    lock_passages(tx, (), touch_ids=touches_of(shadows))
+    pretended = pretend(tx, shadows, worker_id)
+    end_touches(tx, [shadow_of(send.touch_id) for send in shadows if send.send_id in pretended and send.touch_id is not None])
+    left = [send for send in shadows if send.send_id not in pretended]
+    forbidden = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
+    record_stopped(tx, [(send, Reason.SUPPRESSED) for send in left if send.send_id in forbidden])
 
 
 def shadow_of(touch_id: int) -> EndedTouch:
     return EndedTouch(touch_id=touch_id, state=TouchState.SKIPPED, reason=Reason.SHADOW)
-
-
-def opening_on(day: date, send: Loaded) -> datetime:
-    """The first opening of its window from that day on."""
-    opening = first_instant(day, send.window.opens, send.zone) if send.window else first_instant(day, NOON, send.zone)
-    return in_its_window(send, opening)
-
-
-def record_unsendable(tx: Tx, unsendable: Sequence[tuple[Loaded, Reason]]) -> None:
-    """Cancel what could not be written, before the gate."""
-    fates = [(send, Fate(state=SendState.CANCELLED, reason=reason, counts=False)) for send, reason in unsendable]
-    settle(tx, [row_for(send, fate, None) for send, fate in fates], SendState.CLAIMED)
 
 
 def settle_lost(tx: Tx) -> int:
@@ -171,16 +167,12 @@ def as_kept(reply: str) -> str:
     return ADDRESS.sub("<address>", UNPRINTABLE.sub(" ", reply))[:LONGEST_REPLY]
 
 
-def in_its_window(send: Loaded, instant: datetime) -> datetime:
-    return instant if send.window is None else into_window(instant, send.window, send.zone, days_off=send.days_off)
-
-
 def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
     """Move the rows out of `leaving`, end the touches of those that are over, and let their stored bytes go in time."""
     if not rows:
         return
     if leaving == SendState.CLAIMED:  # whoever leaves a passage holds it and then wants these; nobody else wants a mail in flight
-        lock_passages(tx, (), touch_ids=[row.touch_id for row in rows if row.touch_id is not None])
+        lock_passages(tx, (), touch_ids=touches_of(rows))
     moved = SETTLE.run_each(tx, [values_of(tx, row, leaving) for row in rows])
     over = [row for row in rows if row.fate.state in TERMINAL_SEND]
     if moved < len(rows):  # somebody else holds some of them by now, and says how they end
@@ -189,6 +181,10 @@ def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
     stored = [row.send_id for row in over if row.stream != Stream.MARKETING]
     if stored:
         tx.run(sa.update(bodies).where(bodies.c.send_id.in_(stored)).values(delete_after=tx.now + KEEP_BYTES))
+
+
+def touches_of(some: Sequence[Settled | Loaded]) -> list[int]:
+    return [each.touch_id for each in some if each.touch_id is not None]
 
 
 def those_ended(tx: Tx, over: Sequence[Settled]) -> list[Settled]:

@@ -8,6 +8,7 @@ each. The mark is committed before a word is said to a server, and nothing is sa
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from time import sleep
@@ -21,7 +22,7 @@ from engine.deliver.flights import Ready, write_flights
 from engine.deliver.gate import Marked, mark, recheck
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded, load_sends
-from engine.deliver.record import Flown, record_gate, record_outcomes, record_unsendable
+from engine.deliver.record import Flown, record_held, record_outcomes, record_shadows, record_stopped
 from engine.deliver.wire import NoAnswer, NotBegun, Outcome
 from engine.metrics import in_phase
 from engine.persist import AWAY, is_nobodys_fault, persist
@@ -96,8 +97,9 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
             if not runtime.has_lease():
                 give_back(runtime, [*(one.send for one in chain.from_iterable(batches[at:])), *written.later])
                 return []
-            through = mark_batch(runtime, live.policy, batch)
+            marked, through = mark_batch(runtime, live.policy, batch)
             record(runtime, fly(runtime, through))
+            end_there(runtime, marked)
     return written.later
 
 
@@ -119,11 +121,11 @@ def in_time(runtime: Runtime, sends: Sequence[Loaded]) -> list[Loaded]:
     return [send for send in sends if send.send_id not in gone]
 
 
-def drop(runtime: Runtime, unsendable: Sequence[tuple[Loaded, Reason]]) -> None:
-    if unsendable:
+def drop(runtime: Runtime, stopped: Sequence[tuple[Loaded, Reason]]) -> None:
+    if stopped:
         with runtime.database.write() as tx:
-            record_unsendable(tx, unsendable)
-        count_stopped(unsendable)
+            record_stopped(tx, stopped)
+        count_stopped(stopped)
 
 
 def batches_of(ready: Sequence[Ready], most: int) -> Iterator[list[Ready]]:
@@ -144,8 +146,8 @@ def batches_of(ready: Sequence[Ready], most: int) -> Iterator[list[Ready]]:
         marketing = [one for one in marketing if one.send.send_id not in taken]
 
 
-def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> list[Ready]:
-    """Those that may fly, committed as attempting; the others have their reason.
+def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> tuple[Marked, list[Ready]]:
+    """What the gate said, and those that may fly, committed as attempting.
 
     Where nobody can say whether the mark was committed, it is taken back: nothing has been said to a server.
     """
@@ -162,16 +164,28 @@ def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> list
     if flying:
         runtime.note_marked(flying[-1].send.send_id, at)
     count_marked(marked)
-    return flying
+    return marked, flying
+
+
+def end_there(runtime: Runtime, marked: Marked) -> None:
+    """What ends at the gate. Not in its transaction, which holds mails: whoever ends them locks their passages first."""
+    drop(runtime, marked.over)
+    if marked.shadows:
+        with runtime.database.write() as tx:
+            record_shadows(tx, marked.shadows, runtime.worker_id)
 
 
 def mark_those_through(tx: Tx, runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> tuple[Marked, list[Ready]]:
     marked = mark(tx, [one.send for one in batch], policy, runtime.worker_id)
-    record_gate(tx, marked, policy.between.loser)
+    record_held(tx, marked.held)
     through = {send.send_id for send in marked.through}
-    flying = [one for one in batch if one.send.send_id in through]
+    flying = [on_its_way(one, marked.relays[one.send.send_id]) for one in batch if one.send.send_id in through]
     store_bytes(tx, flying)
     return marked, flying
+
+
+def on_its_way(one: Ready, relay: str) -> Ready:
+    return one if relay == one.flight.relay else replace(one, flight=replace(one.flight, relay=relay))
 
 
 def store_bytes(tx: Tx, flying: Sequence[Ready]) -> None:

@@ -85,12 +85,13 @@ def add_workspace(
     window: Window = ALWAYS,
     between: Between = USUAL_BETWEEN,
     promptness: Promptness | None = None,
+    **more: object,
 ) -> int:
-    """Live rules, two artifacts and one cadence of three lessons; returns the cadence version's id."""
+    """Live rules (`more` of the policy), two artifacts and one cadence of three lessons; returns the cadence version's id."""
     for artifact in (an_artifact(), ORDER):
         keep_artifact(tx, artifact)
     tx.run(sa.insert(emails).values(name="order-confirmation", copy=to_json(plain_copy(ORDER.hash))))
-    set_rules(tx, caps=caps, offers=offers, between=between, promptness=promptness)
+    set_rules(tx, caps=caps, offers=offers, between=between, promptness=promptness, **more)
     version_id = add_cadence(tx, a_cadence(window))
     add_worker(tx, id=WORKER, lease_until=tx.now + timedelta(minutes=1))
     return version_id
@@ -121,12 +122,13 @@ def set_rules(
     offers: Sequence[Offer] = (),
     between: Between = USUAL_BETWEEN,
     promptness: Promptness | None = None,
+    **more: object,
 ) -> None:
-    """Make these the live rules. `promptness`: of the order's mail."""
+    """Make these the live rules. `promptness`: of the order's mail; `more` of the policy."""
     scoring = ScoringModel(threshold=60, respond_within=parse_span("4 hours"), points=(), profile=())
     dana = Rep(key="dana", name="Dana Whitfield", email="dana@clearroom.example", phone=None, zone=None)
     kinds = {
-        "policy": to_json(a_policy(caps, between, promptness)),
+        "policy": to_json(a_policy(caps, between, promptness, **more)),
         "scoring": to_json(scoring),
         "assignment": to_json(Assignment(reps={"dana": dana}, rules=())),
         "offers": f"[{','.join(to_json(offer) for offer in offers)}]",
@@ -135,7 +137,9 @@ def set_rules(
     tx.run(sa.insert(rules), rows)
 
 
-def a_policy(caps: Caps, between: Between = USUAL_BETWEEN, promptness: Promptness | None = None) -> Policy:
+def a_policy(
+    caps: Caps = NO_CAPS, between: Between = USUAL_BETWEEN, promptness: Promptness | None = None, **more: object
+) -> Policy:
     data = (Field(name="number"), Field(name="ship_to", personal=True))
     return Policy(
         name="Clearroom",
@@ -157,6 +161,7 @@ def a_policy(caps: Caps, between: Between = USUAL_BETWEEN, promptness: Promptnes
         event_emails={"order_placed": "order-confirmation"},
         between=between,
         promptness={"order-confirmation": promptness} if promptness else {},
+        **more,  # type: ignore[arg-type]
     )
 
 

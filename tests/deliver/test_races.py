@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from engine.database import Database
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import load_sends
-from engine.deliver.record import record_unsendable
+from engine.deliver.record import record_stopped
 from engine.schedule.leave import leave, resume, suspend
 from engine.schema import enrolments, sends, touches
 from engine.versions import live_rules
@@ -47,7 +47,7 @@ def test_a_last_mail_that_cannot_be_written_and_an_exit_do_not_wait_for_each_oth
 
     def drop() -> None:
         with postgres_database.write() as tx:
-            record_unsendable(tx, [(mail, Reason.TEMPLATE_ERROR)])
+            record_stopped(tx, [(mail, Reason.TEMPLATE_ERROR)])
 
     def come_between(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         if statement.startswith("UPDATE sends"):  # the passage has ended, its mail has not yet

@@ -16,7 +16,7 @@ from engine.compiler.plan import Offer
 from engine.compiler.sender import Sender
 from engine.database import Database, Tx
 from engine.deliver.load import load_sends
-from engine.deliver.record import record_unsendable, settle_lost
+from engine.deliver.record import record_stopped, settle_lost
 from engine.deliver.send import deliver, deliver_begun
 from engine.deliver.transactional import request_email
 from engine.render.artifact import link_table_id
@@ -522,7 +522,7 @@ def test_who_lost_a_mail_to_another_worker_does_not_end_its_touch(database: Data
         held = load_sends(tx, [lost, kept], live_rules(tx))
         tx.run(sa.update(sends).where(sends.c.id == lost[0]).values(epoch=2, worker_id="worker-2"))
 
-        record_unsendable(tx, [(send, Reason.TEMPLATE_ERROR) for send in held])
+        record_stopped(tx, [(send, Reason.TEMPLATE_ERROR) for send in held])
 
     assert [send_of(database, claim[0]).state for claim in (lost, kept)] == [SendState.CLAIMED, SendState.CANCELLED]
     assert [touch_of(database, claim[0]).state for claim in (lost, kept)] == ["sending", "skipped"]
@@ -537,7 +537,7 @@ def test_while_nobody_lost_a_mail_nothing_more_is_asked(database: Database) -> N
         held = load_sends(tx, [add_mail(tx, version_id) for _ in range(3)], live_rules(tx))
         sa.event.listen(tx.connection, "before_cursor_execute", lambda _c, _cursor, text, *_rest: asked.append(text))
 
-        record_unsendable(tx, [(send, Reason.TEMPLATE_ERROR) for send in held])
+        record_stopped(tx, [(send, Reason.TEMPLATE_ERROR) for send in held])
 
     assert not [text for text in asked if text.startswith("SELECT sends.")]
 

@@ -1,0 +1,162 @@
+"""Ways: through which relay each mail of a batch may go now; or why through none, and when it may come again.
+
+Before: `engine.deliver.gate` has mails that it might mark. After: it asks their caps and limits, and marks those that go on. What
+is held back here is due again in the order and at the speed in which it came, so that nothing is overrun when it is well.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from engine.compiler.plan import Policy
+from engine.database import Tx
+from engine.deliver.breaker import DOMAINS, PROBE_TAKES, RELAYS, Kind, Trouble, may_probe, troubles
+from engine.deliver.load import Loaded
+from engine.deliver.openings import opening_on
+from engine.deliver.places import MICRO_BATCH
+from engine.deliver.relays import relays_for
+from engine.deliver.warm_up import rooms_today, today
+from engine.pauses import Pauses, pauses_now
+from engine.vocabulary import Reason, Stream
+
+LOOK_AGAIN = timedelta(minutes=10)  # at what a person has paused; who resumes it does not leave it waiting so long
+PROBES = {RELAYS: MICRO_BATCH, DOMAINS: 1}  # how many mails find out how something is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Why a mail does not go now, and when it may come again."""
+
+    reason: Reason
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands in the way at this moment. `rooms`: of relays that are being warmed up."""
+
+    now: datetime
+    pauses: Pauses
+    troubles: Mapping[tuple[str, str], Trouble]
+    rooms: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class Ways:
+    """{send id: its relay}, and those that are held back. `probing`: what is in trouble, and the mails that are to find out."""
+
+    relays: dict[int, str] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
+    probing: dict[tuple[Kind, str], list[int]] = field(default_factory=dict)
+    taken: Counter[str] = field(default_factory=Counter)
+
+
+def find_ways(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Ways:
+    """Nothing is written yet, but warm-ups are locked. Those in shadow need no relay."""
+    around = look_around(tx, batch, policy)
+    ways = Ways()
+    for send in batch:
+        why = stopped(send, around)
+        if why is not None:
+            ways.held[send.send_id] = why
+        elif not send.is_shadow:
+            find_way(send, policy, around, ways)
+    return ways
+
+
+def find_way(send: Loaded, policy: Policy, around: Around, ways: Ways) -> None:
+    found = domain_held(send, around, ways) or way_of(send, policy, around, ways)
+    if isinstance(found, Held):
+        ways.held[send.send_id] = found
+        return
+    ways.relays[send.send_id] = found
+    ways.taken[found] += 1
+    for kind, name in ((RELAYS, found), (DOMAINS, send.domain)):
+        if is_given_up(kind, name, around):
+            ways.probing.setdefault((kind, name), []).append(send.send_id)
+
+
+def look_around(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Around:
+    pauses = pauses_now(tx)
+    return Around(tx.now, pauses, troubles(tx, {send.domain for send in batch}), rooms_today(tx, policy))
+
+
+def stopped(send: Loaded, around: Around) -> Held | None:
+    """By a person. The passages of a paused cadence stand still by themselves."""
+    if not around.pauses.stops(send.stream, domain=send.domain):
+        return None
+    return Held(reason=Reason.PAUSED, due_at=around.now + LOOK_AGAIN)
+
+
+def domain_held(send: Loaded, around: Around, ways: Ways) -> Held | None:
+    trouble = around.troubles.get((DOMAINS.called, send.domain))
+    if trouble is None or may_try(trouble, DOMAINS, send.domain, around, ways):
+        return None
+    return Held(reason=Reason.DOMAIN_PAUSED, due_at=after(trouble, send, around.now))
+
+
+def way_of(send: Loaded, policy: Policy, around: Around, ways: Ways) -> str | Held:
+    """The first relay that is open to it, else what holds it back the shortest."""
+    last = send.relay if send.reason == Reason.TEMPORARY else None
+    fitting = relays_for(send.send_id, send.stream, send.brand, send.domain, policy, last=last)
+    if len(fitting) > 1:
+        fitting.sort(key=lambda name: is_doubtful(name, send, around))
+    shut = []
+    for name in fitting:
+        why = relay_held(name, send, policy, around, ways)
+        if why is None:
+            return name
+        shut.append(why)
+    never = Held(reason=Reason.RELAY_AWAY, due_at=around.now + LOOK_AGAIN)  # no relay takes such mail; `check` says so
+    return min(shut, key=lambda held: held.due_at, default=never)
+
+
+def is_doubtful(name: str, send: Loaded, around: Around) -> bool:
+    """It failed this very mail, or something that somebody waits for would be its probe."""
+    failed_it = send.reason == Reason.RELAY_AWAY and send.relay == name
+    return failed_it or (send.stream != Stream.MARKETING and is_given_up(RELAYS, name, around))
+
+
+def relay_held(name: str, send: Loaded, policy: Policy, around: Around, ways: Ways) -> Held | None:
+    if around.pauses.stops_relay(name):
+        return Held(reason=Reason.PAUSED, due_at=around.now + LOOK_AGAIN)
+    trouble = around.troubles.get((RELAYS.called, name))
+    if trouble is not None and not may_try(trouble, RELAYS, name, around, ways):
+        return Held(reason=Reason.RELAY_AWAY, due_at=after(trouble, send, around.now))
+    room = around.rooms.get(name)
+    if room is not None and send.stream == Stream.MARKETING and ways.taken[name] >= room:
+        tomorrow = today(around.now, policy) + timedelta(days=1)
+        return Held(reason=Reason.WARM_UP, due_at=opening_on(tomorrow, send))
+    return None
+
+
+def may_try(trouble: Trouble, kind: Kind, name: str, around: Around, ways: Ways) -> bool:
+    if trouble.until is None:
+        return True
+    return trouble.until <= around.now and len(ways.probing.get((kind, name), ())) < PROBES[kind]
+
+
+def is_given_up(kind: Kind, name: str, around: Around) -> bool:
+    trouble = around.troubles.get((kind.called, name))
+    return trouble is not None and trouble.until is not None
+
+
+def after(trouble: Trouble, send: Loaded, now: datetime) -> datetime:
+    """As long after it may be tried again as this one came after it was given up; what somebody waits for, at once."""
+    assert trouble.until is not None
+    if trouble.until <= now:  # others are about to find out
+        return now + PROBE_TAKES
+    came = now - trouble.tried_at if trouble.tried_at is not None else timedelta(0)
+    return trouble.until if send.stream != Stream.MARKETING else trouble.until + came
+
+
+def begin_probes(tx: Tx, ways: Ways, going: set[int]) -> dict[int, Held]:
+    """Of all workers one finds out; these mails of ours are held back where that is another."""
+    lost: dict[int, Held] = {}
+    for (kind, name), send_ids in sorted(ways.probing.items(), key=lambda item: (item[0][0].called, item[0][1])):
+        ours = [send_id for send_id in send_ids if send_id in going and send_id not in lost]
+        if ours and not may_probe(tx, kind, name):
+            reason = Reason.RELAY_AWAY if kind is RELAYS else Reason.DOMAIN_PAUSED
+            lost.update(dict.fromkeys(ours, Held(reason=reason, due_at=tx.now + PROBE_TAKES)))
+    return lost
