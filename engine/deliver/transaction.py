@@ -10,7 +10,7 @@ from engine.deliver.by_chunks import Chunking, ChunkTrip
 from engine.deliver.by_data import DataTrip
 from engine.deliver.channel import Channel, LostError, Timeouts
 from engine.deliver.trip import Trip
-from engine.deliver.watch import Watch
+from engine.deliver.watch import CannotLookError, Watch
 from engine.deliver.wire import Flight, Outcome
 
 
@@ -26,6 +26,7 @@ async def carry(
     try:
         await trip.run()
     except LostError as lost:
-        channel.lose(str(lost))
+        if trip.under_way or not isinstance(lost, CannotLookError):
+            channel.lose(str(lost))
         trip.note_loss(lost)
     return None if trip.found_dead else trip.result()

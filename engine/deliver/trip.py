@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from engine.deliver.channel import CLOSING, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import Opening, opening
-from engine.deliver.watch import Watch
+from engine.deliver.watch import CannotLookError, Watch
 from engine.deliver.wire import Deferred, Flight, NoAnswer, NotBegun, Outcome, Refused, Stopped
 from engine.vocabulary import SmtpPhase
 
@@ -82,7 +82,7 @@ class Trip(ABC):
 
     def note_loss(self, lost: LostError) -> None:
         """What a lost connection means for the messages that were under way. Those that were not get no outcome here."""
-        if self._is_rested and not self._heard:
+        if self._is_rested and not self._heard and not isinstance(lost, CannotLookError):
             self.found_dead = True
         elif isinstance(lost, ClosingError):
             for at in list(self.under_way)[:1]:

@@ -130,8 +130,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--journal", type=Path, help="append a JSON line for each message kept")
     parser.add_argument("--no-fsync", action="store_true", help="do not wait for the disk before each 250")
     parser.add_argument("--obey-addresses", action="store_true", help="dana+rcpt-550@… is refused, dana+dot-drop@… dropped")
+    parser.add_argument("--chunking", action="store_true", help="offer CHUNKING (BDAT)")
     given = parser.parse_args(arguments)
-    sink = Sink(journal=given.journal, fsync=not given.no_fsync, obeys_addresses=given.obey_addresses)
+    sink = Sink(
+        journal=given.journal,
+        fsync=not given.no_fsync,
+        obeys_addresses=given.obey_addresses,
+        extensions=(*EXTENSIONS, *(["CHUNKING"] if given.chunking else [])),
+    )
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serve(sink, given.port))
 

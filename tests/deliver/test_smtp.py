@@ -312,6 +312,22 @@ def test_nothing_is_sent_when_the_second_look_fails() -> None:
     assert sink.kept == 0
 
 
+def test_a_second_look_that_fails_costs_no_connection_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.deliver.watch.MARK_HOLDS", 0.0)
+    sink, looks = Sink(heard=[]), iter([set[int](), set[int](), None, set[int](), set[int]()])
+
+    def recheck(_send_ids: Sequence[int]) -> set[int]:
+        if (stopped := next(looks)) is None:
+            raise RuntimeError("the database is away")
+        return stopped
+
+    with wire_to(sink) as wire:
+        outcomes = [outcome for _ in range(3) for outcome in wire.fly([flight(1)], recheck)]
+
+    assert kinds(outcomes) == ["Accepted", "NotBegun", "Accepted"]
+    assert sum(line.startswith(b"EHLO") for line in sink.heard or []) == 1
+
+
 def test_many_threads_fly_at_once() -> None:
     sink = Sink()
     outcomes: list[Outcome] = []
