@@ -26,7 +26,8 @@ SUFFIX = ".pem"
 
 
 def read_keys(folder: Path, *, must_be_there: bool = False) -> tuple[DkimKey, ...]:
-    """Every key, by domain and selector. Raises SettingsError with all that is wrong in the folder.
+    """Every key, by domain, RSA first, for some receivers look at the topmost signature alone. Raises SettingsError with all that
+    is wrong in the folder.
 
     `must_be_there`: the operator has named the folder, so that one without keys is a mistake. Names that begin with a dot are
     passed over.
@@ -41,7 +42,7 @@ def read_keys(folder: Path, *, must_be_there: bool = False) -> tuple[DkimKey, ..
         faults.append(f"{folder}: no key is there, and HANDRAISER_DKIM_FOLDER names it: files are DOMAIN/SELECTOR.pem")
     if faults:
         raise SettingsError("The DKIM keys cannot be used, and mail is not sent without them:\n  " + "\n  ".join(faults))
-    return tuple(keys)
+    return tuple(sorted(keys, key=lambda key: (key.domain, key.kind != "rsa", key.selector)))
 
 
 def files_in(folder: Path) -> Iterator[Path]:

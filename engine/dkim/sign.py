@@ -8,7 +8,7 @@ Both canonicalizations are relaxed. The time of the signature is the send's own,
 
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -22,6 +22,7 @@ SIGNED = (
 # Signed once more than it is there, so that nobody can put a second one above it (RFC 6376 section 5.4.2).
 ONCE_MORE = (b"from",)
 NEXT_FIELD = re.compile(rb"\r\n(?![ \t])")
+RUNS = re.compile(rb"  +")
 FOLD = b"\r\n "
 WIDTH = 72
 
@@ -66,17 +67,26 @@ def relaxed_field(name: bytes, value: bytes) -> bytes:
 
 
 def relaxed_body(body: bytes) -> bytes:
-    """Section 3.4.4. By whole passes over the bytes, each of which is faster than one regular expression."""
+    """Section 3.4.4. Bodies in quoted-printable hold little of what is changed, so it is looked for rather than replaced."""
     if b"\t" in body:
         body = body.replace(b"\t", b" ")
-    while b"  " in body:
-        body = body.replace(b"  ", b" ")
+    if b"  " in body:
+        body = b" ".join(between_runs(body))
     if b" \r\n" in body:
         body = body.replace(b" \r\n", b"\r\n")
     end = len(body)
     while body.endswith(b"\r\n\r\n", 0, end):
         end -= 2
     return b"" if body[:end] == b"\r\n" else body[:end]
+
+
+def between_runs(body: bytes) -> Iterator[bytes]:
+    """What stands between runs of two blanks and more."""
+    begin = 0
+    for run in RUNS.finditer(body):
+        yield body[begin : run.start()]
+        begin = run.end()
+    yield body[begin:]
 
 
 def sender_domain(fields: dict[bytes, bytes]) -> str:

@@ -16,6 +16,7 @@ from engine.errors import UsageError
 
 SECONDS, SECONDS_A_TRY = 4.0, 1.5
 PORT = 53
+LARGEST = 1_232  # bytes of an answer over UDP; a DKIM record does not fit into the 512 of old
 
 
 class NoDnsError(Exception):
@@ -29,6 +30,7 @@ class Names:
         self._resolver = resolver(servers)
         if self._resolver is not None:
             self._resolver.lifetime, self._resolver.timeout = seconds, min(seconds, SECONDS_A_TRY)
+            self._resolver.use_edns(0, 0, LARGEST)
         self._known: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def answer(self) -> bool:
@@ -36,7 +38,7 @@ class Names:
         try:
             self._ask(".", "NS")
         except NoDnsError as error:
-            return not isinstance(error.__cause__, dns.exception.Timeout | None)
+            return was_answered(error.__cause__)
         return True
 
     def texts(self, name: str) -> tuple[str, ...]:
@@ -90,6 +92,13 @@ def resolver(servers: Sequence[str]) -> dns.resolver.Resolver | None:
     asked = dns.resolver.Resolver(configure=False)
     asked.nameservers = [dns.nameserver.Do53Nameserver(*server_of(server)) for server in servers]
     return asked
+
+
+def was_answered(failure: BaseException | None) -> bool:
+    """Whether some server said at least that it would not answer."""
+    if not isinstance(failure, dns.resolver.NoNameservers):
+        return False
+    return any(response is not None for _server, _tcp, _port, _error, response in failure.kwargs["errors"])
 
 
 def server_of(text: str) -> tuple[str, int]:

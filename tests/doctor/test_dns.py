@@ -214,6 +214,13 @@ def test_no_dns_at_all_is_said_once(dns_server: DnsServer, tmp_path: Path):
     assert found.subject is Subject.DNS and found.level is PROBLEM
 
 
+def test_a_network_that_is_down_is_no_dns(dns_server: DnsServer):
+    """Nobody may send to the broadcast address as to a server."""
+    assert not Names(["255.255.255.255"], seconds=0.6).answer()
+    dns_server.broken = {""}
+    assert Names([dns_server.address]).answer()
+
+
 def test_a_machine_that_knows_no_server_says_so(dns_server: DnsServer):
     names = Names([dns_server.address])
     names._resolver = None
