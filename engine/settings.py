@@ -99,7 +99,7 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
     values = {**read_env_file(workspace / ".env"), **(os.environ if environ is None else environ)}
     given = {name: value for name, value in values.items() if name.startswith(PREFIX) and value != ""}
     for name in given:
-        if name.removeprefix(PREFIX) not in KNOWN and not relay_of(name):
+        if name.removeprefix(PREFIX) not in KNOWN and not relay_named(name):
             raise SettingsError(f"unknown setting {name}. Known: {', '.join(PREFIX + known for known in KNOWN)}")
 
     def value(name: str, default: str) -> str:
@@ -158,11 +158,11 @@ def check(settings: Settings) -> None:
 
 def relay_urls_in(given: Mapping[str, str]) -> dict[str, str]:
     """The relays that have an address, `main` first."""
-    named = ((relay_of(name), url) for name, url in given.items())
+    named = ((relay_named(name), url) for name, url in given.items())
     return dict(sorted(((name, url) for name, url in named if name), key=lambda each: (each[0] != MAIN, each[0])))
 
 
-def relay_of(setting: str) -> str | None:
+def relay_named(setting: str) -> str | None:
     """The relay whose address the setting holds: `main`, or `bulk-mail` for HANDRAISER_SMTP_URL_BULK_MAIL; None: no relay's."""
     found = RELAY.fullmatch(setting.removeprefix(PREFIX))
     if found is None or found[1] == MAIN.upper():

@@ -43,6 +43,13 @@ def live_rules(tx: Tx) -> Live:
     return newest
 
 
+def declared_relays(tx: Tx) -> list[str]:
+    """The names of the relays of the workspace in force; none where none was applied yet."""
+    if len(NEWEST.rows(tx)) < len(KINDS):
+        return []
+    return [relay.name for relay in live_rules(tx).policy.relays]
+
+
 def newest_rules(tx: Tx) -> Live:
     ids = tuple(sorted((str(row.kind), int(row.id)) for row in NEWEST.rows(tx)))
     if len(ids) < len(KINDS):

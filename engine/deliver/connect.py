@@ -15,7 +15,7 @@ import aiosmtplib
 
 from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.login import Login, NoTokenError
-from engine.deliver.pool import NoConnectionError
+from engine.deliver.pool import NoConnectionError, Reuse
 from engine.deliver.unreached import in_plain_words
 from engine.deliver.wire import Deferred
 from engine.vocabulary import SmtpPhase
@@ -29,7 +29,7 @@ class Relay:
     port: int
     login: Login | None
     tls: str  # wrapped | starttls | none
-    connections: int
+    reuse: Reuse
 
 
 async def open_channel(relay: Relay, timeouts: Timeouts, local_hostname: str) -> Channel:

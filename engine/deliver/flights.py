@@ -16,6 +16,7 @@ from engine.conditions import lead_values
 from engine.deliver.heading import Spelt, headers_for, spell
 from engine.deliver.load import Asked, Loaded
 from engine.deliver.mime import MessageHeaders, address, write_message
+from engine.deliver.relays import relays_for
 from engine.deliver.wire import Flight
 from engine.errors import RenderError
 from engine.expressions.fields import FieldType, LeadSchema
@@ -65,7 +66,7 @@ def write_flights(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifac
     """Never are all left for later. Raises NotRendering: then nothing can be said of any."""
     begun = [begin_flight(runtime, live, send, artifacts) for send in sends]
     words = iter(render_some([(draft.artifact, draft.values) for draft in begun if isinstance(draft, Draft)]))
-    ended = [end_flight(runtime, draft, next(words)) if isinstance(draft, Draft) else draft for draft in begun]
+    ended = [end_flight(runtime, live, draft, next(words)) if isinstance(draft, Draft) else draft for draft in begun]
     pairs = list(zip(sends, ended, strict=True))
     return Written(
         ready=[Ready(send=send, flight=flight) for send, flight in pairs if isinstance(flight, Flight)],
@@ -81,7 +82,7 @@ def begin_flight(runtime: Runtime, live: Live, send: Loaded, artifacts: Mapping[
         return recipient
     spelt = spell_token(runtime, send)
     if send.stored:
-        return flight(runtime, send, recipient, spelt, stored_message(runtime, send, send.stored))
+        return flight(runtime, live, send, recipient, spelt, stored_message(runtime, send, send.stored))
     try:
         artifact = artifacts[send.artifact_hash or ""]
         values = values_of(runtime, live, send, artifact, spelt)
@@ -95,7 +96,7 @@ def stored_message(runtime: Runtime, send: Loaded, stored: bytes) -> bytes:
     return runtime.signer.signed(stored, send.created_at) if send.stream == Stream.INTERNAL else stored
 
 
-def end_flight(runtime: Runtime, draft: Draft, words: WireParts | RenderError | None) -> Flight | Reason | None:
+def end_flight(runtime: Runtime, live: Live, draft: Draft, words: WireParts | RenderError | None) -> Flight | Reason | None:
     send = draft.send
     if words is None:
         return None
@@ -108,16 +109,21 @@ def end_flight(runtime: Runtime, draft: Draft, words: WireParts | RenderError | 
         message = write_message(headers, words, send.attached, send.pictures)
     except ValueError as error:
         return unwritten(send, error)
-    return flight(runtime, send, draft.recipient, draft.spelt, runtime.signer.signed(message, send.created_at))
+    return flight(runtime, live, send, draft.recipient, draft.spelt, runtime.signer.signed(message, send.created_at))
 
 
-def flight(runtime: Runtime, send: Loaded, recipient: str, spelt: Spelt, message: bytes) -> Flight:
+def flight(runtime: Runtime, live: Live, send: Loaded, recipient: str, spelt: Spelt, message: bytes) -> Flight:
+    """Through the relay that is preferred for it, unless the gate finds that one shut; "" where no relay takes such mail."""
+    relays = relays_for(send.send_id, send.stream, send.brand, send.domain, live.policy)
+    limit = live.policy.limit_for(send.domain)
     return Flight(
         send_id=send.send_id,
         envelope_from=f"b+{spelt.in_address}@{runtime.settings.reply_domain}",
         recipient=recipient,
         message=message,
+        relay=relays[0] if relays else "",
         domain=send.domain,
+        connections=limit.connections if limit else None,
     )
 
 

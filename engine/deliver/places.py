@@ -1,39 +1,55 @@
-"""The connections to the relay that one process may use at once. Whoever sends holds those it needs from the mark to the record.
+"""The connections to each relay that one process may use at once. Whoever sends holds those it needs from the mark to the record.
 
-Before: `engine.processes` knows the relay's limit. After: `engine.deliver.send` marks only what has a connection waiting for
+Before: `engine.processes` knows the relays' limits. After: `engine.deliver.send` marks only what has a connection waiting for
 it, so that a process killed at any moment leaves at most one micro-batch a connection in doubt.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 MICRO_BATCH = 8  # messages over one connection between two looks at the ledger
 MOST_CONNECTIONS = 16  # to a relay, unless its URL says otherwise
+EVERY = ""  # in the place of a relay's name: all of them
 MARKETING_BATCH = 32  # one mark and one record for so many; the wire carries them in micro-batches, one a connection
 
 
 class Places:
-    """So many connections; a thread waits until there are enough for what it wants to send.
+    """So many connections to each relay, by its name, or to all together; a thread waits until there are enough for its mails.
 
     `batch`: how many marketing mails are marked and recorded together; more is cheaper, and more is in doubt after a crash.
     """
 
-    def __init__(self, connections: int, *, batch: int = MARKETING_BATCH) -> None:
-        self.batch = min(batch, connections * MICRO_BATCH)
-        self._free = connections
+    def __init__(self, connections: int | Mapping[str, int], *, batch: int = MARKETING_BATCH) -> None:
+        self._batch = batch
+        self._most = {EVERY: connections} if isinstance(connections, int) else dict(connections)
+        self._free = dict(self._most)
         self._changed = threading.Condition()
 
+    def reach(self, relay: str) -> bool:
+        """Whether this process has connections to it."""
+        return relay in self._most or EVERY in self._most
+
+    def batch_for(self, relay: str) -> int:
+        """How many marketing mails may be marked together that are to go through it."""
+        return min(self._batch, self._most.get(self._key(relay), 1) * MICRO_BATCH)
+
     @contextmanager
-    def held(self, messages: int) -> Iterator[None]:
-        """Hold the connections that so many messages fly over; `batch` of them at most."""
-        wanted = -(-messages // MICRO_BATCH)
+    def held(self, relay: str, messages: int) -> Iterator[None]:
+        """Hold the connections that so many messages fly over, `batch_for` it at most; to a relay out of reach nothing flies."""
+        key, wanted = self._key(relay), -(-messages // MICRO_BATCH)
+        if key not in self._most:
+            yield
+            return
         with self._changed:
-            self._changed.wait_for(lambda: self._free >= wanted)
-            self._free -= wanted
+            self._changed.wait_for(lambda: self._free[key] >= wanted)
+            self._free[key] -= wanted
         try:
             yield
         finally:
             with self._changed:
-                self._free += wanted
+                self._free[key] += wanted
                 self._changed.notify_all()
+
+    def _key(self, relay: str) -> str:
+        return EVERY if EVERY in self._most else relay

@@ -1,32 +1,29 @@
-"""Open connections to the relay, used again while they are young, on one event loop in one thread.
+"""Open connections to one relay, used again while they are young.
 
-Before: worker threads call `fly`. After: `engine.deliver.transaction` speaks. What a thread hands over flies in micro-batches,
-side by side, each over a connection of its own; so a process killed at any moment leaves at most one micro-batch a connection
-in doubt.
+Before: `engine.deliver.wires` has a micro-batch for the relay. After: `engine.deliver.transaction` speaks. All pools of a process
+live on one event loop.
 """
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from random import uniform
 
 from engine.deliver.by_chunks import Chunking
 from engine.deliver.channel import Channel, Timeouts
-from engine.deliver.places import MICRO_BATCH, MOST_CONNECTIONS
+from engine.deliver.places import MOST_CONNECTIONS
 from engine.deliver.transaction import carry
 from engine.deliver.watch import Watch
-from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
+from engine.deliver.wire import Deferred, Flight, Outcome
 from engine.errors import HandraiserError
 from engine.log import Trouble
 
-try:
-    import uvloop
-except ImportError:  # an extra: `pip install handraiser[fast]`
-    uvloop = None  # type: ignore[assignment]
-
 Connect = Callable[[], Awaitable[Channel]]
+# Seconds until a relay that was away is called again: shorter than workers agree to spare it.
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+JITTER = 0.2
+
 log = logging.getLogger(__name__)
 
 
@@ -53,56 +50,57 @@ class NoConnectionError(HandraiserError):
         return self.outcome.phase, self.outcome.code or self.outcome.reply
 
 
-class PooledWire:
-    """The Wire over whatever `connect` opens."""
+class Pool:
+    """The connections that `connect` opens to the relay of that name."""
 
-    def __init__(self, connect: Connect, *, timeouts: Timeouts, reuse: Reuse) -> None:
+    def __init__(self, name: str, connect: Connect, *, timeouts: Timeouts, reuse: Reuse) -> None:
         self._connect = connect
         self._timeouts = timeouts
         self._reuse = reuse
         self._idle: list[Channel] = []
         self._chunking = Chunking()
-        self._trouble = Trouble(log, "no mail goes out; it waits and is tried again")
+        self._trouble = Trouble(log, f"no mail goes out through {name}; it waits and is tried again")
         self._places = asyncio.Semaphore(reuse.connections)
-        self._loop = new_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
-        self._thread.start()
+        self._away = Away()
 
-    def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
-        """See `engine.deliver.wire.Wire`. Never raises for what a server or a network does."""
-        watch = Watch(flights, recheck)  # here, so that a busy loop makes no mark look younger than it is
-        return asyncio.run_coroutine_threadsafe(self._fly(flights, watch), self._loop).result()
-
-    def close(self) -> None:
-        """Take leave of the idle connections and end the thread. Safe to repeat."""
-        if self._loop.is_closed():
-            return
-        asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
-        batches = [flights[at : at + MICRO_BATCH] for at in range(0, len(flights), MICRO_BATCH)]
-        flown = await asyncio.gather(*(self._fly_one(batch, watch) for batch in batches))
-        return list(chain.from_iterable(flown))
-
-    async def _fly_one(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
+    async def fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
+        """Carry a micro-batch over one connection. One outcome each, in order."""
         async with self._places:
             return await self._fly_over_one(flights, watch)
+
+    def leave(self) -> None:
+        """Take leave of the idle connections."""
+        for channel in self._idle:
+            channel.leave()
+        self._idle.clear()
 
     async def _fly_over_one(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
         while (rested := self._take_idle()) is not None:
             outcomes = await self._carry(rested, flights, watch)
             if outcomes is not None:
                 return outcomes
+        fresh = await self._open()
+        if isinstance(fresh, Deferred):
+            return [fresh] * len(flights)
+        return await self._carry(fresh, flights, watch) or []
+
+    async def _open(self) -> Channel | Deferred:
+        """A new connection; or why there is none, which for a moment is said without another call."""
+        began = self._now()
+        if self._away.answer is not None and began < self._away.until:
+            return self._away.answer
         try:
-            fresh = await self._connect()
+            channel = await self._connect()
         except NoConnectionError as error:
             self._trouble.tell(error)
-            return [error.outcome] * len(flights)
+            self._away.note(error.outcome, began, self._now())
+            return error.outcome
         self._trouble.over()
-        return await self._carry(fresh, flights, watch) or []
+        self._away.end()
+        return channel
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _carry(self, channel: Channel, flights: Sequence[Flight], watch: Watch) -> list[Outcome] | None:
         outcomes = await carry(channel, flights, watch, self._timeouts, self._chunking)
@@ -129,16 +127,23 @@ class PooledWire:
             longest_idle=self._reuse.longest_idle,
         )
 
-    async def _leave(self) -> None:
-        for channel in self._idle:
-            channel.leave()
-        self._idle.clear()
-        await asyncio.sleep(0)
 
+class Away:
+    """A relay that could not be reached: called again after half a second, then later each time, until it answers."""
 
-def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed: a third of the time a message costs."""
-    if uvloop is None:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.answer: Deferred | None = None  # to the last call; None: it is there, as far as we know
+        self._wait = 0.0
+
+    def note(self, answer: Deferred, began: float, now: float) -> None:
+        """Of the calls that were under way together, the first that fails counts for all."""
+        if self.answer is None or began >= self.until:
+            self._wait = min(max(FIRST_WAIT, self._wait * 2), LONGEST_WAIT)
+            self.until = now + self._wait * uniform(1 - JITTER, 1 + JITTER)
+        self.answer = answer
+
+    def end(self) -> None:
+        """It answers."""
+        self.answer = None
+        self.until = self._wait = 0.0

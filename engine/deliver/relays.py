@@ -21,8 +21,8 @@ def relays_for(send_key: int, stream: Stream, brand: str, domain: str, policy: P
     through which one it was told to come again, which so many servers want to see (greylisting); it comes first.
     """
     fitting = [relay for relay in policy.relays if relay.takes(stream, brand, domain)]
-    if len(fitting) < 2:
-        return [relay.name for relay in fitting]
+    if len(fitting) == 1:
+        return [fitting[0].name]
     return [relay.name for relay in sorted(fitting, key=lambda relay: rank(relay, send_key, last))]
 
 

@@ -22,6 +22,7 @@ from engine.deliver.flights import Ready, write_flights
 from engine.deliver.gate import Marked, mark, recheck
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded, load_sends
+from engine.deliver.places import Places
 from engine.deliver.record import Flown, record_held, record_outcomes, record_shadows, record_stopped
 from engine.deliver.wire import NoAnswer, NotBegun, Outcome
 from engine.metrics import in_phase
@@ -91,9 +92,9 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
     with in_phase("write"):
         written = write_flights(runtime, live, sends, artifacts)
     drop(runtime, written.unsendable)
-    batches = list(batches_of(written.ready, runtime.places.batch))
+    batches = list(batches_of(written.ready, runtime.places))
     for at, batch in enumerate(batches):
-        with runtime.places.held(len(batch)):
+        with runtime.places.held(batch[0].flight.relay, len(batch)):
             if not runtime.has_lease():
                 give_back(runtime, [*(one.send for one in chain.from_iterable(batches[at:])), *written.later])
                 return []
@@ -105,10 +106,16 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
 
 def load(runtime: Runtime, held: Sequence[Claim]) -> tuple[Live, list[Loaded], dict[str, Artifact]]:
     with runtime.database.read() as tx:
-        live = live_rules(tx)
+        live = within_reach(live_rules(tx), runtime.places)
         sends = load_sends(tx, held, live)
         hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
         return live, sends, {artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes}
+
+
+def within_reach(live: Live, places: Places) -> Live:
+    """With only those relays to which this process has connections: a new one may be declared while it runs."""
+    reached = tuple(relay for relay in live.policy.relays if places.reach(relay.name))
+    return live if reached == live.policy.relays else replace(live, policy=replace(live.policy, relays=reached))
 
 
 def in_time(runtime: Runtime, sends: Sequence[Loaded]) -> list[Loaded]:
@@ -128,8 +135,10 @@ def drop(runtime: Runtime, stopped: Sequence[tuple[Loaded, Reason]]) -> None:
         count_stopped(stopped)
 
 
-def batches_of(ready: Sequence[Ready], most: int) -> Iterator[list[Ready]]:
-    """What somebody waits for first and one by one; then marketing, no address twice in a batch, so that caps see each mail."""
+def batches_of(ready: Sequence[Ready], places: Places) -> Iterator[list[Ready]]:
+    """What somebody waits for first and one by one; then marketing by relay, no address twice in a batch, so that caps see each
+    mail.
+    """
     marketing = []
     for one in ready:
         if one.send.stream == Stream.MARKETING:
@@ -138,8 +147,10 @@ def batches_of(ready: Sequence[Ready], most: int) -> Iterator[list[Ready]]:
             yield [one]
     while marketing:
         batch: dict[str, Ready] = {}
+        relay = marketing[0].flight.relay
+        most = places.batch_for(relay)
         for one in marketing:
-            if len(batch) < most:
+            if one.flight.relay == relay and len(batch) < most:
                 batch.setdefault(one.send.address_key, one)
         yield list(batch.values())
         taken = {one.send.send_id for one in batch.values()}

@@ -16,7 +16,7 @@ from engine.doctor.certificate import FEW_DAYS, days_left
 from engine.doctor.finding import Finding, Subject, ok, problem, warning
 from engine.doctor.place import Place
 from engine.errors import SettingsError
-from engine.settings import is_loopback
+from engine.settings import is_loopback, url_setting
 
 OLD_TLS = ("TLSv1", "TLSv1.1")
 
@@ -24,7 +24,7 @@ OLD_TLS = ("TLSv1", "TLSv1.1")
 def look_at_relays(place: Place) -> Iterator[Finding]:
     for name, url in place.relays:
         try:
-            yield from asyncio.run(look_at_relay(name, relay_of(url), place.patience))
+            yield from asyncio.run(look_at_relay(name, relay_of(url, url_setting(name)), place.patience))
         except SettingsError as error:
             yield problem(Subject.RELAY, f"{name}: {error}", "correct the URL")
 

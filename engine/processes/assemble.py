@@ -16,7 +16,7 @@ from engine import crash
 from engine.claim import Claim
 from engine.database import Database
 from engine.deliver.places import MOST_CONNECTIONS, Places
-from engine.deliver.smtp import open_wire, relay_of
+from engine.deliver.smtp import open_wire, open_wires, relay_of
 from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
 from engine.dkim.sign import Signer
 from engine.errors import SettingsError
@@ -30,9 +30,10 @@ from engine.processes.outbox.posts import KeptPosts
 from engine.processes.presence import Presence
 from engine.processes.reach import is_in_process
 from engine.runtime import Marked, Runtime, unnoted
-from engine.settings import Settings
+from engine.settings import Settings, url_setting
 from engine.simulate.sink import Sink, running
 from engine.tokens import Tokens
+from engine.versions import declared_relays
 
 LANE_OF = {lane.noun.name: lane for lane in (REACTIONS, TRANSACTIONAL, TOUCHES)}
 
@@ -84,10 +85,26 @@ def assemble(
         posts=post_wire(settings),
         note_marked=note_marked,
         signer=signer or Signer(),
-        places=Places(
-            relay_of(next(iter(settings.relay_urls.values()))).connections if settings.relay_urls else MOST_CONNECTIONS
-        ),
+        places=places_of(settings),
     )
+
+
+def places_of(settings: Settings) -> Places:
+    """As many connections as the URL of each relay allows; those to the local outbox stand for every relay."""
+    if not settings.sends_for_real:
+        return Places(MOST_CONNECTIONS)
+    return Places({name: relay_of(url, url_setting(name)).reuse.connections for name, url in settings.relay_urls.items()})
+
+
+def require_relays(settings: Settings, database: Database) -> None:
+    """Raises SettingsError where mail leaves, and a relay that the workspace declares has no address here."""
+    with database.read() as tx:
+        missing = [name for name in declared_relays(tx) if name not in settings.relay_urls] if settings.sends_for_real else []
+    if missing:
+        raise SettingsError(
+            f"relays.yaml declares the relay {missing[0]}, and {url_setting(missing[0])} is not set. Set it to the address "
+            "of that server, or remove the relay from relays.yaml and run `handraiser apply`."
+        )
 
 
 class Unwired:
@@ -102,9 +119,9 @@ class Unwired:
 
 @contextmanager
 def mail_wire(settings: Settings) -> Iterator[Wire]:
-    """The wire to the mail server that the settings name; with none named, to one that only fills the local outbox."""
+    """The wire to the relays that have an address in the settings; with none, to one that only fills the local outbox."""
     if settings.relay_urls:
-        with closed_after(open_wire(next(iter(settings.relay_urls.values())))) as wire:
+        with closed_after(open_wires(settings.relay_urls)) as wire:
             yield wire
         return
     mailbox = Mailbox(outbox_folder(settings))

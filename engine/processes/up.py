@@ -13,7 +13,15 @@ from engine.database import Database
 from engine.dkim.folder import read_keys
 from engine.dkim.sign import Signer
 from engine.garbage import collect_less
-from engine.processes.assemble import Unwired, assemble, mail_wire, outbox_folder, posts_folder, require_shared_broker
+from engine.processes.assemble import (
+    Unwired,
+    assemble,
+    mail_wire,
+    outbox_folder,
+    posts_folder,
+    require_relays,
+    require_shared_broker,
+)
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
 from engine.processes.health import Health
@@ -39,6 +47,7 @@ Say = Callable[[str], None]
 def run_up(settings: Settings, database: Database, *, threads: int, stop: threading.Event, say: Say) -> None:
     """Everything in this process: dispatcher, workers, receiver, and the outbox unless mail is sent for real."""
     settings.require_safe_delivery()
+    require_relays(settings, database)
     signer = signer_of(settings)
     broker = open_broker(settings.broker_url)
     with ExitStack() as stack:
@@ -77,6 +86,7 @@ def run_dispatcher_alone(settings: Settings, database: Database, *, stop: thread
 def run_worker_alone(settings: Settings, database: Database, *, threads: int, stop: threading.Event, say: Say) -> None:
     """A worker. Any number may run."""
     settings.require_safe_delivery()
+    require_relays(settings, database)
     require_shared_broker(settings, "worker")
     signer = signer_of(settings)
     broker = open_broker(settings.broker_url)

@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.clock import HostClock
-from engine.deliver.pool import new_loop
+from engine.deliver.wires import new_loop
 from engine.errors import UsageError
 from engine.settings import is_loopback
 from engine.simulate.sink_rules import Phase, Rule, fate_of

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from engine.deliver.channel import Timeouts
+from engine.deliver.pool import FIRST_WAIT, JITTER
 from engine.deliver.smtp import open_wire
 from engine.deliver.wire import Flight, Outcome, Recheck, Wire
 from engine.simulate.sink import EXTENSIONS, Sink, running
 
 CHUNKING = (*EXTENSIONS, "CHUNKING")
+SPARED = FIRST_WAIT * (1 + JITTER)  # seconds until a relay that could not be reached is surely called again
 SHORT = Timeouts(connect=0.5, command=0.4, data=0.4, block=0.4, dot=0.4)
 STEP_BY_STEP = tuple(extension for extension in EXTENSIONS if extension != "PIPELINING")
 BODY = b"Message-ID: <abc@reply.example>\r\nSubject: hello\r\n\r\nDear reader\r\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SettingsError
-from engine.settings import Settings, read_settings, relay_of, url_setting
+from engine.settings import Settings, read_settings, relay_named, url_setting
 
 KEY = "a secret of a test that is long enough to be one"
 INSIDE, OUTSIDE = "smtp://127.0.0.1:2525", "smtps://user:secret@mail.example.com"
@@ -24,7 +24,7 @@ def test_each_address_belongs_to_the_relay_that_its_setting_names(tmp_path: Path
 
 @pytest.mark.parametrize("relay", ["main", "bulk", "bulk-mail", "a2-b3-c"])
 def test_the_name_of_a_setting_says_which_relay_it_is(relay: str) -> None:
-    assert relay_of(url_setting(relay)) == relay
+    assert relay_named(url_setting(relay)) == relay
 
 
 def test_without_an_address_nothing_leaves(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""The real wire: to several relays, each with its pool of connections, on one event loop in one thread.
+
+Before: worker threads call `fly`. After: `engine.deliver.pool` carries each micro-batch. What a thread hands over flies in
+micro-batches, side by side, each over a connection of its own; so a process killed at any moment leaves at most one micro-batch
+a connection in doubt.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+from engine.deliver.doors import Doors
+from engine.deliver.places import MICRO_BATCH
+from engine.deliver.pool import Pool
+from engine.deliver.watch import Watch
+from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
+from engine.vocabulary import SmtpPhase
+
+try:
+    import uvloop
+except ImportError:  # an extra: `pip install handraiser[fast]`
+    uvloop = None  # type: ignore[assignment]
+
+
+class PooledWire:
+    """The Wire over these pools, by the relay's name. `usual`: the pool of relays that have none; without it nothing is said."""
+
+    def __init__(self, pools: Mapping[str, Pool], *, usual: Pool | None = None) -> None:
+        self._pools = dict(pools)
+        self._usual = usual
+        self._doors = Doors()
+        self._loop = new_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
+        self._thread.start()
+
+    def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
+        """See `engine.deliver.wire.Wire`. Never raises for what a server or a network does."""
+        watch = Watch(flights, recheck)  # here, so that a busy loop makes no mark look younger than it is
+        return asyncio.run_coroutine_threadsafe(self._fly(flights, watch), self._loop).result()
+
+    def close(self) -> None:
+        """Take leave of the idle connections and end the thread. Safe to repeat."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
+        trips = list(micro_batches(flights))
+        flown = await asyncio.gather(*(self._fly_some([flights[at] for at in trip], watch) for trip in trips))
+        outcomes = {at: outcome for trip, some in zip(trips, flown, strict=True) for at, outcome in zip(trip, some, strict=True)}
+        return [outcomes[at] for at in range(len(flights))]
+
+    async def _fly_some(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
+        """A micro-batch, all of it through one relay."""
+        relay = flights[0].relay
+        pool = self._pools.get(relay, self._usual)
+        if pool is None:
+            unknown = Deferred(code=None, reply=f"this process has no address of the relay {relay}", phase=SmtpPhase.CONNECT)
+            return [unknown] * len(flights)
+        limits = {flight.domain: flight.connections for flight in flights if flight.connections is not None}
+        if not limits:
+            return await pool.fly(flights, watch)
+        async with self._doors.passed(limits):
+            return await pool.fly(flights, watch)
+
+    async def _leave(self) -> None:
+        for pool in (*self._pools.values(), *([self._usual] if self._usual else [])):
+            pool.leave()
+        await asyncio.sleep(0)
+
+
+def micro_batches(flights: Sequence[Flight]) -> Iterator[list[int]]:
+    """Which of them go together, by their places: those of one relay, and side by side those of a domain that has a limit."""
+    ways: dict[str, list[int]] = {}
+    for at, flight in enumerate(flights):
+        ways.setdefault(flight.relay, []).append(at)
+    for way in ways.values():
+        if any(flights[at].connections for at in way):
+            way.sort(key=lambda at: (flights[at].connections is None, flights[at].domain))
+        yield from (way[begin : begin + MICRO_BATCH] for begin in range(0, len(way), MICRO_BATCH))
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed: a third of the time a message costs."""
+    if uvloop is None:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
