@@ -8,12 +8,12 @@ from tests.crash.trial import CONNECTIONS, Trial
 
 def test_kills_at_any_moment_send_nothing_twice_and_lose_nothing(on_trial: Trial, chance: Random, is_full: bool) -> None:
     on_trial.employ_two_workers()
-    for kill in range(35 if is_full else 2):
-        on_trial.add_work(lessons=30, orders=10)
-        on_trial.die_in(chance.choice(on_trial.product.roles), chance.uniform(0.2, 2.5))
+    for kill in range(250 if is_full else 2):
+        on_trial.add_work(lessons=12, orders=5)
+        on_trial.die_in(chance.choice(on_trial.product.roles), chance.uniform(0.2, 2.0))
         if chance.random() < 0.3:
             on_trial.empty_queues()
-        if kill % 5 == 4:
+        if kill % 25 == 24:
             on_trial.finish()
 
     on_trial.finish()

@@ -2,6 +2,9 @@
 
 from random import Random
 
+import pytest
+
+from tests.crash.points import named_points
 from tests.crash.trial import Trial
 
 
@@ -19,4 +22,19 @@ def test_stopping_in_mid_run_leaves_nothing_in_doubt(on_trial: Trial, chance: Ra
     verdict = on_trial.judge()
     assert on_trial.complaints() == []
     assert set(statuses) == {0}
+    assert (verdict.unknown, verdict.resent) == (0, 0)
+
+
+def test_being_asked_to_stop_at_each_named_point_leaves_nothing_in_doubt(on_trial: Trial, is_full: bool) -> None:
+    if not is_full:
+        pytest.skip("tried by `make crash`")
+    statuses = {}
+    for point in named_points():
+        on_trial.add_work(lessons=15, orders=8)
+        statuses[point.name] = on_trial.stop_at(point)
+    on_trial.finish()
+
+    verdict = on_trial.judge()
+    assert on_trial.complaints() == []
+    assert {name: status for name, status in statuses.items() if status != 0} == {}
     assert (verdict.unknown, verdict.resent) == (0, 0)

@@ -23,7 +23,7 @@ from tests.crash.given import add_work, apply_lessons, ledger, let_time_pass, un
 from tests.crash.oracle import Verdict, join, read_journal
 from tests.crash.passages import complaints_about_passages, complaints_about_posts
 from tests.crash.points import Point
-from tests.crash.product import Process, Product, mail_server
+from tests.crash.product import QUIT_WITHIN, Process, Product, mail_server
 from tests.factories import SECRET, TOKENS
 from tests.posts.receiver import Receiver, receiving
 from tests.services.handraiser import settings_of_a_test
@@ -71,6 +71,19 @@ class Trial:
         assert process.exitcode == -9, f"{role} ended by itself: {process.exitcode}\n{self.product.last_words()}"
         self.note_death(process, f"{point.name}")
         return True
+
+    def stop_at(self, point: Point) -> int | None:
+        """Run until the process that passes there was asked to stop, there, and has stopped; its status. None: it never was."""
+        role = self.product.role_of(point.role)
+        if self.product.is_running(role):
+            self.product.drain(role)
+        process = self.product.start(role, crash_at=f"{point.name}:1:stop")
+        self.product.start_all()
+        self.wait_until(lambda: not process.is_alive() or self.is_over())
+        if process.is_alive() and self.worker_of(process):
+            return None
+        process.join(QUIT_WITHIN)
+        return process.exitcode
 
     def die_in(self, role: str, seconds: float) -> None:
         """Run, and kill it from outside after so long."""

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from dramatiq.message import Message
 from redis import Redis
 
 from engine.claim import QUARANTINE_AFTER, TOUCH, Claim, Noun, begin
+from engine.clock import VirtualClock
 from engine.database import Database
 from engine.deliver.wire import Flight, Outcome, Recheck
 from engine.posts import http
 from engine.processes import worker as worker_module
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import tick
-from engine.processes.lanes import POSTS, REACTIONS, TOUCHES
+from engine.processes.lanes import POSTS, REACTIONS, TOUCHES, Lane
 from engine.processes.worker import DRAIN_MILLISECONDS, OUTWARD_THREADS, working
 from engine.runtime import Runtime
 from engine.schema import touches
@@ -170,6 +172,29 @@ def test_rows_whose_job_failed_by_nobodys_fault_count_as_untried(
 
     with runtime.database.read() as tx:
         assert tx.run(sa.select(touches.c.claims)).scalar_one() == 0
+
+
+@pytest.mark.parametrize(("queue", "name"), [("touch", "carry_out_otherwise"), ("lane_of_the_next_version", "carry_out_touch")])
+def test_a_job_that_only_another_version_knows_costs_its_row_nothing_but_time(
+    runtime: Runtime, redis_url: str, clock: VirtualClock, queue: str, name: str
+) -> None:
+    [due] = add_touches(runtime, 1)
+    done: list[int] = []
+    broker = open_broker(redis_url)
+    broker.declare_queue(queue)
+
+    def publish_as_the_next_version(_lane: Lane, claims: list[Claim]) -> None:
+        broker.enqueue(Message(queue_name=queue, actor_name=name, args=(claims,), kwargs={}, options={}))
+
+    with working(open_broker(redis_url), runtime, threads=2, verbs=verbs(touch=finishing(TOUCH, done))):
+        tick(runtime.database, publish_as_the_next_version, lease=LEASE)
+        time.sleep(0.3)
+        clock.move_to(clock.now() + LEASE + timedelta(seconds=1))
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        wait_until(lambda: done == [due])
+
+    with runtime.database.read() as tx:
+        assert tx.run(sa.select(touches.c.claims)).scalar_one() == 1
 
 
 def test_what_a_reaction_asks_for_is_published_without_waiting_for_a_tick(runtime: Runtime, broker_url: str) -> None:
