@@ -6,6 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= 3
+TRIALS ?= 5
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench crash postfix pictures migration clean
@@ -37,8 +38,8 @@ format: $(VENV)/.installed-dev  ## write the code as `check` wants it
 bench: $(VENV)/.installed-test  ## measure speed and memory, printed as a table
 	@$(RUN) -m benchmarks
 
-crash: $(VENV)/.installed-test  ## kill and freeze processes at every named point and at random, on both databases
-	@$(RUN) -m pytest -n $(JOBS) tests/crash --full
+crash: $(VENV)/.installed-test  ## kill, freeze and cut off processes for half an hour, and write what came of it
+	@$(RUN) -m pytest -n $(TRIALS) --dist worksteal tests/crash --full
 
 postfix: $(VENV)/.installed-test  ## a virtual day of mail through a real Postfix (Debian's, started by root)
 	@$(RUN) -m tests.postfix.day
