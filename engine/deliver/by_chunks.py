@@ -142,13 +142,23 @@ class ChunkTrip(Trip):
 
     async def _envelope(self, at: int, *, with_reset: bool) -> Outcome | None:
         """What MAIL and RCPT were refused with."""
-        if with_reset and not is_yes(await self.reply(SmtpPhase.MAIL, self.timeouts.command)):
-            raise LostError("the server's answers are out of step")
-        refused_mail = mail_refusal(await self.reply(SmtpPhase.MAIL, self.timeouts.command))
+        said_reset = await self.reply(SmtpPhase.MAIL, self.timeouts.command) if with_reset else None
+        refused_mail = mail_refusal(await self._answer_to_mail(at, said_reset))
         refused_rcpt = refusal(await self.reply(SmtpPhase.RCPT, self.timeouts.command), SmtpPhase.RCPT)
         if refused_rcpt is not None:
             self.outcomes[at] = refused_mail or refused_rcpt  # whatever is said of the text
         return refused_mail or refused_rcpt
+
+    async def _answer_to_mail(self, at: int, said_reset: Reply | None) -> Reply:
+        """A server that refuses even a RSET and hangs up has had enough of us; nothing that came after it was done."""
+        if said_reset is None or is_yes(said_reset):
+            return await self.reply(SmtpPhase.MAIL, self.timeouts.command)
+        if at not in self.in_doubt:
+            raise LostError("the server's answers are out of step")
+        try:
+            return await self.reply(SmtpPhase.MAIL, self.timeouts.command)
+        except LostError as lost:
+            raise ClosingError(said_reset) if self.channel.is_hung_up else lost from lost
 
     async def _hear_of_first(self) -> None:
         at = self.under_way[0]

@@ -15,6 +15,8 @@ from engine.errors import HandraiserError
 
 LONGEST_LINE = 8_192
 LONGEST_REPLY = 65_536
+# Exim drops a connection after ten RSETs that followed no message, Postfix after twenty errors; a micro-batch may have eight.
+MOST_REFUSED = 3
 CLOSING = 421  # "service not available, closing": may answer anything (RFC 5321 section 3.8)
 ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ?")
 
@@ -49,6 +51,8 @@ class Channel(asyncio.Protocol):
         self.extensions = extensions
         self.needs_reset = False  # a transaction was begun and not ended by its dot
         self.flown = 0  # messages begun over this connection
+        self.refused = 0  # of these, those that it did not take
+        self.is_hung_up = False  # by the server
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._used_at = self._loop.time()
         self._transport = transport
@@ -95,7 +99,8 @@ class Channel(asyncio.Protocol):
         """Whether an idle connection may be used again. Anything heard while idle (a 421, mostly) spoils it."""
         now = self._loop.time()
         is_young = now - self._opened_at < longest_life and now - self._used_at < longest_idle
-        return self._lost is None and not self._replies and self.flown < most_messages and is_young
+        is_welcome = self.flown < most_messages and self.refused < MOST_REFUSED
+        return self._lost is None and not self._replies and is_welcome and is_young
 
     def rest(self) -> None:
         """Note when the connection became idle."""
@@ -142,6 +147,7 @@ class Channel(asyncio.Protocol):
             self._drained.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.is_hung_up = self._lost is None
         self.lose(f"the connection broke: {exc}" if exc else "the server closed the connection")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from engine.deliver.channel import CLOSING, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import Opening, opening
 from engine.deliver.watch import CannotLookError, Watch
-from engine.deliver.wire import Deferred, Flight, NoAnswer, NotBegun, Outcome, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, Flight, NoAnswer, NotBegun, Outcome, Refused, Stopped
 from engine.vocabulary import SmtpPhase
 
 WHOLE = 65_536  # the server must have taken a longer body before its last bytes are written
@@ -70,6 +70,7 @@ class Trip(ABC):
         self.under_way.remove(at)
         self.in_doubt.discard(at)
         self.outcomes[at] = outcome
+        self.channel.refused += not isinstance(outcome, Accepted)
 
     async def reply(self, phase: SmtpPhase, patience: float) -> Reply:
         """The next answer, which is to `phase`. Raises ClosingError, LostError."""

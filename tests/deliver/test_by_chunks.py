@@ -1,6 +1,7 @@
 """Mails by BDAT, several ahead: what is refused harms only itself, and a server that fails it gets them by DATA."""
 
 from collections.abc import Sequence
+from itertools import count
 
 import pytest
 
@@ -8,9 +9,9 @@ from engine.deliver.by_chunks import AHEAD, AN_HOUR, Chunking
 from engine.deliver.channel import Timeouts
 from engine.deliver.smtp import open_wire
 from engine.deliver.wire import Accepted, Flight, Outcome
-from engine.simulate.sink import Sink, running
+from engine.simulate.sink import EXTENSIONS, Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
-from engine.simulate.sink_session import COMMANDS
+from engine.simulate.sink_session import COMMANDS, Session
 from tests.deliver.wires import BODY, CHUNKING, flight, fly, kinds, nobody, wire_to
 
 Kept = list[tuple[str, str, bytes]]
@@ -73,6 +74,37 @@ def test_after_a_421_those_said_ahead_were_certainly_not_taken() -> None:
     outcomes = fly(sink, [flight(number) for number in range(4)])
 
     assert kinds(outcomes) == ["Accepted", "Deferred", "NotBegun", "NotBegun"]
+
+
+def test_a_server_that_has_had_enough_of_us_took_nothing_that_was_said_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exim says 554 to one RSET too many and hangs up."""
+    resets = count(1)
+
+    def rset(session: Session, line: bytes) -> None:
+        if next(resets) < 3:
+            Session._rset(session, line)
+            return
+        session._say(b"554 too many nonmail commands\r\n")
+        session._hang_up()
+
+    monkeypatch.setitem(COMMANDS, b"RSET", rset)
+    sink = a_sink()
+
+    outcomes = fly(sink, [flight(number) for number in range(6)])
+
+    assert kinds(outcomes) == ["Accepted"] * 3 + ["Deferred"] + ["NotBegun"] * 2
+    assert sink.kept == 3
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, CHUNKING])
+def test_a_connection_over_which_much_was_refused_is_not_used_again(extensions: tuple[str, ...]) -> None:
+    sink = Sink(extensions=extensions, heard=[], rules=[Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=550, times=4)])
+
+    with wire_to(sink) as wire:
+        for number in range(5):
+            wire.fly([flight(number), flight(number + 10)], nobody)
+
+    assert words(sink).count(b"EHLO") == 2
 
 
 @pytest.mark.parametrize("code", [500, 501, 502, 503, 504])
