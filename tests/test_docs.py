@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from engine.cli.main import COMMANDS, handraiser
 from engine.compiler.workspace import Compiled
@@ -27,6 +28,20 @@ def test_every_command_is_in_the_documents_and_every_one_there_exists() -> None:
     told = set(re.findall(r"(?:^|[`/ ])handraiser ([a-z]+(?:-[a-z]+)*)\b", "\n".join(code_of(TEXT)), re.MULTILINE))
 
     assert told == set(COMMANDS)
+
+
+def test_every_metric_is_explained_and_alerts_ask_for_none_that_is_not_there() -> None:
+    there = metrics_in("engine/metrics.py", "engine/processes/gauges.py")
+    rules = yaml.safe_load((ROOT / "docs/metrics/alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+
+    assert metrics_in("docs/metrics.md") == there
+    assert metrics_in("docs/metrics/alerts.yml") <= there
+    assert all({"alert", "expr", "annotations"} <= {*rule} for rule in rules)
+
+
+def metrics_in(*files: str) -> set[str]:
+    text = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    return {name.removesuffix("_total") for name in re.findall(r"\bhandraiser_[a-z_]+", text)}
 
 
 def code_of(text: str) -> list[str]:

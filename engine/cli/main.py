@@ -13,8 +13,8 @@ from engine.errors import HandraiserError
 
 COMMANDS = (
     "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "dkim", "doctor", "enrol", "explain", "graph", "handoffs",
-    "init", "leads", "pause", "plan", "preview", "render", "report", "resume", "schema", "simulate", "status", "tasks",
-    "test", "up", "web", "webhooks", "worker",
+    "init", "leads", "pause", "plan", "preview", "render", "report", "resume", "schema", "sends", "set-aside", "simulate",
+    "status", "tasks", "test", "up", "web", "webhooks", "worker",
 )  # fmt: skip
 
 

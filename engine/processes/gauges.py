@@ -5,7 +5,6 @@ somebody asks, every five seconds at most. While it cannot be read its gauges ar
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -13,14 +12,13 @@ from prometheus_client.registry import Collector
 
 from engine import __version__
 from engine.claim import NOUNS
-from engine.database import Database
+from engine.processes.glance import Glance
 from engine.processes.health import Health
-from engine.processes.reach import Probe
-from engine.processes.standing import Standing, standing
+from engine.processes.standing import Standing
+from engine.processes.ways import RelayState
 from engine.render.fence import FENCE
 from webhooks.receiver import Receiver
 
-READ_EVERY = 5.0  # seconds
 PATIENCE = 3.0  # seconds; Prometheus itself waits for ten
 NOTHING_ASIDE = dict.fromkeys(NOUNS, 0)
 
@@ -28,9 +26,8 @@ NOTHING_ASIDE = dict.fromkeys(NOUNS, 0)
 class Gauges(Collector):
     """Of one process."""
 
-    def __init__(self, database: Database, health: Health) -> None:
+    def __init__(self, health: Health) -> None:
         self._health = health
-        self._ledger = Probe(partial(look, database), patience=PATIENCE, fresh=READ_EVERY)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing, so that registering does not ask the database."""
@@ -45,15 +42,11 @@ class Gauges(Collector):
         yield ends
         if self._health.receiver is not None:
             yield from of_receiver(self._health.receiver)
-        found = self._ledger.found()
+        found = self._health.ledger.found(patience=PATIENCE)
         yield gauge("handraiser_ledger_answers", "1: the figures of the ledger are there", found is not None)
         if found is not None:
-            yield from of_ledger(found)
-
-
-def look(database: Database) -> Standing:
-    with database.read() as tx:
-        return standing(tx)
+            yield from of_ledger(found.standing)
+            yield from of_ways(found)
 
 
 def of_receiver(receiver: Receiver) -> Iterator[Metric]:
@@ -78,6 +71,14 @@ def of_ledger(found: Standing) -> Iterator[Metric]:
     yield labelled("handraiser_set_aside", "Rows that wait for a person", "noun", {**NOTHING_ASIDE, **found.set_aside})
     kinds = [one.kind for one in found.working]
     yield labelled("handraiser_workers", "Processes that have their lease", "kind", {kind: kinds.count(kind) for kind in kinds})
+
+
+def of_ways(found: Glance) -> Iterator[Metric]:
+    left_alone = {relay.name: relay.state == RelayState.LEFT_ALONE for relay in found.relays}
+    yield labelled("handraiser_relay_left_alone", "1: it is in trouble, and nobody goes near it for now", "relay", left_alone)
+    yield gauge("handraiser_domains_left_alone", "Recipient domains that turn our mail away for now", len(found.domains))
+    yield gauge("handraiser_pauses", "What a person holds back", len(found.held_back))
+    yield gauge("handraiser_clock_hold", "1: marketing is held since the clock jumped", found.hold is not None)
 
 
 def gauge(name: str, words: str, value: float) -> Metric:

@@ -8,8 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from engine.database import Database
+from engine.processes.glance import Glance, glance
 from engine.processes.reach import PROBE, Probe
 from webhooks.receiver import Receiver
+
+LEDGER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +21,11 @@ class Health:
     """What is looked at. `threads`: those that run when this is made, and should for as long as the process does."""
 
     database: Probe[bool]
+    ledger: Probe[Glance]
     broker: Probe[bool] | None  # None: jobs stay in the process
     has_lease: Callable[[], bool]
     receiver: Receiver | None = None
-    held_back: Callable[[], Sequence[str]] = tuple  # what a person holds back, or is held until one has looked
+    held_back: Callable[[], Sequence[str]] = tuple  # what this process itself holds until a person has looked
     threads: tuple[threading.Thread, ...] = field(default_factory=lambda: running_threads())
 
     def why_not_live(self) -> list[str]:
@@ -31,6 +36,16 @@ class Health:
         """In words; nothing when all is well. Each of these heals by itself when its cause is gone; nothing is lost by it."""
         return list(self._lacking())
 
+    def told_besides(self) -> dict[str, object]:
+        """What mail waits for though this process is well: as far as the ledger can be read at once."""
+        seen = self.ledger.found()
+        told = {
+            "held_back": sorted({*self.held_back(), *(seen.held_back if seen else ())}),
+            "relays": {relay.name: relay.state for relay in seen.relays} if seen else {},
+            "domains_left_alone": [domain.domain for domain in seen.domains] if seen else [],
+        }
+        return {name: value for name, value in told.items() if value}
+
     def _lacking(self) -> Iterator[str]:
         if not self.database.found():
             yield "the database does not answer"
@@ -40,6 +55,16 @@ class Health:
             yield "its lease has run out, so that others may take over what it holds"
         if self.receiver is not None and not self.receiver.journal.is_sound:
             yield "its journal cannot be written, so that clicks, replies and opt-outs cannot be kept"
+
+
+def ledger_probe(database: Database) -> Probe[Glance]:
+    """Read when somebody asks, every five seconds at most."""
+
+    def look() -> Glance:
+        with database.read() as tx:
+            return glance(tx)
+
+    return Probe(look, fresh=LEDGER_SECONDS)
 
 
 def running_threads() -> tuple[threading.Thread, ...]:

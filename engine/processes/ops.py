@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, make_wsgi_app
 
-from engine.database import Database
 from engine.errors import SettingsError
 from engine.processes.gauges import Gauges
 from engine.processes.health import Health
@@ -30,7 +29,7 @@ PHRASES = {200: "200 OK", 404: "404 Not Found", 503: "503 Service Unavailable"}
 
 
 @contextmanager
-def operating(settings: Settings, database: Database, health: Health) -> Iterator[str | None]:
+def operating(settings: Settings, health: Health) -> Iterator[str | None]:
     """The address where operators are told, while the block lasts; None where the setting is `off`.
 
     Raises SettingsError when an address that was set cannot be listened on.
@@ -39,7 +38,7 @@ def operating(settings: Settings, database: Database, health: Health) -> Iterato
         yield None
         return
     listener = open_port(settings.ops_listen, may_move=settings.ops_may_move)
-    with serving_on(listener, create_ops(health), threads=THREADS) as address, registered(Gauges(database, health)):
+    with serving_on(listener, create_ops(health), threads=THREADS) as address, registered(Gauges(health)):
         yield address
 
 
@@ -85,6 +84,4 @@ def live(health: Health) -> Answer:
 
 def ready(health: Health) -> Answer:
     because = health.why_not_ready()
-    held_back = list(health.held_back())
-    told: dict[str, object] = {"held_back": held_back} if held_back else {}  # that is no reason to send nobody here
-    return 503 if because else 200, {"ready": not because, "because": because} | told
+    return 503 if because else 200, {"ready": not because, "because": because, **health.told_besides()}

@@ -29,19 +29,19 @@ FRESH = 2.0  # seconds for which an answer holds
 
 class Probe(Generic[Found]):
     """What is found out by asking something that may hang, for those who ask often: it is asked in a thread of its own, so that
-    nobody is held up for more than `patience` seconds, and an answer holds for `fresh` seconds.
+    nobody is held up for more than a moment, and an answer holds for `fresh` seconds.
     """
 
-    def __init__(self, ask: Callable[[], Found], *, patience: float = PATIENCE, fresh: float = FRESH) -> None:
-        self._ask, self._patience, self._fresh = ask, patience, fresh
+    def __init__(self, ask: Callable[[], Found], *, fresh: float = FRESH) -> None:
+        self._ask, self._fresh = ask, fresh
         self._failing = Trouble(log, "how things are could not be found out")
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._began = self._heard = float("-inf")
         self._found: Found | None = None
 
-    def found(self) -> Found | None:
-        """None: there is no answer."""
+    def found(self, *, patience: float = PATIENCE) -> Found | None:
+        """None: there is no answer within `patience` seconds of when it was asked."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 if monotonic() - self._heard < self._fresh:
@@ -50,7 +50,7 @@ class Probe(Generic[Found]):
                 self._began = monotonic()
                 self._thread.start()
             thread = self._thread
-        thread.join(max(0.0, self._began + self._patience - monotonic()))
+        thread.join(max(0.0, self._began + patience - monotonic()))
         return None if thread.is_alive() else self._found
 
     def _find_out(self) -> None:

@@ -24,7 +24,7 @@ from engine.processes.assemble import (
 )
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
-from engine.processes.health import Health
+from engine.processes.health import Health, ledger_probe
 from engine.processes.lanes import PublishJob
 from engine.processes.ops import operating
 from engine.processes.outbox.app import create_outbox
@@ -138,12 +138,13 @@ def operated(
     """What operators look at, while the block lasts. Begun last, when all that should run does."""
     health = Health(
         database=database_probe(database),
+        ledger=ledger_probe(database),
         broker=receiver.broker if receiver else broker_probe(settings.broker_url),
         has_lease=presence.has_lease,
         receiver=receiver,
         held_back=lambda: witnesses.held_back,
     )
-    with operating(settings, database, health) as address:
+    with operating(settings, health) as address:
         presence.tell_operators(address)
         yield address
 

@@ -198,7 +198,12 @@ def test_status_counts_what_is_there_and_what_is_due(filled: Database, run: Run)
 
     told = said(run, "status")
 
-    for words in ("leads       1, 0 suppressions", "passages    1 suspended", "0 steps, 1 mail, 0 reactions", "worker (test, 1)"):
+    for words in (
+        "leads       1, 0 suppressions",
+        "passages    1 suspended",
+        "0 reactions, 1 awaited mail, 0 steps, 0 marketing mails, 0 posts",
+        "worker (test, 1)",
+    ):
         assert words in told
     assert told.count("(test, 1)") == 1
     assert json.loads(said(run, "status", "--json"))["handoffs"] == {"raised": 1}

@@ -10,22 +10,26 @@ from time import monotonic
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from engine.database import Database
 from engine.errors import SettingsError
 from engine.processes.gauges import Gauges
-from engine.processes.health import Health
+from engine.processes.glance import Glance
+from engine.processes.health import Health, ledger_probe
 from engine.processes.ops import create_ops, open_port
 from engine.processes.reach import Probe, broker_probe, database_probe
+from engine.schema import pauses, relay_states
 from engine.vocabulary import SendState
 from tests.factories import add_send
 
 YES = Probe(lambda: True)
+NOTHING: Probe[Glance] = Probe(lambda: None)  # type: ignore[arg-type, return-value]
 Answer = tuple[str, dict[str, Any]]
 
 
 def test_a_process_that_has_all_it_needs_is_live_and_ready(database: Database) -> None:
-    health = Health(database=database_probe(database), broker=None, has_lease=lambda: True)
+    health = Health(database=database_probe(database), ledger=NOTHING, broker=None, has_lease=lambda: True)
 
     assert asked(health, "/live") == ("200 OK", {"live": True, "because": []})
     assert asked(health, "/ready") == ("200 OK", {"ready": True, "because": []})
@@ -35,7 +39,9 @@ def test_what_is_away_is_told_in_words(tmp_path: Path) -> None:
     nowhere = Database.open(f"sqlite:///{tmp_path / 'no' / 'such.db'}")
     away = broker_probe("redis://127.0.0.1:1/0")
 
-    status, facts = asked(Health(database=database_probe(nowhere), broker=away, has_lease=lambda: False), "/ready")
+    status, facts = asked(
+        Health(database=database_probe(nowhere), ledger=NOTHING, broker=away, has_lease=lambda: False), "/ready"
+    )
 
     assert status == "503 Service Unavailable"
     assert [line.split(",")[0] for line in facts["because"]] == [
@@ -46,7 +52,10 @@ def test_what_is_away_is_told_in_words(tmp_path: Path) -> None:
 def test_a_broker_that_hangs_holds_up_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         health = Health(
-            database=YES, broker=broker_probe(f"redis://127.0.0.1:{silent.getsockname()[1]}/0"), has_lease=lambda: True
+            database=YES,
+            ledger=NOTHING,
+            broker=broker_probe(f"redis://127.0.0.1:{silent.getsockname()[1]}/0"),
+            has_lease=lambda: True,
         )
         asked_at = monotonic()
         answers = [asked(health, "/ready")[0] for _ in range(3)]
@@ -67,7 +76,7 @@ def test_a_thread_that_has_ended_is_missed() -> None:
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait, name="dispatcher")
     thread.start()
-    health = Health(database=YES, broker=None, has_lease=lambda: True)
+    health = Health(database=YES, ledger=NOTHING, broker=None, has_lease=lambda: True)
     stop.set()
     thread.join()
 
@@ -91,9 +100,9 @@ def test_prometheus_is_told_how_the_ledger_stands(database: Database) -> None:
     with database.write() as tx:
         add_send(tx, due_at=tx.now - timedelta(minutes=1))
         add_send(tx, state=SendState.UNKNOWN, ended_at=tx.now)
-    health = Health(database=YES, broker=None, has_lease=lambda: True)
+    health = Health(database=YES, ledger=ledger_probe(database), broker=None, has_lease=lambda: True)
 
-    told = {sample.name: sample.value for metric in Gauges(database, health).collect() for sample in metric.samples
+    told = {sample.name: sample.value for metric in Gauges(health).collect() for sample in metric.samples
             if sample.labels in ({}, {"lane": "marketing"})}  # fmt: skip
 
     wanted = {"due": 1, "oldest_due_seconds": 60, "unknown": 1, "attempting": 0, "ready": 1, "ledger_answers": 1}
@@ -102,15 +111,28 @@ def test_prometheus_is_told_how_the_ledger_stands(database: Database) -> None:
 
 def test_prometheus_is_told_that_the_ledger_cannot_be_read(tmp_path: Path) -> None:
     nowhere = Database.open(f"sqlite:///{tmp_path / 'no' / 'such.db'}")
-    health = Health(database=database_probe(nowhere), broker=None, has_lease=lambda: True)
+    health = Health(database=database_probe(nowhere), ledger=ledger_probe(nowhere), broker=None, has_lease=lambda: True)
 
-    told = {sample.name: sample.value for metric in Gauges(nowhere, health).collect() for sample in metric.samples}
+    told = {sample.name: sample.value for metric in Gauges(health).collect() for sample in metric.samples}
 
     assert (told["handraiser_ledger_answers"], told["handraiser_ready"], "handraiser_due" in told) == (0, 0, False)
 
 
+def test_what_mail_waits_for_is_told_beside(database: Database) -> None:
+    with database.write() as tx:
+        trouble = {"why": "421 busy", "since": tx.now}
+        tx.run(sa.insert(relay_states).values(relay="main", failures=4, open_until=tx.now + timedelta(minutes=1), **trouble))
+        tx.run(sa.insert(pauses).values(kind="marketing", name="", since=tx.now, note="wrong price"))
+    health = Health(database=YES, ledger=ledger_probe(database), broker=None, has_lease=lambda: True)
+
+    status, told = asked(health, "/ready")
+
+    assert (status, told["ready"], told["relays"]) == ("200 OK", True, {"main": "left alone"})
+    assert "all marketing mail is held back" in told["held_back"][0]
+
+
 def test_what_is_not_there_is_answered_with_what_is() -> None:
-    assert asked(Health(database=YES, broker=None, has_lease=lambda: True), "/") == (
+    assert asked(Health(database=YES, ledger=NOTHING, broker=None, has_lease=lambda: True), "/") == (
         "404 Not Found", {"there are": ["/metrics", "/live", "/ready"]}
     )  # fmt: skip
 

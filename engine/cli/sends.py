@@ -1,0 +1,112 @@
+"""`handraiser sends`: mails by what became of them, and settling those of which nobody knows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from engine.claim import in_state
+from engine.cli.opening import open_workspace
+from engine.cli.options import counted, json_option, print_json, workspace_option
+from engine.database import Tx
+from engine.deliver.doubt import call_accepted, call_all_accepted, send_again
+from engine.errors import UsageError
+from engine.schema import leads, sends
+from engine.story.words import in_words
+from engine.vocabulary import SendState
+
+MOST_LISTED = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One mail. `at`: when it ended, or is due, or was asked for. `lead`: its key."""
+
+    number: int
+    state: str
+    reason: str | None
+    at: datetime
+    stream: str
+    email: str
+    lead: str
+    relay: str | None
+    server: str | None  # its words
+
+
+@click.command("sends")
+@click.argument("verb", type=click.Choice(["list", "accept", "again"]), default="list")
+@click.argument("numbers", type=int, nargs=-1)
+@click.option("--state", type=click.Choice([state.value for state in SendState]), help="Only those in this state.")
+@click.option("--all", "every", is_flag=True, help="With accept: all that are unknown.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=MOST_LISTED, show_default=True, help="How many to list.")
+@workspace_option
+@json_option
+def sends_command(
+    verb: str, numbers: tuple[int, ...], state: str | None, every: bool, limit: int, workspace: Path, as_json: bool
+) -> None:
+    """List mails, the newest first. Of those that are `unknown` nobody knows whether they arrived; settle them by their NUMBERS.
+
+    `accept`: they arrived, as the mail server's own log says. `again`: one that somebody waits for goes once more, as it was.
+
+    \b
+    Example:
+      handraiser sends --state unknown
+      handraiser sends accept 1204 1207
+      handraiser sends again 1205
+    """
+    if verb != "list" and bool(numbers) == (every and verb == "accept"):
+        raise UsageError(f"which ones? `handraiser sends --state unknown` lists them; then: handraiser sends {verb} NUMBERS")
+    _settings, database = open_workspace(workspace)
+    if verb == "list":
+        with database.read() as tx:
+            found = list(listed(tx, state, limit))
+        print_json([asdict(mail) for mail in found]) if as_json else click.echo("\n".join(lines_of(found, limit)))
+        return
+    with database.write() as tx:
+        settled = settle(tx, verb, numbers)
+    print_json({verb: settled}) if as_json else click.echo(SAID[verb].format(counted(settled, "mail")))
+
+
+SAID = {"accept": "{} settled as accepted.", "again": "{} made due: a worker sends it again, the same to the byte."}
+
+
+def settle(tx: Tx, verb: str, numbers: Sequence[int]) -> int:
+    if verb == "again":
+        return send_again(tx, numbers)
+    return call_accepted(tx, numbers) if numbers else call_all_accepted(tx)
+
+
+def listed(tx: Tx, state: str | None, limit: int) -> Iterator[Mail]:
+    at = sa.func.coalesce(sends.c.ended_at, sends.c.due_at, sends.c.created_at)
+    chosen = sa.select(sends, leads.c.key.label("lead_key"), at.label("at")).join(leads).limit(limit)
+    if state is not None:
+        chosen = chosen.where(in_state(sends, state))
+    newest = sends.c.ended_at if state == SendState.UNKNOWN else sends.c.id  # which there is an index for
+    for row in tx.run(chosen.order_by(newest.desc())):
+        yield Mail(
+            number=row.id,
+            state=row.state,
+            reason=in_words(row.reason) if row.reason else None,
+            at=row.at,
+            stream=row.stream,
+            email=row.email,
+            lead=row.lead_key,
+            relay=row.relay,
+            server=" ".join(str(part) for part in (row.smtp_code, row.smtp_reply) if part) or None,
+        )
+
+
+def lines_of(found: Sequence[Mail], limit: int) -> Iterator[str]:
+    if not found:
+        yield "There is none."
+    for mail in found:
+        through = f" through {mail.relay}" if mail.relay else ""
+        yield f"{mail.number:>9}  {mail.at:%Y-%m-%d %H:%M}  {mail.state:<10} {mail.stream}: {mail.email} to {mail.lead}{through}"
+        yield from (
+            f"{'':>11}{words}" for words in (mail.reason, mail.server and f"the mail server said: {mail.server}") if words
+        )
+    if len(found) == limit:
+        yield f"These are the newest {limit:,}; --limit shows more."

@@ -1,0 +1,130 @@
+"""`handraiser status`: what goes out, how the ways out do, and what needs a person, with what to do."""
+
+import json
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from engine.cli import status
+from engine.database import Database, Tx
+from engine.errors import UsageError
+from engine.processes.tally import write_down
+from engine.schema import bodies, domain_states, relay_states, sends
+from engine.vocabulary import SendState, Stream
+from tests.cli.test_lead_commands import Run, filled, run, said
+from tests.factories import add_send, add_touch, add_worker
+
+__all__ = ["filled", "run"]
+
+
+def test_status_tells_what_goes_out_and_what_is_late(filled: Database, run: Run) -> None:
+    write_down(filled, "worker-1", {("marketing", "main", "accepted"): 1200, ("transactional", "main", "accepted"): 34})
+    with filled.write() as tx:
+        add_worker(tx, lease_until=tx.now + timedelta(hours=1))
+        add_send(tx, due_at=tx.now - timedelta(hours=3))
+        add_send(tx, state=SendState.ATTEMPTING)
+
+    told = said(run, "status")
+
+    assert "1,234 in the last hour, 1,234 today (1,200 marketing, 34 transactional)" in told
+    assert "1 marketing mail (since 3 h)" in told and "in flight   1 mail" in told
+    assert "LOOK: marketing mails are due since 3 h and not begun" in told
+    assert "relay       main: well, 1,234 today" in told
+
+
+def test_status_tells_of_relays_and_domains_in_trouble(filled: Database, run: Run) -> None:
+    with filled.write() as tx:
+        soon, ago = tx.now + timedelta(minutes=8), tx.now - timedelta(minutes=5)
+        words = {"why": "421 4.7.0 come later", "since": ago}
+        tx.run(sa.insert(relay_states).values(relay="main", failures=5, open_until=soon, tried_at=ago, **words))
+        tx.run(sa.insert(domain_states).values(domain="slow.example", strikes=2, paused_until=soon, **words))
+
+    told = said(run, "status")
+    facts = json.loads(said(run, "status", "--json"))
+
+    assert "relay       main: left alone since" in told and "(421 4.7.0 come later), 0 today" in told
+    assert "domain      slow.example: left alone since" in told
+    assert "LOOK: the relay main is left alone" in told
+    assert (facts["relays"][0]["failures"], facts["domains"][0]["strikes"]) == (5, 2)
+
+
+def test_what_nobody_knows_is_counted_listed_and_settled(filled: Database, run: Run) -> None:
+    with filled.write() as tx:
+        numbers = [
+            add_send(tx, state=SendState.UNKNOWN, reason="no_answer", ended_at=tx.now, smtp_reply="gone", stream=stream)
+            for stream in (Stream.MARKETING, Stream.TRANSACTIONAL, Stream.TRANSACTIONAL)
+        ]
+        keep_bytes(tx, numbers[1])
+
+    assert "LOOK: 3 mails of which nobody knows whether they arrived" in said(run, "status")
+    listed = json.loads(said(run, "sends", "--state", "unknown", "--json"))
+    assert sorted(mail["number"] for mail in listed) == numbers
+    assert "the mail server said: gone" in said(run, "sends", "--state", "unknown")
+
+    assert "1 mail made due" in said(run, "sends", "again", str(numbers[1]))
+    assert "1 mail settled as accepted" in said(run, "sends", "accept", str(numbers[0]))
+    assert "1 mail settled as accepted" in said(run, "sends", "accept", "--all")
+
+    assert states(filled, numbers) == ["accepted", "ready", "accepted"]
+    assert "nobody knows" not in said(run, "status")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("again",), "which ones"),
+        (("again", "--all"), "which ones"),
+        (("again", "1"), "never sent twice"),
+        (("again", "2"), "no longer kept"),
+        (("accept", "3"), "is accepted"),
+        (("accept", "9"), "no mail 9"),
+    ],
+)
+def test_what_may_not_be_settled_is_told(filled: Database, run: Run, words: tuple[str, ...], why: str) -> None:
+    with filled.write() as tx:
+        tx.run(sa.text("DELETE FROM sends"))
+        for stream, state in ((Stream.MARKETING, SendState.UNKNOWN), (Stream.TRANSACTIONAL, SendState.UNKNOWN),
+                              (Stream.MARKETING, SendState.ACCEPTED)):  # fmt: skip
+            add_send(tx, stream=stream, state=state, ended_at=tx.now)
+
+    error = run("sends", *words).exception
+
+    assert isinstance(error, UsageError) and why in str(error)
+
+
+def test_rows_that_were_set_aside_are_listed_and_let_go(filled: Database, run: Run) -> None:
+    with filled.write() as tx:
+        touch = add_touch(tx, claims=3)
+        tx.run(sa.text("UPDATE touches SET due_at = NULL WHERE id = :id"), {"id": touch})
+
+    told = said(run, "set-aside")
+
+    assert f"touch    {touch:>9}  " in told and "/ enquiry-01-welcome, " in told
+    assert "LOOK: tried three times and set aside: 1 touch: `handraiser set-aside`" in said(run, "status")
+    assert "Nothing is set aside." in said(run, "set-aside", "release", "--only", "send")
+    assert "Due now: 1 touch." in said(run, "set-aside", "release")
+    assert "Nothing is set aside." in said(run, "set-aside")
+
+
+def test_status_is_drawn_again_and_again(filled: Database, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    def pause(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(status, "sleep", pause)
+
+    assert said(run, "status", "--watch").count("going out") == 3
+    assert isinstance(run("status", "--watch", "--json").exception, UsageError)
+
+
+def keep_bytes(tx: Tx, number: int) -> None:
+    tx.run(sa.insert(bodies).values(send_id=number, content=b"as it was", delete_after=tx.now + timedelta(days=7)))
+
+
+def states(database: Database, numbers: list[int]) -> list[str]:
+    with database.read() as tx:
+        return [tx.run(sa.select(sends.c.state).where(sends.c.id == number)).scalar_one() for number in numbers]
