@@ -9,8 +9,11 @@ from functools import cache
 from time import perf_counter
 from types import TracebackType
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Histogram, disable_created_metrics
 
+from engine.vocabulary import Reason, Stream
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when each was begun: as many lines again, of no use to Prometheus
 SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 PATIENT = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400)
 
@@ -36,6 +39,11 @@ JOB_SECONDS = Histogram("handraiser_job_seconds", "One job of up to 50 rows", ["
 POSTS = Counter("handraiser_posts", "Posts to other systems, by what came of it", ["outcome"])
 REQUESTS = Counter("handraiser_requests", "Requests that the receiver answered", ["page", "status"])
 REQUEST_SECONDS = Histogram("handraiser_request_seconds", "One request to the receiver", ["page"], buckets=SHORT)
+
+for stream in Stream:  # Prometheus sees no growth of what was not there before
+    for outcome in ("accepted", "deferred", "refused", "unknown"):
+        MAILS.labels(stream, "main", outcome)
+    STOPPED.labels(stream, Reason.TEMPLATE_ERROR)
 
 # With the labels looked up once: a lookup costs more than the counting.
 mails, marks, stopped, requests = cache(MAILS.labels), cache(MARKS.labels), cache(STOPPED.labels), cache(REQUESTS.labels)
