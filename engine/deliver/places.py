@@ -11,13 +11,14 @@ from contextlib import contextmanager
 MICRO_BATCH = 8  # messages over one connection between two looks at the ledger
 MOST_CONNECTIONS = 16  # to a relay, unless its URL says otherwise
 EVERY = ""  # in the place of a relay's name: all of them
-MARKETING_BATCH = 32  # one mark and one record for so many; the wire carries them in micro-batches, one a connection
+MARKETING_BATCH = 64  # one mark and one record for so many; the wire carries them in micro-batches, one a connection
 
 
 class Places:
     """So many connections to each relay, by its name, or to all together; a thread waits until there are enough for its mails.
 
-    `batch`: how many marketing mails are marked and recorded together; more is cheaper, and more is in doubt after a crash.
+    `batch`: how many marketing mails are marked and recorded together, over half of the connections at most: the others fly
+    meanwhile. More is cheaper.
     """
 
     def __init__(self, connections: int | Mapping[str, int], *, batch: int = MARKETING_BATCH) -> None:
@@ -32,7 +33,7 @@ class Places:
 
     def batch_for(self, relay: str) -> int:
         """How many marketing mails may be marked together that are to go through it."""
-        return min(self._batch, self._most.get(self._key(relay), 1) * MICRO_BATCH)
+        return min(self._batch, max(1, self._most.get(self._key(relay), 1) // 2) * MICRO_BATCH)
 
     @contextmanager
     def held(self, relay: str, messages: int) -> Iterator[None]:

@@ -92,6 +92,7 @@ def mend(
     to have run out are only not renewed yet.
     """
     with database.write() as tx:
+        plan_anew(tx)
         if watch is not None and not watch.look(tx) and watch.is_settling():
             return
         if pauses_seen(tx).is_restored:  # the rows are as the lost world left them, and wait for `engine.processes.live_again`

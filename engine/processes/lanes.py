@@ -23,7 +23,7 @@ class Lane:
     queue: str
     noun: Noun
     only: sa.ColumnElement[bool] | None = None
-    portion: int = 50
+    portion: int = 64  # as many as a worker marks and records together
     room: int = 1_000
 
 

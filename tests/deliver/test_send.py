@@ -16,6 +16,7 @@ from engine.compiler.plan import Offer
 from engine.compiler.sender import Sender
 from engine.database import Database, Tx
 from engine.deliver.load import load_sends
+from engine.deliver.places import MARKETING_BATCH
 from engine.deliver.record import record_stopped, settle_lost
 from engine.deliver.send import deliver, deliver_begun
 from engine.deliver.transactional import request_email
@@ -460,7 +461,7 @@ def test_transactional_mail_goes_ahead_of_marketing(database: Database, tmp_path
 def test_no_flight_begins_on_a_lease_that_runs_out(database: Database, tmp_path: Path) -> None:
     with database.write() as tx:
         version_id = add_workspace(tx)
-        claims = [add_mail(tx, version_id) for _ in range(40)]
+        claims = [add_mail(tx, version_id) for _ in range(MARKETING_BATCH + 8)]
     leases = iter([True, False])
     sink = Sink()
 
@@ -468,8 +469,8 @@ def test_no_flight_begins_on_a_lease_that_runs_out(database: Database, tmp_path:
         deliver_begun(runtime, claims)
 
     states = [send_of(database, send_id).state for send_id, _ in claims]
-    assert sink.kept == 32
-    assert (states.count(SendState.ACCEPTED), states.count(SendState.READY)) == (32, 8)
+    assert sink.kept == MARKETING_BATCH
+    assert (states.count(SendState.ACCEPTED), states.count(SendState.READY)) == (MARKETING_BATCH, 8)
 
 
 @pytest.mark.both_databases

@@ -200,7 +200,7 @@ def test_places_are_counted_for_each_relay() -> None:
     waiting.join(1)
 
     assert held.is_set() and tried.is_set()
-    assert (places.batch_for("a"), places.batch_for("b")) == (16, 32)
+    assert (places.batch_for("a"), places.batch_for("b")) == (8, 64)
     assert (places.reach("a"), places.reach("c"), Places(4).reach("c")) == (True, False, True)
 
 
