@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-ALL = ("render", "dkim", "emails", "compile", "send", "tick", "enrol", "simulate", "plan", "calendar", "idle")
+ALL = (
+    "render", "dkim", "emails", "compile", "send", "latency", "round_trip", "claim", "memory", "tick", "enrol", "simulate",
+    "plan", "calendar", "idle",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -6,23 +6,22 @@ Before: a database is open and migrated. After: its rows lie there without a due
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
-from itertools import islice
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.database import Database, Tx
 from engine.installed import STARTER, starter_folder
 from engine.render import library
 from engine.schedule.apply import apply_plan
-from engine.schema import cadence_versions, enrolments, leads, sends, touches
-from engine.tokens import Tokens
+from engine.schema import Instant, cadence_versions, enrolments, leads, sends, touches
+from engine.sql import plan_anew
 
 CADENCE, LESSON, TOPIC = "new-enquiry", "enquiry-01-welcome", "air-lessons"
-AT_ONCE = 5_000  # leads in one transaction
 ZONES = ("Europe/London", "Europe/Berlin", None, "America/New_York")
 
 
@@ -55,9 +54,9 @@ class Lessons:
     added before a process of ours adds the first of its own.
     """
 
-    def __init__(self, database: Database, tokens: Tokens, workspace: Compiled) -> None:
+    def __init__(self, database: Database, workspace: Compiled) -> None:
         assert workspace.plan is not None
-        self.database, self.tokens = database, tokens
+        self.database = database
         self.artifact_hash = next(key for key, each in workspace.artifacts.items() if each.email == LESSON)
         self.made = 0
         with database.write() as tx:
@@ -75,54 +74,61 @@ class Lessons:
 
     def add(self, how_many: int, *, with_mail: bool) -> range:
         numbers = range(self.made + 1, self.made + how_many + 1)
-        rest = iter(numbers)
-        while some := list(islice(rest, AT_ONCE)):
-            with self.database.write() as tx:
-                self.write(tx, some, with_mail=with_mail)
-        self.made += how_many
         with self.database.write() as tx:
+            plan_anew(tx)
+            for table, rows in self.rows(tx, numbers, with_mail=with_mail):
+                columns = [column.key for column in rows.selected_columns]
+                tx.run(sa.insert(table).from_select(columns, rows))
+            self.made += how_many
             number_from(tx, self.made)
         return numbers
 
-    def write(self, tx: Tx, numbers: list[int], *, with_mail: bool) -> None:
-        tx.run(sa.insert(leads), [self.lead(tx, number) for number in numbers])
-        passage = {"cadence": CADENCE, "version_id": self.version_id, "passage": 1, "came_by": "hand", "state": "active",
-                   "anchor_at": tx.now, "created_at": tx.now}  # fmt: skip
-        tx.run(sa.insert(enrolments), [passage | {"id": number, "lead_id": number} for number in numbers])
-        touch = {"step_id": LESSON, "state": "sending" if with_mail else "waiting", "planned_on": today(tx), "created_at": tx.now}
-        tx.run(sa.insert(touches), [touch | {"id": number, "enrolment_id": number} for number in numbers])
+    def rows(self, tx: Tx, numbers: range, *, with_mail: bool) -> Iterator[tuple[sa.Table, Any]]:
+        """What is written into each table: made by the database itself, since there are many."""
+        n = counted(numbers)
+        address = sa.literal("reader") + sa.cast(n, sa.Text) + "@mail.example"
+        key = sa.literal("reader-") + sa.cast(n, sa.Text)  # nobody but the receiver makes keys of addresses
+        now = sa.literal(tx.now, Instant())
+        yield leads, sa.select(n.label("id"), address.label("key"), address.label("email"), key.label("address_key"),
+                               zone_of(n).label("zone"), fields_of(tx, n).label("fields"), now.label("created_at"),
+                               now.label("updated_at"))  # fmt: skip
+        yield enrolments, sa.select(
+            n.label("id"), n.label("lead_id"), sa.literal(CADENCE).label("cadence"),
+            sa.literal(self.version_id).label("version_id"), sa.literal(1).label("passage"),
+            sa.literal("active").label("state"), now.label("anchor_at"), now.label("created_at"),
+        )  # fmt: skip
+        yield touches, sa.select(
+            n.label("id"), n.label("enrolment_id"), sa.literal(LESSON).label("step_id"),
+            sa.literal("sending" if with_mail else "waiting").label("state"),
+            sa.literal(tx.now.date(), sa.Date()).label("planned_on"), now.label("created_at"),
+        )  # fmt: skip
         if with_mail:
-            tx.run(sa.insert(sends), list(self.mails(tx, numbers)))
+            yield sends, sa.select(
+                (sa.literal("touch:") + sa.cast(n, sa.Text)).label("source"), sa.literal("marketing").label("stream"),
+                sa.literal(TOPIC).label("topic"), n.label("lead_id"), key.label("address_key"), n.label("touch_id"),
+                sa.literal(LESSON).label("email"), sa.literal(self.artifact_hash).label("artifact_hash"),
+                sa.literal("en").label("language"), now.label("created_at"),
+            )  # fmt: skip
 
-    def lead(self, tx: Tx, number: int) -> dict[str, Any]:
-        address = address_of(number)
-        return {
-            "id": number,
-            "key": address,
-            "email": address,
-            "address_key": self.tokens.address_key(address),
-            "zone": ZONES[number % len(ZONES)],
-            "fields": {"first_name": f"Ada {number}", "company": "Mill Lane School", "employees": number % 400},
-            "created_at": tx.now,
-            "updated_at": tx.now,
-        }
 
-    def mails(self, tx: Tx, numbers: list[int]) -> Iterator[dict[str, Any]]:
-        mail = {"stream": "marketing", "topic": TOPIC, "email": LESSON, "artifact_hash": self.artifact_hash, "language": "en",
-                "state": "ready", "created_at": tx.now}  # fmt: skip
-        for number in numbers:
-            key = self.tokens.address_key(address_of(number))
-            yield mail | {"source": f"touch:{number}", "lead_id": number, "touch_id": number, "address_key": key}
+def counted(numbers: range) -> sa.ColumnElement[int]:
+    first = sa.select(sa.literal(numbers.start).label("i")).cte("n", recursive=True)
+    return first.union_all(sa.select(first.c.i + 1).where(first.c.i < numbers.stop - 1)).c.i
+
+
+def zone_of(n: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
+    return sa.case(*((n % len(ZONES) == place, zone) for place, zone in enumerate(ZONES)))
+
+
+def fields_of(tx: Tx, n: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
+    text = sa.literal('{"company": "Mill Lane School", "first_name": "Ada ') + sa.cast(n, sa.Text) + '"}'
+    return text if tx.is_sqlite else sa.cast(text, JSONB)
 
 
 def number_from(tx: Tx, last: int) -> None:
     """Have the database number further rows behind ours."""
     for table in () if tx.is_sqlite else (leads, enrolments, touches, sends):
         tx.run(sa.text(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), {last})"))
-
-
-def today(tx: Tx) -> date:
-    return tx.now.date()
 
 
 def address_of(number: int) -> str:

@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
+import sqlalchemy as sa
 from redis import Redis
 
 from benchmarks.lesson import Lessons, compiled, write_workspace
@@ -17,7 +19,6 @@ from benchmarks.usage import by_kind
 from engine.database import Database
 from engine.migrations import upgrade
 from engine.settings import read_settings
-from engine.tokens import Tokens
 from tests.services import postgres, redis
 from tests.services.handraiser import running, settings_of_a_test
 
@@ -106,10 +107,25 @@ def installed(folder: Path, smtp_url: str, **settings: str) -> Iterator[Installa
         workspace=folder,
         environment=environment,
         database=database,
-        lessons=Lessons(database, Tokens((SECRET,)), compiled(folder)),
+        lessons=Lessons(database, compiled(folder)),
     )
     try:
         yield installation
     finally:
         installation.stop_all()
         database.close()
+
+
+def settle(database: Database) -> None:
+    """Have PostgreSQL count the rows, as it does by itself in the life of a table that grows slowly."""
+    if database.is_sqlite:
+        return
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE"))
+        connection.execute(sa.text("CHECKPOINT"))
+
+
+def extras() -> str:
+    """Which of the quicker libraries are in use: they come with the extra `fast`."""
+    used = [name for name in ("uvloop", "hiredis") if find_spec(name)]
+    return f"with {' and '.join(used)}" if used else "without uvloop and hiredis"

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib.util import find_spec
 from statistics import median
 
 import sqlalchemy as sa
@@ -22,7 +21,7 @@ import sqlalchemy as sa
 from benchmarks.baselines import naive, smtp_source
 from benchmarks.conditions import conditions
 from benchmarks.lesson import make_due
-from benchmarks.live import Installation, embedded, shared
+from benchmarks.live import Installation, embedded, extras, settle, shared
 from engine.database import Database
 from engine.deliver.places import MOST_CONNECTIONS
 from engine.schema import sends, touches
@@ -62,12 +61,6 @@ def main() -> None:
             print_table("SQLite, one process", in_one_process(server, given.mails, given.rounds))
 
 
-def extras() -> str:
-    """Which of the quicker libraries are in use: they come with the extra `fast`."""
-    used = [name for name in ("uvloop", "hiredis") if find_spec(name)]
-    return f"with {' and '.join(used)}" if used else "without uvloop and hiredis"
-
-
 Parts = dict[str, list[Run]]
 
 
@@ -79,7 +72,7 @@ def over_servers(server: Server, mails: int, rounds: int) -> Parts:
         warm_ups = [lessons.add_touches(WARM_UP) for _ in range(2)]
         due = [[lessons.add_touches(mails) for _ in range(2)] for _ in range(rounds)]
         ready = [[lessons.add_sends(mails) for _ in range(2)] for _ in range(rounds)]
-        settle(installation)
+        settle(installation.database)
         installation.start("dispatcher", "dispatcher")
         parts: Parts = {}
         for number in range(rounds):
@@ -127,13 +120,6 @@ def working(installation: Installation, workers: int, warm_ups: list[range]) -> 
     yield
     for name in names:
         installation.stop(name)
-
-
-def settle(installation: Installation) -> None:
-    """Have PostgreSQL count the rows, as it does by itself in the life of a table that grows slowly."""
-    with installation.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE"))
-        connection.execute(sa.text("CHECKPOINT"))
 
 
 def timed(installation: Installation, table: sa.Table, numbers: range) -> Run:
