@@ -38,8 +38,8 @@ def count_stopped(stopped: Sequence[tuple[Loaded, Reason]]) -> None:
 
 def count_flown(flown: Sequence[Flown], now: datetime) -> None:
     """`now`: when the outcomes were recorded, by the clock by which mails are due."""
-    for (stream, kind), number in Counter((one.send.stream, type(one.outcome)) for one in flown).items():
-        metrics.mails(stream, "main", NAMES[kind]).inc(number)
+    for (stream, relay, kind), number in Counter((one.send.stream, one.relay, type(one.outcome)) for one in flown).items():
+        metrics.mails(stream, relay, NAMES[kind]).inc(number)
     for one in flown:
         if type(one.outcome) is Accepted and one.send.due_at is not None:
             metrics.due_to_accepted(one.send.stream).observe((now - one.send.due_at).total_seconds())

@@ -18,6 +18,7 @@ from engine.deliver.watch import Watch
 from engine.deliver.wire import Deferred, Flight, Outcome
 from engine.errors import HandraiserError
 from engine.log import Trouble
+from engine.metrics import CONNECTIONS, SMTP_SECONDS, Timed
 
 Connect = Callable[[], Awaitable[Channel]]
 # Seconds until a relay that was away is called again: shorter than workers agree to spare it.
@@ -55,6 +56,8 @@ class Pool:
 
     def __init__(self, name: str, connect: Connect, *, timeouts: Timeouts, reuse: Reuse) -> None:
         self._connect = connect
+        self._opened = {outcome: CONNECTIONS.labels(name, outcome) for outcome in ("opened", "failed")}
+        self._seconds = SMTP_SECONDS.labels(name)
         self._timeouts = timeouts
         self._reuse = reuse
         self._idle: list[Channel] = []
@@ -92,9 +95,11 @@ class Pool:
         try:
             channel = await self._connect()
         except NoConnectionError as error:
+            self._opened["failed"].inc()
             self._trouble.tell(error)
             self._away.note(error.outcome, began, self._now())
             return error.outcome
+        self._opened["opened"].inc()
         self._trouble.over()
         self._away.end()
         return channel
@@ -103,7 +108,8 @@ class Pool:
         return asyncio.get_running_loop().time()
 
     async def _carry(self, channel: Channel, flights: Sequence[Flight], watch: Watch) -> list[Outcome] | None:
-        outcomes = await carry(channel, flights, watch, self._timeouts, self._chunking)
+        with Timed(self._seconds):
+            outcomes = await carry(channel, flights, watch, self._timeouts, self._chunking)
         channel.rest()
         if self._is_usable(channel):
             self._idle.append(channel)

@@ -26,6 +26,7 @@ from engine.prepared import Prepared
 from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schema import bodies, sends
+from engine.settings import MAIN
 from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
 KEEP_BYTES = timedelta(days=7)
@@ -37,10 +38,11 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flown:
-    """A marked send and what the wire said."""
+    """A marked send, what the wire said, and through which relay."""
 
     send: Loaded
     outcome: Outcome
+    relay: str = MAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

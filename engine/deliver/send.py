@@ -221,7 +221,8 @@ def fly(runtime: Runtime, through: Sequence[Ready]) -> list[Flown]:
     except Exception:
         log.exception("the wire failed", extra={"facts": {"sends": [one.send.send_id for one in through]}})
         outcomes = [NoAnswer(reply="the wire failed")] * len(through)
-    return [Flown(send=one.send, outcome=outcome) for one, outcome in zip(through, outcomes, strict=True)]
+    pairs = zip(through, outcomes, strict=True)
+    return [Flown(send=one.send, outcome=outcome, relay=one.flight.relay) for one, outcome in pairs]
 
 
 def record(runtime: Runtime, flown: Sequence[Flown]) -> None:
