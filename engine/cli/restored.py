@@ -85,7 +85,7 @@ def live_through(settings: Settings, database: Database, held: Restored, end: da
 
 
 def perhaps_sent(tx: Tx, since: datetime, until: datetime) -> PerhapsSent:
-    lost = (sends.c.reason == Reason.RESTORED, sends.c.attempting_at >= since, sends.c.attempting_at <= until)
+    lost = (sends.c.reason == Reason.RESTORED, sends.c.ended_at >= since, sends.c.ended_at <= until)
     of_marketing = sa.select(sa.func.count()).select_from(sends).where(*lost, sends.c.stream == Stream.MARKETING)
     awaited = sa.select(sends.c.email, leads.c.key, sends.c.attempting_at).join(leads, leads.c.id == sends.c.lead_id)
     rows = tx.run(awaited.where(*lost, sends.c.stream != Stream.MARKETING).order_by(sends.c.attempting_at, sends.c.id))

@@ -17,7 +17,7 @@ from engine.database import Tx
 from engine.deliver.gate import pretend, stopped_of
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window
-from engine.deliver.replies import Attempted, Fate, fate_of, is_dead_address, without_answer
+from engine.deliver.replies import OF_A_LOST_WORLD, Attempted, Fate, fate_of, is_dead_address, without_answer
 from engine.deliver.ways import Held
 from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
 from engine.events import NewEvent, record_events
@@ -123,6 +123,18 @@ def settle_lost(tx: Tx) -> int:
         rows.append(Settled(send_id=row.id, epoch=row.epoch, touch_id=row.touch_id, stream=send.stream, fate=fate, due_at=due_at))
     settle(tx, rows, SendState.ATTEMPTING)
     return len(rows)
+
+
+def settle_restored(tx: Tx) -> None:
+    """What a backup has as marked ended in the world that was lost; not even what somebody waits for is sent once more."""
+    marked = sa.select(sends.c.id, sends.c.epoch, sends.c.touch_id, sends.c.stream).where(in_state(sends, SendState.ATTEMPTING))
+    rows = [
+        Settled(
+            send_id=row.id, epoch=row.epoch, touch_id=row.touch_id, stream=Stream(row.stream), fate=OF_A_LOST_WORLD, due_at=None
+        )
+        for row in tx.run(marked)
+    ]  # fmt: skip
+    settle(tx, rows, SendState.ATTEMPTING)
 
 
 def settled(tx: Tx, flown: Flown) -> Settled:

@@ -51,6 +51,9 @@ class Fate:
     unknowns: int = 0
 
 
+OF_A_LOST_WORLD = Fate(state=SendState.UNKNOWN, reason=Reason.RESTORED, unknowns=1)
+
+
 def fate_of(outcome: Outcome, send: Attempted, now: datetime) -> Fate:
     """The policy for every outcome."""
     match outcome:
@@ -69,7 +72,7 @@ def fate_of(outcome: Outcome, send: Attempted, now: datetime) -> Fate:
         case Stopped():
             return Fate(state=SendState.CANCELLED, reason=Reason.SUPPRESSED, counts=False)
         case PerhapsSent():
-            return Fate(state=SendState.UNKNOWN, reason=Reason.RESTORED, unknowns=1)
+            return OF_A_LOST_WORLD
     assert_never(outcome)
 
 

@@ -17,6 +17,7 @@ from engine.claim import Claim
 from engine.clock import VirtualClock
 from engine.database import Database, Tx
 from engine.deliver.places import Places
+from engine.deliver.record import settle_restored
 from engine.deliver.wire import Flight, Outcome, PerhapsSent, Recheck
 from engine.pauses import NONE, PAUSES
 from engine.posts.wire import Answered, PostOutcome, PostRequest
@@ -47,6 +48,8 @@ def live_again(settings: Settings, database: Database, *, since: datetime, until
     with at_work(database) as worker_id:
         runtime = runtime_of(settings, past, worker_id)
         mended_at = None
+        with past.write() as tx:
+            settle_restored(tx)
         while (upcoming := next_instant(past)) is not None and upcoming <= until:
             past.clock.move_to(max(upcoming, past.clock.now()))
             if mended_at is None or past.clock.now() - mended_at >= MEND_EVERY:

@@ -129,6 +129,32 @@ def test_a_database_that_is_put_back_under_a_running_process_is_held(tmp_path: P
 
 
 @BOTH
+def test_a_worker_that_joins_with_a_folder_of_its_own_or_starts_again_holds_nothing(tmp_path: Path, database: Database) -> None:
+    folders = [tmp_path / "one", tmp_path / "two", tmp_path / "one"]
+    for folder in folders:
+        witnesses = Witnesses(settings_for(folder), database)
+        witnesses.look_back()
+        with database.write() as tx:
+            send_id, at = add_send(tx, lead_id=add_lead(tx), state="accepted", attempting_at=tx.now), tx.now
+        witnesses.note(send_id, at)
+        witnesses.look()
+        witnesses.tell()
+
+    with database.read() as tx:
+        assert restored(tx) is None
+
+
+def test_a_database_made_of_a_template_of_another_is_another_place(postgres_database: Database, postgres_url: str) -> None:
+    other = Database.open(postgres_url.rpartition("/")[0] + "/postgres?" + postgres_url.rpartition("?")[2])
+    with postgres_database.read() as tx, other.read() as of_other:
+        here, there = place_of(tx), place_of(of_other)
+    other.close()
+
+    assert not is_same_place(here, there)
+    assert here.rpartition(" of the ")[2] == there.rpartition(" of the ")[2]
+
+
+@BOTH
 def test_after_a_loss_nobody_is_mailed_again_and_nobody_is_forgotten(
     tmp_path: Path, database: Database, clock: VirtualClock
 ) -> None:
