@@ -65,6 +65,7 @@ class Loaded:
     zone: ZoneInfo
     window: Window | None
     days_off: DaysOff
+    cadence: str | None
     owner: str | None  # of the cadence
     step: EmailStep | None
     attached: tuple[bytes, ...] | None  # finished parts of the message; None: one is missing
@@ -165,6 +166,7 @@ def as_loaded(
         zone=zone_of(lead, live.policy),
         window=cadence.window if cadence else None,
         days_off=days_off_of(lead.fields, cadence, live.policy) if cadence else NO_DAYS_OFF,
+        cadence=cadence.name if cadence else None,
         owner=cadence.owner if cadence else None,
         step=step,
         attached=parts_of(tx, attachments_of(step, row.collateral)),

@@ -83,8 +83,8 @@ def look_around(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Around:
 
 
 def stopped(send: Loaded, around: Around) -> Held | None:
-    """By a person. The passages of a paused cadence stand still by themselves."""
-    if not around.pauses.stops(send.stream, domain=send.domain):
+    """By a person. The passages of a paused cadence are made to stand still, but not all in one moment."""
+    if not around.pauses.stops(send.stream, cadence=send.cadence, domain=send.domain):
         return None
     return Held(reason=Reason.PAUSED, due_at=around.now + LOOK_AGAIN)
 
