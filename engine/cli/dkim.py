@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
-from engine.cli.opening import require_workspace
+from engine.cli.opening import open_workspace, require_workspace
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.clock import HostClock
+from engine.deliver.signing import signed_domains, stop_signing
 from engine.dkim.folder import make_keys, read_keys
 from engine.dkim.key import DkimKey, in_zone_file
+from engine.dkim.sign import Signer
 from engine.errors import UsageError
 from engine.settings import Settings, read_settings
 
@@ -20,7 +22,7 @@ NEXT = (
 
 
 @click.command("dkim")
-@click.argument("verb", type=click.Choice(["list", "make"]), default="list")
+@click.argument("verb", type=click.Choice(["list", "make", "stop"]), default="list")
 @click.argument("domain", required=False)
 @click.option("--selector", help="What the new keys are called. Default: hr, year and month.")
 @workspace_option
@@ -28,13 +30,17 @@ NEXT = (
 def dkim_command(verb: str, domain: str | None, selector: str | None, workspace: Path, as_json: bool) -> None:
     """List the DKIM keys with the DNS records to publish, or make two new ones (RSA and Ed25519) for a DOMAIN.
 
-    DOMAIN is what stands behind the @ in From. Nothing is sent and nothing published by this.
+    DOMAIN is what stands behind the @ in From. Nothing is sent and nothing published by this. Once a process has signed mail of a
+    domain, none starts without a key for it; after `stop` it may be without.
 
     \b
     Example:
       handraiser dkim
       handraiser dkim make example.com
     """
+    if verb == "stop":
+        click.echo(stopped(workspace, domain))
+        return
     settings = read_settings(workspace)
     require_workspace(workspace, settings)
     keys = made(settings, domain, selector) if verb == "make" else read_keys(settings.dkim_folder)
@@ -44,6 +50,19 @@ def dkim_command(verb: str, domain: str | None, selector: str | None, workspace:
     click.echo("\n".join(lines_of(keys) if keys else ["No DKIM keys. `handraiser dkim make example.com` makes two."]))
     if verb == "make":
         click.echo(f"\n{NEXT}")
+
+
+def stopped(workspace: Path, domain: str | None) -> str:
+    settings, database = open_workspace(workspace)
+    if (signer := Signer(read_keys(settings.dkim_folder))).keys_for(domain or ""):
+        folder = signer.keys_for(domain or "")[0].file.parent
+        raise UsageError(f"keys for {domain} are in {folder}, and what is there signs; move them away first")
+    with database.write() as tx:
+        if not stop_signing(tx, domain or ""):
+            raise UsageError(
+                f"mail is signed for: {', '.join(signed_domains(tx)) or 'no domain'}. Say which: handraiser dkim stop …"
+            )
+    return f"Mail from {domain} is no longer signed here, and processes start without a key for it."
 
 
 def made(settings: Settings, domain: str | None, selector: str | None) -> tuple[DkimKey, ...]:

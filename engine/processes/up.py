@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from engine.beside import beside
 from engine.database import Database
-from engine.dkim.folder import read_keys
+from engine.deliver.signing import ready_signer
 from engine.dkim.sign import Signer
 from engine.garbage import collect_less
 from engine.processes.assemble import (
@@ -48,7 +48,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
     """Everything in this process: dispatcher, workers, receiver, and the outbox unless mail is sent for real."""
     settings.require_safe_delivery()
     require_relays(settings, database)
-    signer = signer_of(settings)
+    signer = ready_signer(settings, database)
     broker = open_broker(settings.broker_url)
     with ExitStack() as stack:
         outbox = stack.enter_context(showing_outbox(settings))
@@ -88,7 +88,7 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
     settings.require_safe_delivery()
     require_relays(settings, database)
     require_shared_broker(settings, "worker")
-    signer = signer_of(settings)
+    signer = ready_signer(settings, database)
     broker = open_broker(settings.broker_url)
     with (
         mail_wire(settings) as wire,
@@ -162,11 +162,6 @@ def showing_outbox(settings: Settings) -> Iterator[str | None]:
     app = create_outbox(Mailbox(outbox_folder(settings)), posts_folder(settings))
     with serving(app, settings.outbox_listen, setting="OUTBOX_LISTEN", threads=2) as address:
         yield address
-
-
-def signer_of(settings: Settings) -> Signer:
-    """With every key of the folder. Raises SettingsError where one cannot be used: nothing goes out unsigned by mistake."""
-    return Signer(read_keys(settings.dkim_folder, must_be_there=settings.is_dkim_named))
 
 
 def welcome(settings: Settings, signer: Signer, receiver: str, outbox: str | None, ops: str | None) -> str:

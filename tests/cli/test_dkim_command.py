@@ -7,7 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import handraiser
+from engine.cli.opening import open_workspace
+from engine.deliver.signing import note_signed, ready_signer
 from engine.dkim.folder import read_keys
+from engine.errors import SettingsError
 from tests.factories import SECRET
 
 
@@ -44,6 +47,33 @@ def test_make_wants_a_domain(place: Path) -> None:
 def test_nothing_is_made_outside_a_workspace(tmp_path: Path) -> None:
     assert "is no workspace" in str(run(tmp_path, "make", "clearroom.example").exception)
     assert [*tmp_path.iterdir()] == []
+
+
+def test_nobody_sends_unsigned_what_was_signed_until_somebody_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDRAISER_SECRET_KEY", SECRET)
+    monkeypatch.setenv("HANDRAISER_SMTP_URL", "smtp://127.0.0.1:1")
+    settings, database = open_workspace(place)
+    run(place, "make", "clearroom.example")
+    keys = place / ".handraiser" / "dkim" / "clearroom.example"
+    assert ready_signer(settings, database).keys
+    assert "move them away first" in str(run(place, "stop", "clearroom.example").exception)
+
+    keys.rename(place / "elsewhere")
+    with pytest.raises(SettingsError, match="was signed by DKIM until now"):
+        ready_signer(settings, database)
+    assert "mail is signed for: clearroom.example" in str(run(place, "stop", "other.example").exception)
+    assert "no longer signed here" in run(place, "stop", "clearroom.example").output
+
+    assert not ready_signer(settings, database).keys
+
+
+def test_where_mail_stays_here_no_key_is_missed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDRAISER_SECRET_KEY", SECRET)
+    settings, database = open_workspace(place)
+    with database.write() as tx:
+        note_signed(tx, "clearroom.example")
+
+    assert not ready_signer(settings, database).keys
 
 
 @pytest.mark.parametrize("command", ["up", "worker"])
