@@ -22,7 +22,7 @@ from engine.story.held_back import holding
 from engine.story.passages import told_passages
 from engine.story.refusals import stayed_out
 from engine.story.steps import ToldPassage, ToldStep, at, in_reports, version_in_words, waited
-from engine.story.words import in_words, server_in_words
+from engine.story.words import in_words, server_in_words, through
 from engine.suppression import stops_on
 from engine.versions import Live, live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_HANDOFF, Stream
@@ -118,7 +118,9 @@ def told_mail(row: Row, local: ZoneInfo, usual_language: str) -> ToldStep:
             *waited(row.waited_for),
             *([in_words(row.reason)] if row.reason else ()),
             *version_in_words(row.language, row.arm, usual_language),
+            *through(row.relay),
         ),
+        relay=row.relay,
         server=server_in_words(row.smtp_code, row.smtp_reply, row.smtp_phase),
         reason=row.reason,
         email=row.email,

@@ -16,7 +16,6 @@ from engine.conditions import lead_values
 from engine.deliver.heading import Spelt, headers_for, spell
 from engine.deliver.load import Asked, Loaded
 from engine.deliver.mime import MessageHeaders, address, write_message
-from engine.deliver.relays import relays_for
 from engine.deliver.wire import Flight
 from engine.errors import RenderError
 from engine.expressions.fields import FieldType, LeadSchema
@@ -114,14 +113,13 @@ def end_flight(runtime: Runtime, live: Live, draft: Draft, words: WireParts | Re
 
 def flight(runtime: Runtime, live: Live, send: Loaded, recipient: str, spelt: Spelt, message: bytes) -> Flight:
     """Through the relay that is preferred for it, unless the gate finds that one shut; "" where no relay takes such mail."""
-    relays = relays_for(send.send_id, send.stream, send.brand, send.domain, live.policy)
     limit = live.policy.limit_for(send.domain)
     return Flight(
         send_id=send.send_id,
         envelope_from=f"b+{spelt.in_address}@{runtime.settings.reply_domain}",
         recipient=recipient,
         message=message,
-        relay=relays[0] if relays else "",
+        relay=send.relays[0] if send.relays else "",
         domain=send.domain,
         connections=limit.connections if limit else None,
     )

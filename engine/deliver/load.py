@@ -12,12 +12,13 @@ import sqlalchemy as sa
 
 from engine.claim import Claim
 from engine.compiler.collateral import for_template
-from engine.compiler.plan import EmailStep, Promptness, Window
+from engine.compiler.plan import EmailStep, Policy, Promptness, Window
 from engine.compiler.relay import domain_of
 from engine.conditions import zone_of
 from engine.database import Tx
 from engine.deliver.collateral import attachments_of, titles_of
 from engine.deliver.files import parts_of
+from engine.deliver.relays import relays_for
 from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
 from engine.schedule.beyond import newest_with
@@ -26,7 +27,7 @@ from engine.schema import bodies, enrolments, events, sends, touches
 from engine.spans import NO_DAYS_OFF, DaysOff
 from engine.sql import rows_at_once
 from engine.versions import Live, artifact, cadence_plan
-from engine.vocabulary import EnrolmentState, SendState, Stream
+from engine.vocabulary import EnrolmentState, Reason, SendState, Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,8 @@ class Loaded:
     rep: str | None
     email: str
     artifact_hash: str | None
-    brand: str
     domain: str  # of the recipient; empty where there is no address
+    relays: tuple[str, ...]  # that take it, the preferred one first
     offer: str | None
     reason: str | None  # why it was put off
     relay: str | None  # through which it was tried last
@@ -143,6 +144,7 @@ def as_loaded(
 ) -> Loaded:
     cadence = cadence_plan(tx, row.version_id) if row.version_id is not None else None
     step, made = email_step(tx, row), artifact(tx, row.artifact_hash) if row.artifact_hash is not None else None
+    domain = domain_of(recipient_in(row, lead, live) or "")
     return Loaded(
         send_id=row.id,
         epoch=row.epoch,
@@ -155,8 +157,8 @@ def as_loaded(
         rep=row.rep,
         email=row.email,
         artifact_hash=row.artifact_hash,
-        brand=made.brand if made else live.policy.brand,
-        domain=domain_of(recipient_in(row, lead, live) or ""),
+        domain=domain,
+        relays=relays_of(row, made.brand if made else live.policy.brand, domain, live.policy),
         offer=row.offer,
         reason=row.reason,
         relay=row.relay,
@@ -188,6 +190,12 @@ def recipient_in(row: sa.Row[tuple[object, ...]], lead: Lead, live: Live) -> str
         return lead.email
     rep = live.assignment.reps.get(row.rep or "")
     return rep.email if rep else None
+
+
+def relays_of(row: sa.Row[tuple[object, ...]], brand: str, domain: str, policy: Policy) -> tuple[str, ...]:
+    """A server that told us to come again knows us when we do; one that we did not reach knows nothing."""
+    last = row.relay if row.reason == Reason.TEMPORARY else None
+    return tuple(relays_for(row.id, Stream(row.stream), brand, domain, policy, last=last))
 
 
 def email_step(tx: Tx, row: sa.Row[tuple[object, ...]]) -> EmailStep | None:

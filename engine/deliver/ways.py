@@ -15,7 +15,6 @@ from engine.deliver.breaker import DOMAINS, PROBE_TAKES, RELAYS, Kind, Trouble, 
 from engine.deliver.load import Loaded
 from engine.deliver.openings import opening_on
 from engine.deliver.places import MICRO_BATCH
-from engine.deliver.relays import relays_for
 from engine.deliver.warm_up import rooms_today, today
 from engine.pauses import Pauses, pauses_now
 from engine.vocabulary import Reason, Stream
@@ -98,12 +97,8 @@ def domain_held(send: Loaded, around: Around, ways: Ways) -> Held | None:
 
 def way_of(send: Loaded, policy: Policy, around: Around, ways: Ways) -> str | Held:
     """The first relay that is open to it, else what holds it back the shortest."""
-    last = send.relay if send.reason == Reason.TEMPORARY else None
-    fitting = relays_for(send.send_id, send.stream, send.brand, send.domain, policy, last=last)
-    if len(fitting) > 1:
-        fitting.sort(key=lambda name: is_doubtful(name, send, around))
     shut = []
-    for name in fitting:
+    for name in sorted(send.relays, key=lambda name: is_doubtful(name, send, around)):
         why = relay_held(name, send, policy, around, ways)
         if why is None:
             return name

@@ -21,7 +21,7 @@ from engine.schedule.why import OpenTouch, why_then
 from engine.schema import enrolments, leads, posts, sends, tasks, touches
 from engine.story.ahead import Expected
 from engine.story.room import who_took_it
-from engine.story.words import POST_WHY, in_words, server_in_words
+from engine.story.words import POST_WHY, in_words, server_in_words, through
 from engine.vocabulary import OPEN_TOUCH, Reason, SendState, TouchState
 
 Row = sa.Row[Any]
@@ -29,13 +29,17 @@ Row = sa.Row[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldStep:
-    """One step. `when`: when it ended, or is due; None: no date. `because`: why then, or why not; `reason`: that as one word."""
+    """One step. `when`: when it ended, or is due; None: no date. `because`: why then, or why not; `reason`: that as one word.
+
+    `relay`: through which its mail went last.
+    """
 
     step: str
     state: str
     planned_on: str
     when: str | None
     because: tuple[str, ...]
+    relay: str | None
     server: str | None
     reason: str | None = None
     email: str | None = None
@@ -77,7 +81,7 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
             touches.c.planned_on, touches.c.ended_at,
             touches.c.created_at, sends.c.state.label("send_state"), sends.c.reason.label("send_reason"),
             sends.c.due_at.label("send_due_at"), sends.c.ended_at.label("sent_at"), sends.c.smtp_code, sends.c.smtp_reply,
-            sends.c.smtp_phase,
+            sends.c.smtp_phase, sends.c.relay,
             touches.c.arm, posts.c.webhook, posts.c.state.label("post_state"), posts.c.reason.label("post_reason"),
             posts.c.attempts, posts.c.status_code, posts.c.answer, posts.c.due_at.label("post_due_at"), sends.c.email,
             sends.c.waited_for, sends.c.address_key, sends.c.collateral, touches.c.late_by,
@@ -110,8 +114,10 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
             *([in_words(reason)] if reason else ()),
             *version_in_words(row.language, row.variant, policy.language),
             *([with_it] if (with_it := told_collateral(row.collateral)) else []),
+            *through(row.relay),
             *what_followed(row, local),
         ),
+        relay=row.relay,
         server=server_in_words(row.smtp_code, row.smtp_reply, row.smtp_phase),
         reason=reason,
         email=step.email if isinstance(step, EmailStep) else row.email,

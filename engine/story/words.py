@@ -3,6 +3,7 @@
 Before: the reasons of `engine.vocabulary`, as rows have them. After: `explain`, `test` and `simulate` print these.
 """
 
+from engine.settings import MAIN
 from engine.vocabulary import NotEnrolled, Reason, SmtpPhase
 
 WHY: dict[str, str] = {
@@ -92,6 +93,11 @@ def server_in_words(code: int | None, reply: str | None, phase: str | None) -> s
         return None
     when = f", {HOW_FAR[phase]}" if phase else ""
     return f"{code} {reply}{when}" if code is not None else f"nothing{when} ({reply})"
+
+
+def through(relay: str | None) -> tuple[str, ...]:
+    """Which way a mail took, where that is not the usual one."""
+    return () if relay in (None, MAIN) else (f"through the relay {relay}",)
 
 
 def entry_in_words(came_by: str) -> str:

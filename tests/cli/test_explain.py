@@ -142,6 +142,20 @@ def test_only_mails_that_go_first_are_told_to_go_before_another(sqlite_database:
     assert "offer of urgent goes before it" in story
 
 
+def test_a_mail_says_which_relay_it_went_through_unless_it_is_the_usual_one(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        touch_id = tx.run(sa.update(touches).values(state="done", ended_at=tx.now).returning(touches.c.id)).scalar_one()
+        gone = {"lead_id": lead_id, "state": "accepted", "ended_at": tx.now}
+        add_send(tx, **gone, touch_id=touch_id, relay="bulk")
+        add_send(tx, **gone, stream="transactional", email="order", relay="main")
+
+        story = told(tx, lead_id)
+
+    assert "sent welcome through the relay bulk" in story
+    assert "through the relay main" not in story
+
+
 def test_a_mail_that_went_out_after_it_had_waited_says_for_what(sqlite_database: Database) -> None:
     with sqlite_database.write() as tx:
         lead_id = inside(tx, TWO)

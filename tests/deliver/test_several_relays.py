@@ -1,0 +1,183 @@
+"""Mails through two or three real mail servers: each kind by its own way, and by another one where that is shut."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from engine.claim import Claim
+from engine.compiler.plan import to_json
+from engine.compiler.relay import DomainLimit, Relay
+from engine.database import Database
+from engine.deliver.channel import Timeouts
+from engine.deliver.places import Places
+from engine.deliver.send import deliver_begun
+from engine.deliver.smtp import open_wires
+from engine.runtime import Runtime
+from engine.schedule.pause import pause
+from engine.schema import rules
+from engine.simulate.sink import Sink, running
+from engine.vocabulary import PauseKind, Reason, SendState, Stream
+from tests.deliver.given import (
+    NO_CAPS,
+    WORKER,
+    a_policy,
+    add_claimed,
+    add_internal,
+    add_mail,
+    add_workspace,
+    an_artifact,
+    keep_artifact,
+    send_of,
+    settings_for,
+)
+from tests.factories import TOKENS, add_lead
+
+MARKETING, TRANSACTIONAL = Stream.MARKETING, Stream.TRANSACTIONAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """A worker with a wire to each of these servers. `got`: to whom each took mails."""
+
+    database: Database
+    runtime: Runtime
+    got: dict[str, list[str]]
+    version_id: int
+
+    def deliver(self, claims: Sequence[Claim]) -> None:
+        deliver_begun(self.runtime, claims)
+
+    def relay_of(self, claim: Claim) -> str | None:
+        relay = send_of(self.database, claim[0]).relay
+        return None if relay is None else str(relay)
+
+    def declare(self, *relays: Relay, brands: Sequence[str] = (), **limits: DomainLimit) -> None:
+        usual = a_policy(NO_CAPS)
+        looks = usual.brands | {brand: usual.brands["clearroom"] for brand in brands}
+        policy = replace(usual, relays=relays, limits=limits, brands=looks)
+        with self.database.write() as tx:
+            tx.run(sa.insert(rules).values(kind="policy", hash="1" * 64, body=to_json(policy), applied_at=tx.now))
+
+
+@contextmanager
+def several(database: Database, folder: Path, *relays: Relay, reached: Sequence[str] | None = None) -> Iterator[Several]:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+    names = [relay.name for relay in relays] if reached is None else reached
+    got: dict[str, list[str]] = {name: [] for name in names}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(running(Sink(on_message=keeper(to)))) for name, to in got.items()}
+        wire = open_wires(
+            {name: server.url for name, server in servers.items()},
+            timeouts=Timeouts(connect=2, command=2, data=2, block=2, dot=2),
+        )
+        stack.callback(wire.close)
+        runtime = Runtime(
+            settings=settings_for(folder), database=database, tokens=TOKENS, wire=wire, worker_id=WORKER, has_lease=lambda: True,
+            publish=lambda _noun, _claims: None, places=Places(dict.fromkeys(names, 2)),
+        )  # fmt: skip
+        place = Several(database=database, runtime=runtime, got=got, version_id=version_id)
+        place.declare(*relays)
+        yield place
+
+
+def keeper(to: list[str]) -> object:
+    return lambda _sender, recipient, _message: to.append(recipient)
+
+
+def to_readers(place: Several, number: int, *, domain: str = "mail.example", **values: object) -> list[Claim]:
+    """Marketing mails to so many leads."""
+    with place.database.write() as tx:
+        leads = [add_lead(tx, email=f"reader{each}@{domain}", key=f"{each}@{domain}") for each in range(number)]
+        return [add_mail(tx, place.version_id, lead_id=lead, **values) for lead in leads]
+
+
+def asked_for(place: Several, number: int, *, domain: str = "mail.example") -> list[Claim]:
+    """Transactional mails, whose bytes are there already."""
+    with place.database.write() as tx:
+        leads = [add_lead(tx, email=f"buyer{each}@{domain}", key=f"b{each}@{domain}") for each in range(number)]
+        return [add_claimed(tx, lead_id=lead, stream=TRANSACTIONAL, touch_id=None, event_id=None) for lead in leads]
+
+
+def test_mails_are_shared_by_weight_and_the_ledger_says_which_way_each_went(sqlite_database: Database, tmp_path: Path) -> None:
+    with several(sqlite_database, tmp_path, Relay(name="main", weight=3), Relay(name="bulk")) as place:
+        claims = to_readers(place, 120)
+        place.deliver(claims)
+
+        taken = {name: len(to) for name, to in place.got.items()}
+        assert sum(taken.values()) == 120
+        assert 70 <= taken["main"] <= 110
+        assert Counter(place.relay_of(claim) for claim in claims) == Counter(taken)
+
+
+def test_transactional_mail_and_notices_never_meet_the_relay_for_marketing(sqlite_database: Database, tmp_path: Path) -> None:
+    bulk, own = Relay(name="bulk", weight=9, streams=(MARKETING,)), Relay(name="own", streams=(TRANSACTIONAL,))
+
+    with several(sqlite_database, tmp_path, bulk, own) as place:
+        marketing, orders = to_readers(place, 20), asked_for(place, 20)
+        with sqlite_database.write() as tx:
+            notice = add_internal(tx, lead_id=add_lead(tx), content=b"Subject: a raised hand\r\n\r\nCall Ada.\r\n")
+        place.deliver([*marketing, *orders, notice])
+
+        assert all(to.startswith("reader") for to in place.got["bulk"]) and len(place.got["bulk"]) == 20
+        assert Counter(to[:5] for to in place.got["own"]) == {"buyer": 20, "dana@": 1}
+
+
+def test_each_brand_may_have_a_relay_of_its_own(sqlite_database: Database, tmp_path: Path) -> None:
+    relays, other = (Relay(name="a", brands=("clearroom",)), Relay(name="b", brands=("fernhill",))), an_artifact(brand="fernhill")
+
+    with several(sqlite_database, tmp_path, *relays) as place:
+        place.declare(*relays, brands=["fernhill"])
+        with sqlite_database.write() as tx:
+            keep_artifact(tx, other)
+        place.deliver([*to_readers(place, 3), *to_readers(place, 2, domain="web.example", artifact_hash=other.hash)])
+
+        assert {name: {to.rpartition("@")[2] for to in got} for name, got in place.got.items()} == {
+            "a": {"mail.example"}, "b": {"web.example"}
+        }  # fmt: skip
+
+
+def test_a_domain_may_have_a_relay_of_its_own(sqlite_database: Database, tmp_path: Path) -> None:
+    with several(sqlite_database, tmp_path, Relay(name="main", weight=9), Relay(name="g", domains=("gmail.example",))) as place:
+        place.deliver([*to_readers(place, 9, domain="GMail.example"), *to_readers(place, 9)])
+
+        assert len(place.got["g"]) == len(place.got["main"]) == 9
+        assert {to.rpartition("@")[2].lower() for to in place.got["g"]} == {"gmail.example"}
+
+
+def test_a_spare_is_used_only_when_the_others_are_shut(sqlite_database: Database, tmp_path: Path) -> None:
+    with several(sqlite_database, tmp_path, Relay(name="main"), Relay(name="spare", weight=0)) as place:
+        place.deliver(to_readers(place, 20))
+        usual = {name: len(to) for name, to in place.got.items()}
+        with sqlite_database.write() as tx:
+            pause(tx, PauseKind.RELAY, "main")
+        place.deliver(to_readers(place, 5, domain="web.example"))
+
+        assert usual == {"main": 20, "spare": 0}
+        assert len(place.got["spare"]) == 5
+
+
+def test_mail_whose_relay_this_process_does_not_know_waits_for_one_that_does(sqlite_database: Database, tmp_path: Path) -> None:
+    relays = (Relay(name="main", streams=(TRANSACTIONAL,)), Relay(name="new", streams=(MARKETING,)))
+
+    with several(sqlite_database, tmp_path, *relays, reached=["main"]) as place:
+        [claim] = to_readers(place, 1)
+        place.deliver([claim])
+
+    send = send_of(sqlite_database, claim[0])
+    assert (send.state, send.reason) == (SendState.READY, Reason.RELAY_AWAY)
+    assert send.attempts == 0
+
+
+def test_a_workspace_without_relays_sends_all_through_one_as_before(sqlite_database: Database, tmp_path: Path) -> None:
+    with several(sqlite_database, tmp_path, Relay(name="main")) as place:
+        claims = [*to_readers(place, 40), *asked_for(place, 3)]
+        place.deliver(claims)
+
+        assert len(place.got["main"]) == 43
+        assert {place.relay_of(claim) for claim in claims} == {"main"}
+        assert {send_of(sqlite_database, claim[0]).state for claim in claims} == {SendState.ACCEPTED}
