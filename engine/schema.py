@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects import sqlite
@@ -249,6 +250,7 @@ leads = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )
+Index("ix_leads_email", func.lower(leads.c.email))  # who orders is looked for by address, whatever its letters
 
 consents = Table(
     "consents",  # the last word of a lead on a topic; no row is unknown

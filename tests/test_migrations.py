@@ -15,6 +15,7 @@ from engine.schema import metadata
 pytestmark = pytest.mark.both_databases
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index")  # SQLAlchemy cannot read those of SQLite back
 def test_the_migrations_make_exactly_the_schema(database: Database) -> None:
     with database.read() as tx:
         context = MigrationContext.configure(tx.connection, opts={"compare_type": True})

@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_leads_key")),
     )
     op.create_index(op.f("ix_leads_address_key"), "leads", ["address_key"], unique=False)
+    op.create_index("ix_leads_email", "leads", [sa.literal_column("lower(email)")], unique=False)
     op.create_table(
         "plans",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -745,6 +746,7 @@ def downgrade() -> None:
     op.drop_index("ix_rules_kind", table_name="rules")
     op.drop_table("rules")
     op.drop_table("plans")
+    op.drop_index("ix_leads_email", table_name="leads")
     op.drop_index(op.f("ix_leads_address_key"), table_name="leads")
     op.drop_table("leads")
     op.drop_table("installation")

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dramatiq
+from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.message import Message
 from redis import Redis
@@ -19,6 +20,7 @@ from redis.retry import Retry
 
 from engine.claim import Claim
 from engine.errors import SettingsError
+from engine.processes.bells import NO_SLEEP, ListeningConsumer, ring
 from engine.processes.inprocess import InProcessBroker
 from engine.processes.lanes import LANES, Lane, PublishJob
 
@@ -65,6 +67,15 @@ class DisposableRedisBroker(RedisBroker):
 
     def get_declared_delay_queues(self) -> set[str]:
         return set()
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        enqueued: Message[Any] = super().enqueue(message, delay=delay)
+        ring(self.client, message.queue_name)
+        return enqueued
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1_000) -> Consumer:
+        inner = super().consume(queue_name, prefetch, NO_SLEEP)
+        return ListeningConsumer(inner, self.client, queue_name, patience=timeout / 1_000)
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         do = super()._dispatch(command)  # type: ignore[no-untyped-call]

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_MILLISECONDS = 25_000
 OUTWARD_THREADS = 4  # they mostly wait
-REDIS_POLL_MILLISECONDS = 100  # an idle worker asks Redis this often: a job waits for half of it on average
+REDIS_POLL_MILLISECONDS = 100  # an idle worker that hears no bell asks Redis this often
 MEMORY_POLL_MILLISECONDS = 500  # only how soon an idle thread sees that it should stop
 AWAY_SECONDS = 1.0  # a thread whose job failed since the database was away takes the next one after this
 FOLLOWED_BY = {REACTIONS.queue: TRANSACTIONAL}  # a reaction may have asked for mail that somebody waits for
