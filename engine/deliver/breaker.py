@@ -5,6 +5,7 @@ is open. They are rows, so that a hundred workers make three mistakes and not th
 """
 
 import logging
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ JITTER = 0.2
 PROBE_TAKES = timedelta(seconds=20)  # after which another may try; one that began may have died
 MEMORY = timedelta(days=1)  # how long a pause makes the next one longer
 LONGEST_WHY = 500
+CODES = re.compile(r"\d{3}( [245]\.\d{1,3}\.\d{1,3})?(?= )")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +121,14 @@ def write_strike(tx: Tx, kind: Kind, one: Strike, *, strikes: int) -> None:
         tx, of=one.name, count=strikes, until=until, tried=None if until is None else tx.now, words=why, now=tx.now
     )
     if until is not None:
-        facts = {kind.called: one.name, "until": until, "why": why, "what_to_do": one.advice}
+        facts = {kind.called: one.name, "until": until, "why": in_short(why), "what_to_do": one.advice}
         log.error(f"a {kind.called} is left alone for a while", extra={"facts": facts})
+
+
+def in_short(why: str) -> str:
+    """For the log: of a server's reply its codes alone, since its words may name whom it was about. The table keeps them."""
+    found = CODES.match(why)
+    return why if found is None else found.group()
 
 
 def spread(wait: timedelta, seed: str) -> timedelta:

@@ -4,6 +4,7 @@ Before: the wire or the gate has spoken, or a worker died. After: a send that is
 in the same transaction. An accepted mail is told by its own row; it makes no event, which would only double the ledger.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from engine.schema import bodies, sends
 from engine.settings import MAIN
 from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
+log = logging.getLogger(__name__)
+
+MOST_TOLD = 10
 KEEP_BYTES = timedelta(days=7)
 STUCK_AFTER = timedelta(hours=6)  # longer than any micro-batch can take over a server that answers at all
 SHORT_WAIT = timedelta(hours=1)  # a retry this soon belongs to the attempt; a later one waits for the window again
@@ -192,9 +196,17 @@ def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
     if moved < len(rows):  # somebody else holds some of them by now, and says how they end
         over = those_ended(tx, over)
     end_touches(tx, [ended_touch(row) for row in over if row.touch_id is not None])
+    tell_of_doubt([row.send_id for row in over if row.fate.state == SendState.UNKNOWN and row.fate.reason != Reason.RESTORED])
     stored = [row.send_id for row in over if row.stream != Stream.MARKETING]
     if stored:
         tx.run(sa.update(bodies).where(bodies.c.send_id.in_(stored)).values(delete_after=tx.now + KEEP_BYTES))
+
+
+def tell_of_doubt(send_ids: Sequence[int]) -> None:
+    """An operator may find out from the mail server's own log, and settle them."""
+    if send_ids:
+        facts = {"sends": send_ids[:MOST_TOLD], "in_all": len(send_ids)}
+        log.error("nobody knows whether mails arrived: see `handraiser sends --state unknown`", extra={"facts": facts})
 
 
 def touches_of(some: Sequence[Settled | Loaded]) -> list[int]:

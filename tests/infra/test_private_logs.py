@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from engine.claim import Claim
 from engine.database import Database
+from engine.deliver.breaker import DOMAINS, Rest, Strike, strike
 from engine.deliver.send import deliver_begun
 from engine.errors import RenderError
 from engine.log import start_logging
@@ -56,19 +58,30 @@ def test_mails_that_come_to_every_end_tell_of_nobody(database: Database, tmp_pat
         version = add_workspace(tx)
         broken = keep_artifact(tx, an_artifact(text="{{ {}[lead.first_name] }}", subject="{{ lead.first_name.note }}"))
         lead_id = add_lead(tx, **PERSONAL)
-        claims = [add_mail(tx, version, lead_id=lead_id) for _ in range(4)]
+        claims = [add_mail(tx, version, lead_id=lead_id) for _ in range(3)]
+        dropped = add_lead(tx, **(PERSONAL | {"email": ADDRESS.replace("@", "+dot-drop@")}))
+        claims.append(add_mail(tx, version, lead_id=dropped))
         claims.append(add_mail(tx, version, lead_id=lead_id, artifact_hash=broken))
     said = f"5.1.1 <{ADDRESS}> {NAME} of {NOTE} is unknown here"
     rules = [
-        Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=550, text=said, skip=1, times=1),
-        Rule(phase=Phase.DATA, fault=Fault.REPLY, code=451, text=said, skip=1, times=1),
-        Rule(phase=Phase.DOT, fault=Fault.DROP, skip=1, times=1),
+        Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=550, text=said, recipient=ADDRESS, skip=1, times=1),
+        Rule(phase=Phase.DATA, fault=Fault.REPLY, code=451, text=said, recipient=ADDRESS, skip=1, times=1),
     ]
 
-    with runtime_over(database, Sink(rules=rules), tmp_path) as runtime:
+    with runtime_over(database, Sink(rules=rules, obeys_addresses=True), tmp_path) as runtime:
         deliver_begun(runtime, claims)
 
-    assert_nobody_is_told_of(logged, "a mail could not be written")
+    assert_nobody_is_told_of(logged, "a mail could not be written", "nobody knows whether mails arrived")
+
+
+def test_a_provider_in_trouble_is_told_of_without_its_words(sqlite_database: Database, logged: io.StringIO) -> None:
+    rest = Rest(after=1, first=timedelta(minutes=1), longest=timedelta(hours=1))
+    said = f"421 4.7.28 {NAME} <{ADDRESS}> gets too much mail"
+
+    with sqlite_database.write() as tx:
+        strike(tx, DOMAINS, [Strike(name="big.example", marked_at=tx.now, rest=rest, why=said, advice="send less")])
+
+    assert_nobody_is_told_of(logged, "a domain is left alone for a while", "421 4.7.28", "send less")
 
 
 @pytest.mark.both_databases
