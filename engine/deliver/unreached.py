@@ -29,11 +29,12 @@ def in_plain_words(error: BaseException, phase: SmtpPhase, server: str, means: s
 
 
 def not_called(cause: BaseException, server: str) -> str:
+    host = server.rpartition(":")[0]
     match cause:
         case socket.gaierror() if cause.errno == socket.EAI_AGAIN:
-            return f"the DNS does not answer about {server}: see to this machine's network and DNS"
+            return f"the DNS does not answer about {host}: see to this machine's network and DNS"
         case socket.gaierror():
-            return f"the DNS knows no {server}: see to the host in the URL"
+            return f"the DNS knows no {host}: see to the host in the URL"
         case ConnectionRefusedError():
             return f"nobody listens at {server}: see to the host and port in the URL, and whether the mail server runs"
         case TimeoutError():

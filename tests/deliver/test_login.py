@@ -1,6 +1,7 @@
 """Logging in to a relay, and why there is no connection: said once, in words that tell what to do, and nothing is lost."""
 
 import logging
+import socket
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from engine.deliver.channel import Timeouts
 from engine.deliver.pool import Reuse
 from engine.deliver.send import deliver_begun
 from engine.deliver.smtp import open_wire, relay_of
+from engine.deliver.unreached import in_plain_words
 from engine.deliver.wire import Deferred, Outcome
 from engine.errors import SettingsError
 from engine.simulate.sink import Sink, running
@@ -215,7 +217,6 @@ def assert_told_once(outcomes: Sequence[Outcome], phase: SmtpPhase, words: str, 
     ("url", "phase", "words"),
     [
         ("smtp://127.0.0.1:9", SmtpPhase.CONNECT, "nobody listens at 127.0.0.1:9"),
-        ("smtp://no-such-host.invalid:587", SmtpPhase.CONNECT, "the DNS "),
         ("smtps://127.0.0.1:{port}", SmtpPhase.TLS, "does not encrypt from the first byte: write smtp://"),
         ("smtp://127.0.0.1:{port}?tls=starttls", SmtpPhase.TLS, "does not offer STARTTLS: write smtps://"),
         ("smtp://u:p@127.0.0.1:{port}", SmtpPhase.AUTH, "offers no way to log in that we know"),
@@ -228,6 +229,19 @@ def test_a_url_that_leads_nowhere_is_told_once(url: str, phase: SmtpPhase, words
 
     assert_told_once(outcomes, phase, words, caplog)
     assert sink.kept == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "the DNS knows no r.example:"),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), "the DNS does not answer about r.example:"),
+        (TimeoutError(), "r.example:587 does not answer: a firewall may be in between"),
+        (OSError(113, "No route to host"), "r.example:587 cannot be reached: No route to host"),
+    ],
+)
+def test_a_network_that_fails_is_told_in_plain_words(error: OSError, words: str) -> None:
+    assert words in in_plain_words(error, SmtpPhase.CONNECT, "r.example:587", None)
 
 
 def test_the_ledger_and_the_story_tell_why_nothing_goes_out(
