@@ -54,11 +54,11 @@ def dkim_command(verb: str, domain: str | None, selector: str | None, workspace:
 
 def stopped(workspace: Path, domain: str | None) -> str:
     settings, database = open_workspace(workspace)
-    if (signer := Signer(read_keys(settings.dkim_folder))).keys_for(domain or ""):
-        folder = signer.keys_for(domain or "")[0].file.parent
-        raise UsageError(f"keys for {domain} are in {folder}, and what is there signs; move them away first")
+    domain = (domain or "").lower()
+    if keys := Signer(read_keys(settings.dkim_folder)).keys_for(domain):
+        raise UsageError(f"keys for {domain} are in {keys[0].file.parent}, and what is there signs; move them away first")
     with database.write() as tx:
-        if not stop_signing(tx, domain or ""):
+        if not stop_signing(tx, domain):
             raise UsageError(
                 f"mail is signed for: {', '.join(signed_domains(tx)) or 'no domain'}. Say which: handraiser dkim stop …"
             )

@@ -3,12 +3,12 @@
 Before: `engine.cli.doctor` reads the settings and opens the database. After: each check takes what it needs.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from engine.database import Tx
+from engine.deliver.mime import in_ascii
 from engine.dkim.sign import Signer
 from engine.doctor.names import Names
 from engine.schema import artifacts
@@ -62,10 +62,4 @@ def sender_domains(tx: Tx, live: Live) -> tuple[str, ...]:
     found = [identity["address"] for brand in live.policy.brands.values() for identity in brand["identities"].values()]
     if tx.run(sa.select(artifacts.c.hash).where(artifacts.c.body.like(FROM_A_REP)).limit(1)).first():
         found += [rep.email for rep in live.assignment.reps.values()]
-    return tuple(sorted(set(domains_in(found))))
-
-
-def domains_in(addresses: Sequence[str]) -> Iterator[str]:
-    for address in addresses:
-        domain = address.rpartition("@")[2].strip().lower()
-        yield domain if domain.isascii() else domain.encode("idna").decode()
+    return tuple(sorted({in_ascii(address.rpartition("@")[2]).lower() for address in found}))

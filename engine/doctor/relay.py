@@ -37,7 +37,7 @@ async def look_at_relay(name: str, relay: Relay, patience: float) -> list[Findin
         return [problem(Subject.RELAY, f"{name}: {error}", "")]  # which says what to do
     said = f"{name}: {relay.host}:{relay.port} {'took our login' if relay.login else 'answers, and we do not log in'}"
     secured = channel.encryption
-    found = [not_encrypted(said, relay)] if secured is None else list(encrypted(said, secured))
+    found = [not_encrypted(said, relay)] if secured is None else list(encrypted(name, said, secured))
     channel.leave()
     return found
 
@@ -48,11 +48,12 @@ def not_encrypted(said: str, relay: Relay) -> Finding:
     return warning(Subject.RELAY, f"{said}, unencrypted: mail and password can be read on the way", "leave ?tls=none away")
 
 
-def encrypted(said: str, secured: ssl.SSLObject) -> Iterator[Finding]:
+def encrypted(name: str, said: str, secured: ssl.SSLObject) -> Iterator[Finding]:
     until = str((secured.getpeercert() or {}).get("notAfter", ""))
     days, version = days_left(until, HostClock().now()), secured.version() or "TLS"
     yield ok(Subject.RELAY, f"{said}; {version}" + ("" if days is None else f", its certificate is good for {days} days"))
     if version in OLD_TLS:
-        yield warning(Subject.RELAY, f"{version} is no longer safe", "have the server speak TLS 1.2 or 1.3")
+        yield warning(Subject.RELAY, f"{name}: {version} is no longer safe", "have the server speak TLS 1.2 or 1.3")
     if days is not None and days < FEW_DAYS:
-        yield warning(Subject.RELAY, f"its certificate ends in {days} days; then no mail goes out", "have it renewed")
+        said = f"{name}: its certificate ends in {days} days; then no mail goes out through it"
+        yield warning(Subject.RELAY, said, "have it renewed by whoever runs the server")

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,14 +11,19 @@ import pytest
 import sqlalchemy as sa
 
 from engine.clock import VirtualClock
+from engine.compiler.plan import Assignment, Rep
+from engine.compiler.sender import Sender
 from engine.database import Database
 from engine.doctor.finding import Level, Subject
+from engine.doctor.place import sender_domains
 from engine.doctor.secret import look_at_secrets
 from engine.doctor.store import look_at_broker, look_at_database, look_at_disk
 from engine.installation import require_same_key
 from engine.schema import installation
 from engine.settings import Settings, read_settings
 from engine.tokens import Tokens
+from engine.versions import live_rules
+from tests.deliver.given import NO_CAPS, a_policy, add_workspace, an_artifact, keep_artifact
 from tests.doctor.given import levels, told
 from tests.factories import SECRET
 
@@ -124,3 +130,15 @@ def test_a_disk_that_fills_is_told_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 def settings_with(folder: Path, **named: str) -> Settings:
     return read_settings(folder, {f"HANDRAISER_{name}": value for name, value in ({"SECRET_KEY": SECRET} | named).items()})
+
+
+def test_whom_mail_is_from_is_known_from_the_brands_and_from_reps_that_mail_is_from(sqlite_database: Database):
+    with sqlite_database.write() as tx:
+        add_workspace(tx)
+        dana = Rep(key="dana", name="Dana", email="dana@Bücher.example", phone=None, zone=None)
+        policy = a_policy(NO_CAPS)
+        live = replace(live_rules(tx), policy=policy, assignment=Assignment(reps={"dana": dana}, rules=()))
+        assert sender_domains(tx, live) == ("clearroom.example",)
+
+        keep_artifact(tx, an_artifact(sender=Sender(name="Clearroom", address="hello@clearroom.example", is_rep=True)))
+        assert sender_domains(tx, live) == ("clearroom.example", "xn--bcher-kva.example")
