@@ -37,8 +37,11 @@ def stand_in_while_away(runtime: Runtime, threads: int, on_unfinished: Callable[
         missed = 0 if ping(runtime.settings.broker_url) else missed + 1
         if missed == 2:
             log.warning("the broker is away: this worker looks for due rows itself, which is slower")
-            stand_in(runtime, threads, on_unfinished, stop)
             missed = 0
+            try:
+                stand_in(runtime, threads, on_unfinished, stop)
+            except Exception:
+                log.exception("standing in for the broker failed; it is tried again while the broker is away")
 
 
 def stand_in(runtime: Runtime, threads: int, on_unfinished: Callable[[], None], stop: threading.Event) -> None:

@@ -34,6 +34,7 @@ class Product:
     environment: Mapping[str, str]
     roles: tuple[str, ...]
     running: dict[str, Process] = field(default_factory=dict)
+    started: int = 0
 
     def role_of(self, role: str) -> str:
         return role if role in self.roles else self.roles[0]
@@ -46,6 +47,7 @@ class Product:
         process = FORKED.Process(target=run_command, args=(arguments, self.folder, {**self.environment, **crash}))
         process.start()
         self.running[role] = process
+        self.started += 1
         return process
 
     def start_all(self) -> None:
@@ -56,6 +58,11 @@ class Product:
 
     def is_running(self, role: str) -> bool:
         return role in self.running and self.running[role].is_alive()
+
+    def all_work(self) -> bool:
+        """Whether every process that was ever started has said that it runs; until then it may give up over what is away."""
+        log = self.folder / LOG
+        return log.exists() and log.read_text(errors="replace").count(" is running.") >= self.started
 
     def pids(self) -> dict[str, int | None]:
         return {role: process.pid for role, process in self.running.items()}

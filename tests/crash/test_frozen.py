@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from tests.crash.lines import lines_of
 from tests.crash.points import Point, named_points
 from tests.crash.trial import SHORT_LEASES, Trial
 
@@ -45,6 +46,29 @@ def test_processes_that_stand_still_at_any_moment_double_nothing(on_trial: Trial
         on_trial.freezes += len(frozen)
         if freeze % 20 == 19:
             on_trial.finish()
+
+    assert on_trial.complaints() == []
+
+
+def test_a_worker_that_alone_is_cut_off_from_the_database_doubles_nothing(on_trial: Trial, chance: Random, is_full: bool) -> None:
+    if not is_full:
+        pytest.skip("tried by `make crash`")
+    on_trial.product.roles = ("dispatcher", "worker")
+    near = on_trial.product.environment
+    with lines_of(on_trial) as lines:
+        far = {**near, "HANDRAISER_DATABASE_URL": on_trial.product.environment["HANDRAISER_DATABASE_URL"]}
+        on_trial.product.environment = far
+        on_trial.product.start("worker-2")
+        on_trial.product.environment = near
+        for _ in range(30):
+            on_trial.add_work(lessons=20, orders=10)
+            on_trial.run_for(chance.uniform(0.2, 1.0))
+            lines.sql.hang()
+            on_trial.run_for(chance.uniform(1.2, 2.5) * LEASE)
+            lines.sql.reset() if chance.random() < 0.5 else None
+            lines.sql.heal()
+        assert on_trial.product.is_running("worker-2")
+        on_trial.finish()
 
     assert on_trial.complaints() == []
 

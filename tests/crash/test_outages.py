@@ -33,8 +33,7 @@ def test_after_an_outage_everything_resumes_by_itself(
     on_trial.employ_two_workers()
     for _ in range(3 if is_full else 1):
         on_trial.add_work(lessons=20, orders=20)
-        for role in on_trial.product.roles:
-            on_trial.run_until_present(role)
+        on_trial.run_until_all_work()
         started = on_trial.product.pids()
         on_trial.run_for(chance.uniform(0, 1.5))
         BREAKS[broken](lines, chance.uniform(2, 8 if is_full else 3), chance)

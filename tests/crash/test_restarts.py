@@ -18,7 +18,9 @@ AFTER_LEASE = 10.0
 def test_what_killed_workers_held_goes_on_within_their_lease_and_ten_seconds(
     on_trial: Trial, chance: Random, is_full: bool
 ) -> None:
-    kill_and_wait(on_trial, chance, rounds=50 if is_full else 1)
+    if not is_full:
+        pytest.skip("tried by `make crash`")
+    kill_and_wait(on_trial, chance, rounds=50)
 
     assert max(on_trial.recovered_in) <= float(SHORT_LEASES["WORKER_LEASE_SECONDS"]) + AFTER_LEASE
 

@@ -100,6 +100,11 @@ class Trial:
         self.product.start_all()
         self.wait_until(lambda: self.worker_of(self.product.running[role]) is not None)
 
+    def run_until_all_work(self) -> None:
+        """For trials in which nobody is killed."""
+        self.product.start_all()
+        self.wait_until(self.product.all_work)
+
     def freeze_at(self, point: Point, role: str) -> bool:
         """Run until that process stands still at that point. False: all work was over before it did."""
         self.product.start(role, crash_at=f"{point.name}:1:pause")

@@ -1,4 +1,4 @@
-"""Caps, gaps, windows and quiet hours over months of virtual time, with many workers at once and some of them dying.
+"""Caps, gaps, windows, quiet hours and a provider's limit over months of virtual time, with many workers, of whom some die.
 
 Three cadences of one mail a day compete for people in many zones over a change of clocks. Jobs get lost, come twice and
 come in any order; a worker may die before or after its mail left. What arrived is judged by the wire's own notes, not by the
@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from engine.claim import CLAIMED, NOUNS, Claim
 from engine.clock import VirtualClock
 from engine.compiler.plan import CadencePlan, Caps, EmailStep, Timing, Window
+from engine.compiler.relay import DomainLimit
 from engine.database import Database
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.processes.dispatcher import tick
@@ -48,6 +49,8 @@ ZONES = (
 )  # fmt: skip
 START = datetime(2026, 3, 2, tzinfo=UTC)  # clocks change on 8 March in America, on 29 March in Europe
 LEASE = timedelta(minutes=10)
+HOUR = timedelta(hours=1)
+DOMAIN = "mail.example"
 GAP = timedelta(days=2)
 
 
@@ -57,10 +60,11 @@ class Size:
     people_per_zone: int
     days: int
     workers: int
+    per_hour: int  # that their provider bears
 
 
-SMALL = Size(zones=6, people_per_zone=1, days=12, workers=8)
-FULL = Size(zones=40, people_per_zone=4, days=90, workers=32)
+SMALL = Size(zones=6, people_per_zone=1, days=12, workers=8, per_hour=1)
+FULL = Size(zones=40, people_per_zone=4, days=90, workers=32, per_hour=8)
 
 
 class Killed(BaseException):
@@ -168,6 +172,7 @@ def test_over_months_nobody_gets_a_mail_too_many_too_soon_or_at_a_wrong_hour(
     print(f"{len(wire.arrived)} mails, {places_taken(database)} places taken, {crew.deaths} workers died")
     assert broken_rules(mails) == []
     assert too_close(database, wire, zones) == []
+    assert too_many_in_an_hour(wire, size.per_hour) == []
     assert crew.deaths > 0
     possible = size.days / 30 * CAPS.per_month * len(zones)
     assert places_taken(database) > 0.85 * possible, "no room that the caps leave gets lost"
@@ -176,13 +181,13 @@ def test_over_months_nobody_gets_a_mail_too_many_too_soon_or_at_a_wrong_hour(
 def add_people(database: Database, size: Size) -> dict[str, ZoneInfo]:
     """Everybody is in all three cadences; in each zone two people share an address. {address: zone}"""
     with database.write() as tx:
-        add_workspace(tx, caps=CAPS, window=WINDOW)
+        add_workspace(tx, caps=CAPS, window=WINDOW, limits={DOMAIN: DomainLimit(per_hour=size.per_hour)})
         for name, priority in (("first", 9), ("second", 5), ("third", 0)):
             add_cadence(tx, daily(name, priority, size.days))
         found, people = {}, []
         for zone in ZONES[: size.zones]:
             for number in range(size.people_per_zone):
-                address = f"{zone.replace('/', '.').lower()}.{number}@mail.example"
+                address = f"{zone.replace('/', '.').lower()}.{number}@{DOMAIN}"
                 found[address] = ZoneInfo(zone)
                 people.append(add_lead(tx, email=address, zone=zone))
             people.append(add_lead(tx, key=f"shares {zone}", email=address, zone=zone))
@@ -242,6 +247,12 @@ def too_close(database: Database, wire: MortalWire, zones: dict[str, ZoneInfo]) 
         for one, other in pairwise(sorted(theirs))
         if other - one < GAP
     ]
+
+
+def too_many_in_an_hour(wire: MortalWire, most: int) -> list[tuple[datetime, datetime]]:
+    """Within whatever hour."""
+    times = sorted(at for _send_id, _address, at in wire.arrived)
+    return [(first, last) for first, last in zip(times, times[most:], strict=False) if last - first < HOUR]
 
 
 def places_taken(database: Database) -> int:
