@@ -80,7 +80,7 @@ def assemble(
         tokens=Tokens(settings.require_secret()),
         wire=wire,
         worker_id=presence.worker_id,
-        has_lease=presence.has_lease,
+        has_lease=presence.may_begin,
         publish=publish_rows,
         posts=post_wire(settings),
         note_marked=note_marked,

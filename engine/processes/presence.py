@@ -40,15 +40,23 @@ class Presence:
         self._kind = kind
         self._lease = lease
         self._held_until = float("-inf")
-        self._abandoned = False
+        self._abandoned = self._retired = False
         self._ops: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep_renewing, name="presence", daemon=True)
 
     def has_lease(self) -> bool:
-        """Whether a new flight may start: the lease lasts for another sixth of itself, ten seconds at most."""
+        """Whether what is begun will be ours: the lease lasts for another sixth of itself, ten seconds at most."""
         margin = min(LONGEST_MARGIN, self._lease / 6)
         return self._held_until - time.clock_gettime(TICKING) > margin.total_seconds()
+
+    def may_begin(self) -> bool:
+        """Whether a new flight may start here: not without a lease, and not once the process was asked to stop."""
+        return not self._retired and self.has_lease()
+
+    def retire(self) -> None:
+        """Begin nothing more: what is with a server is finished, and the rest of a job given back."""
+        self._retired = True
 
     def start(self) -> None:
         """Write the row. Raises what the database raises."""

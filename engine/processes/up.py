@@ -66,6 +66,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         collect_less()
         say(welcome(settings, signer, reached.address, outbox, ops))
         stop.wait()
+        presence.retire()
         say("Stopping: what was begun is being finished.")
 
 
@@ -106,6 +107,7 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
             collect_less()
             say(f"A worker of {threads} threads is running. {destination(settings, signer)} {told_at(ops)}Stop it with Ctrl-C.")
             stop.wait()
+            presence.retire()
 
 
 def run_web_alone(settings: Settings, database: Database, *, stop: threading.Event, say: Say) -> None:

@@ -21,9 +21,10 @@ from engine.processes import worker as worker_module
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import tick
 from engine.processes.lanes import POSTS, REACTIONS, TOUCHES, Lane
+from engine.processes.presence import Presence
 from engine.processes.worker import DRAIN_MILLISECONDS, OUTWARD_THREADS, working
 from engine.runtime import Runtime
-from engine.schema import touches
+from engine.schema import touches, workers
 from engine.settings import read_settings
 from engine.vocabulary import Stream
 from tests.conftest import missing
@@ -210,6 +211,44 @@ def test_what_a_reaction_asks_for_is_published_without_waiting_for_a_tick(runtim
         publisher(broker)(REACTIONS, [(1, 1)])
 
         assert sent.wait(10)
+
+
+def test_a_process_whose_mail_server_hangs_stops_in_time_and_leaves_its_lease_to_decide(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "DRAIN_MILLISECONDS", 200)
+    presence = Presence(runtime.database, kind="up", lease=timedelta(minutes=1))
+    presence.start()
+    begun, answered = threading.Event(), threading.Event()
+
+    def hang(_runtime: Runtime, _claims: list[Claim]) -> None:
+        begun.set()
+        answered.wait(10)
+
+    broker = open_broker("memory:")
+    add_touches(runtime, 1)
+    with working(broker, runtime, threads=2, verbs=verbs(touch=hang), on_unfinished=presence.abandon):
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        begun.wait(10)
+        asked_at = time.monotonic()
+    took = time.monotonic() - asked_at
+    presence.stop()
+    answered.set()
+
+    assert took < 5
+    with runtime.database.read() as tx:
+        assert presence.worker_id in tx.run(sa.select(workers.c.id)).scalars().all()
+
+
+def test_a_process_that_was_asked_to_stop_begins_nothing_though_its_lease_lasts(runtime: Runtime) -> None:
+    presence = Presence(runtime.database, kind="up", lease=timedelta(minutes=1))
+    presence.start()
+    assert presence.may_begin()
+
+    presence.retire()
+
+    assert presence.has_lease() and not presence.may_begin()
+    presence.stop()
 
 
 def test_stopping_finishes_what_was_begun_and_opens_the_rest(runtime: Runtime) -> None:
