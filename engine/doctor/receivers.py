@@ -1,7 +1,7 @@
 """What Gmail, Yahoo and Microsoft require of those who send much, and how much of it was found to hold here.
 
-Before: every check has said what it found. After: `engine.cli.doctor` prints the list. As published until November 2026; the
-sources are in docs/deliverability.md.
+Before: every check has said what it found. After: `engine.cli.doctor` prints the list. As known in November 2026; their own
+pages are named in docs/deliverability.md.
 """
 
 from collections.abc import Iterator, Sequence
