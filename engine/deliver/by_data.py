@@ -111,9 +111,9 @@ class DataTrip(Trip):
             self.channel.write(body)
             await self.channel.flushed(self.timeouts.block)
             body = b""
-        self.in_doubt.add(at)
         self.channel.needs_reset = False
         self.channel.write(body + DOT + self._announcement(following))
+        self.in_doubt.add(at)
         if crash.is_armed():
             await self.channel.flushed(self.timeouts.block)
             crash.point("after-dot")

@@ -3,6 +3,7 @@
 `pytest tests/deliver/test_ambiguous.py --full -s` does it a thousand times for each place, stream and way of speaking.
 """
 
+import asyncio
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -25,8 +26,9 @@ from engine.deliver.channel import Channel
 from engine.deliver.send import deliver
 from engine.runtime import Runtime
 from engine.schema import sends
-from engine.simulate import sink_session
 from engine.simulate.sink import EXTENSIONS, Sink
+from engine.simulate.sink_rules import Phase
+from engine.simulate.sink_session import Session
 from engine.vocabulary import Reason, SendState, Stream
 from tests.deliver.given import ORDER, add_claimed, add_mail, add_workspace, an_artifact, keep_artifact, runtime_over
 from tests.factories import add_event, add_lead
@@ -63,13 +65,13 @@ def test_the_ledger_never_says_more_than_anybody_can_know(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(by_chunks, "AN_HOUR", 0.0)  # and not by DATA after the first one that broke
-    hold_little_in_the_kernel(monkeypatch)
+    spoil_connections(monkeypatch)
     mails = Mails()
     sink = Sink(obeys_addresses=True, on_message=mails.keep, extensions=(*EXTENSIONS, *(["CHUNKING"] if way == "chunks" else [])))
     with sqlite_database.write() as tx:
         make(tx, mails, 334 if pytestconfig.getoption("--full") else 1)
 
-    with runtime_over(sqlite_database, sink, tmp_path, patience=0.4) as runtime:
+    with runtime_over(sqlite_database, sink, tmp_path, patience=60) as runtime:
         for _ in range(3):
             deliver_what_is_due(runtime, mails)
             clock.move_to(clock.now() + ONE)
@@ -83,20 +85,32 @@ def test_the_ledger_never_says_more_than_anybody_can_know(
     print(f"\nby {way}: {len(rows)} mails, {Counter((*mails.places.get(row.id, ('innocent',)), row.state) for row in rows)}")
 
 
-def hold_little_in_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that the end of a text that the server does not read is not written: 300 kB are enough for that."""
-    take_over, connection_made = connect.take_over, sink_session.Session.connection_made
+def spoil_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel holds little, so that the end of a text of 300 kB that the server does not read is not written. And when the
+    server hangs, the client's patience ends soon: so a slow machine is not taken for a server that hangs.
+    """
+    take_over, connection_made, hang = connect.take_over, Session.connection_made, Session._hang
+    ours: dict[int, tuple[asyncio.AbstractEventLoop, Channel]] = {}  # by port
 
-    def with_small_buffer(client: Any) -> Channel:
-        client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
-        return take_over(client)
+    def taken_over(client: Any) -> Channel:
+        connection = client.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+        channel = take_over(client)
+        ours[connection.getsockname()[1]] = (asyncio.get_running_loop(), channel)
+        return channel
 
-    def made_with_small_buffer(self: Any, transport: Any) -> None:
+    def made(self: Any, transport: Any) -> None:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
         connection_made(self, transport)
 
-    monkeypatch.setattr(connect, "take_over", with_small_buffer)
-    monkeypatch.setattr(sink_session.Session, "connection_made", made_with_small_buffer)
+    def hung(self: Any, phase: Phase) -> None:
+        hang(self, phase)
+        loop, channel = ours[self._transport.get_extra_info("peername")[1]]
+        loop.call_soon_threadsafe(loop.call_later, 0.02, channel.lose, "no answer within 60 s")
+
+    monkeypatch.setattr(connect, "take_over", taken_over)
+    monkeypatch.setattr(Session, "connection_made", made)
+    monkeypatch.setattr(Session, "_hang", hung)
 
 
 def make(tx: Tx, mails: Mails, of_each: int) -> None:
