@@ -25,6 +25,9 @@ class Health:
     broker: Probe[bool] | None  # None: jobs stay in the process
     has_lease: Callable[[], bool]
     receiver: Receiver | None = None
+    only_receives: bool = (
+        False  # then its journal is all that it needs: who asks must not be sent elsewhere for want of a database
+    )
     held_back: Callable[[], Sequence[str]] = tuple  # what this process itself holds until a person has looked
     threads: tuple[threading.Thread, ...] = field(default_factory=lambda: running_threads())
 
@@ -34,25 +37,28 @@ class Health:
 
     def why_not_ready(self) -> list[str]:
         """In words; nothing when all is well. Each of these heals by itself when its cause is gone; nothing is lost by it."""
-        return list(self._lacking())
+        return [*([] if self.only_receives else self.away()), *self.full()]
 
     def told_besides(self) -> dict[str, object]:
         """What mail waits for though this process is well: as far as the ledger can be read at once."""
         seen = self.ledger.found()
         told = {
+            "away": list(self.away()) if self.only_receives else [],
             "held_back": sorted({*self.held_back(), *(seen.held_back if seen else ())}),
             "relays": {relay.name: relay.state for relay in seen.relays} if seen else {},
             "domains_left_alone": [domain.domain for domain in seen.domains] if seen else [],
         }
         return {name: value for name, value in told.items() if value}
 
-    def _lacking(self) -> Iterator[str]:
+    def away(self) -> Iterator[str]:
         if not self.database.found():
             yield "the database does not answer"
         if self.broker is not None and not self.broker.found():
             yield "the broker does not answer"
         if not self.has_lease():
             yield "its lease has run out, so that others may take over what it holds"
+
+    def full(self) -> Iterator[str]:
         if self.receiver is not None and not self.receiver.journal.is_sound:
             yield "its journal cannot be written, so that clicks, replies and opt-outs cannot be kept"
 

@@ -120,7 +120,7 @@ def run_web_alone(settings: Settings, database: Database, *, stop: threading.Eve
         runtime = assemble(settings, database, broker, wire=Unwired(), presence=presence)
         with (
             receiving(runtime, publisher(broker)) as reached,
-            operated(settings, database, presence, witnesses, reached.receiver) as ops,
+            operated(settings, database, presence, witnesses, reached.receiver, only_receives=True) as ops,
         ):
             collect_less()
             listens = f"{reached.address}, for replies at {settings.reply_listen}"
@@ -135,7 +135,13 @@ def dispatching(database: Database, publish: PublishJob, settings: Settings) -> 
 
 @contextmanager
 def operated(
-    settings: Settings, database: Database, presence: Presence, witnesses: Witnesses, receiver: Receiver | None = None
+    settings: Settings,
+    database: Database,
+    presence: Presence,
+    witnesses: Witnesses,
+    receiver: Receiver | None = None,
+    *,
+    only_receives: bool = False,
 ) -> Iterator[str | None]:
     """What operators look at, while the block lasts. Begun last, when all that should run does."""
     health = Health(
@@ -144,6 +150,7 @@ def operated(
         broker=receiver.broker if receiver else broker_probe(settings.broker_url),
         has_lease=presence.has_lease,
         receiver=receiver,
+        only_receives=only_receives,
         held_back=lambda: witnesses.held_back,
     )
     with operating(settings, health) as address:

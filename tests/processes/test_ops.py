@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from engine.clock import VirtualClock
 from engine.database import Database
 from engine.errors import SettingsError
 from engine.processes.gauges import Gauges
@@ -22,8 +23,9 @@ from engine.processes.reach import Probe, broker_probe, database_probe
 from engine.schema import pauses, relay_states
 from engine.vocabulary import SendState
 from tests.factories import add_send
+from tests.webhooks.place import Place
 
-YES = Probe(lambda: True)
+YES, NO = Probe(lambda: True), Probe(lambda: False)
 NOTHING: Probe[Glance] = Probe(lambda: None)  # type: ignore[arg-type, return-value]
 Answer = tuple[str, dict[str, Any]]
 
@@ -47,6 +49,21 @@ def test_what_is_away_is_told_in_words(tmp_path: Path) -> None:
     assert [line.split(",")[0] for line in facts["because"]] == [
         "the database does not answer", "the broker does not answer", "its lease has run out"
     ]  # fmt: skip
+
+
+def test_a_receiver_is_ready_as_long_as_its_journal_keeps_what_comes(
+    database: Database, clock: VirtualClock, tmp_path: Path
+) -> None:
+    place = Place(database, clock, tmp_path)
+    health = Health(database=NO, ledger=NOTHING, broker=NO, has_lease=lambda: True, receiver=place.receiver, only_receives=True)
+    away = ["the database does not answer", "the broker does not answer"]
+
+    assert asked(health, "/ready") == ("200 OK", {"ready": True, "because": [], "away": away})
+    place.receiver.journal.is_sound = False
+    assert asked(health, "/ready")[1]["because"] == [
+        "its journal cannot be written, so that clicks, replies and opt-outs cannot be kept"
+    ]
+    place.receiver.close()
 
 
 def test_a_broker_that_hangs_holds_up_nobody() -> None:
