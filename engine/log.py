@@ -90,26 +90,26 @@ def tell_of_a_thread(ended: threading.ExceptHookArgs) -> None:
 
 class Trouble:
     """Something that fails again and again while it lasts, at every row or every second: told as it begins, when it turns into
-    another one, and when it is over.
+    one that was not told yet, and when it is over.
 
     Which one it is, is the error's type or its `kind`. An error of ours is told by its own words, another with its traceback.
     """
 
     def __init__(self, log: logging.Logger, words: str) -> None:
         self._log, self._words = log, words
-        self._kind: object = None
+        self._told: set[object] = set()
 
     def tell(self, error: Exception) -> None:
         kind = getattr(error, "kind", type(error))
-        if kind == self._kind:
+        if kind in self._told:
             return
-        self._kind = kind
+        self._told.add(kind)
         if isinstance(error, HandraiserError):
             self._log.error("%s: %s", self._words, error)
         else:
             self._log.error(self._words, exc_info=error)
 
     def over(self) -> None:
-        if self._kind is not None:
-            self._kind = None
+        if self._told:
+            self._told.clear()
             self._log.info("no longer so: %s", self._words)

@@ -12,7 +12,7 @@ def test_a_trouble_is_told_as_it_begins_turns_into_another_and_ends(caplog: pyte
     trouble = Trouble(logging.getLogger("test"), "nothing works")
 
     trouble.over()
-    for error in (OSError("first"), OSError("second"), ValueError("third"), ValueError("fourth")):
+    for error in (OSError("first"), OSError("second"), ValueError("third"), ValueError("fourth"), OSError("fifth")):
         trouble.tell(error)
     trouble.over()
     trouble.over()
