@@ -22,6 +22,7 @@ def test_every_command_has_a_file_and_is_named_once():
         "lead_story",
         "opening",
         "simulated",
+        "status_lines",
     }
 
 
