@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from engine.cli.lead_story import story_of
-from engine.cli.status import lines_of, status_of
+from engine.cli.status_lines import Status, lines_of
 from engine.clock import VirtualClock
 from engine.compiler.plan import Promptness
 from engine.database import Database, Tx
 from engine.deliver.send import deliver
 from engine.deliver.transactional import request_email
 from engine.leads import load_leads
+from engine.processes.glance import glance
+from engine.processes.totals import totals
 from engine.schema import sends
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
@@ -107,7 +109,8 @@ def test_the_operator_hears_of_it_and_so_does_who_asks_about_the_person(promptne
 
     assert "mail that somebody waits for is later than it is of use" in caplog.text
     with database.read() as tx:
-        assert any(line.startswith("LOOK: ") and line.endswith(counted) for line in lines_of(status_of(tx, None)))
+        stands = Status(glance=glance(tx), totals=totals(tx), broker_answers=None)
+        assert any(line.startswith("LOOK: ") and line.endswith(counted) for line in lines_of(stands))
         lead = load_leads(tx, [tx.run(sends.select()).one().lead_id])
         (mail,) = story_of(tx, next(iter(lead.values()))).mail
     assert mail.because == ("it was later than its `valid_for:` allows",)
