@@ -21,6 +21,7 @@ def test_every_command_has_a_file_and_is_named_once():
         "options",
         "lead_story",
         "opening",
+        "restored",
         "simulated",
         "status_lines",
     }
