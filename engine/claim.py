@@ -117,6 +117,13 @@ def put_back(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
     return tx.run(opened, these(claims)).rowcount
 
 
+def put_back_all(tx: Tx, noun: Noun, *, worker_id: str) -> int:
+    """Open again whatever this worker has begun and not moved yet. Its own threads are fenced off, too."""
+    table = noun.table
+    ours = sa.and_(in_state(table, CLAIMED), table.c.worker_id == worker_id)
+    return tx.run(sa.update(table).where(ours).values(reopened(noun) | {"claims": table.c.claims - 1})).rowcount
+
+
 def set_aside(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:
     """Open rows again on which a verb failed: at once, then a little later, then not before a person has looked."""
     table = noun.table

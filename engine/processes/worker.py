@@ -7,7 +7,7 @@ nurture of thousands, or a slow mail server, does not stand before it.
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from time import sleep
 
@@ -15,9 +15,9 @@ import dramatiq
 from dramatiq.worker import Worker
 
 from engine import crash, metrics
-from engine.claim import Claim, put_back, set_aside
+from engine.claim import SEND, Claim, put_back, put_back_all, set_aside
 from engine.database import Database
-from engine.persist import is_nobodys_fault, persist
+from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.processes.broker import declare_actors, publisher
 from engine.processes.dispatcher import dispatch_at_once
 from engine.processes.inprocess import InProcessBroker
@@ -44,7 +44,7 @@ def working(
     verbs: Mapping[str, Verb] = VERBS,
     on_unfinished: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Take jobs while the block lasts; then finish what was begun (25 s at most) and give the rest back.
+    """Take jobs while the block lasts; then give back what no server was told of, and finish the rest (25 s at most).
 
     `on_unfinished` is called when jobs are still running after that.
     """
@@ -53,7 +53,9 @@ def working(
     try:
         yield
     finally:
+        give_back_unmarked(runtime)
         if not stop_threads(groups):
+            give_back_unmarked(runtime)
             on_unfinished()
         if isinstance(broker, InProcessBroker):
             give_back(runtime.database, broker)
@@ -82,6 +84,14 @@ def stop_threads(groups: Sequence[Worker]) -> bool:
     with ThreadPoolExecutor(len(groups)) as stoppers:
         list(stoppers.map(lambda group: group.stop(timeout=DRAIN_MILLISECONDS), groups))
     return not any(thread.is_alive() for group in groups for thread in group.workers)
+
+
+def give_back_unmarked(runtime: Runtime) -> None:
+    """Open the mails again that nobody has said a word about: others take them now, whatever our threads wait for. A database
+    that is away gets them back by their lease.
+    """
+    with suppress(*AWAY), runtime.database.write() as tx:
+        put_back_all(tx, SEND, worker_id=runtime.worker_id)
 
 
 def give_back(database: Database, broker: InProcessBroker) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dramatiq.message import Message
 from redis import Redis
 
-from engine.claim import QUARANTINE_AFTER, TOUCH, Claim, Noun, begin
+from engine.claim import QUARANTINE_AFTER, SEND, TOUCH, Claim, Noun, begin
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.deliver.wire import Flight, Outcome, Recheck
@@ -24,7 +24,7 @@ from engine.processes.lanes import POSTS, REACTIONS, TOUCHES, Lane
 from engine.processes.presence import Presence
 from engine.processes.worker import DRAIN_MILLISECONDS, OUTWARD_THREADS, working
 from engine.runtime import Runtime
-from engine.schema import touches, workers
+from engine.schema import sends, touches, workers
 from engine.settings import read_settings
 from engine.vocabulary import Stream
 from tests.conftest import missing
@@ -238,6 +238,32 @@ def test_a_process_whose_mail_server_hangs_stops_in_time_and_leaves_its_lease_to
     assert took < 5
     with runtime.database.read() as tx:
         assert presence.worker_id in tx.run(sa.select(workers.c.id)).scalars().all()
+
+
+def test_mails_that_wait_for_a_connection_are_given_back_though_their_thread_hangs(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "DRAIN_MILLISECONDS", 200)
+    begun, answered = threading.Event(), threading.Event()
+    with runtime.database.write() as tx:
+        marked, waiting = (add_send(tx, stream=Stream.MARKETING, due_at=tx.now) for _ in range(2))
+
+    def hang(runtime: Runtime, claims: list[Claim]) -> None:
+        with runtime.database.write() as tx:
+            begin(tx, SEND, claims, worker_id=runtime.worker_id)
+            tx.run(sa.update(sends).where(sends.c.id == marked).values(state="attempting"))
+        begun.set()
+        answered.wait(10)
+
+    broker = open_broker("memory:")
+    with working(broker, runtime, threads=2, verbs=verbs(send=hang)):
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        begun.wait(10)
+    answered.set()
+
+    with runtime.database.read() as tx:
+        states = {row.id: row.state for row in tx.run(sa.select(sends.c.id, sends.c.state))}
+    assert states == {marked: "attempting", waiting: "ready"}
 
 
 def test_a_process_that_was_asked_to_stop_begins_nothing_though_its_lease_lasts(runtime: Runtime) -> None:
