@@ -5,21 +5,23 @@ means stop writes its suppression in the same transaction, so that no mail can b
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from engine.database import Tx
+from engine.deliver.replies import POLICIES, About
 from engine.expressions.facts import EventFact
 from engine.prepared import Prepared, PreparedInsert
-from engine.schema import bodies, events, leads, reactions, sends
+from engine.schema import Instant, bodies, events, leads, reactions, sends
 from engine.sql import rows_at_once
 from engine.suppression import Suppression, suppress
 from engine.vocabulary import EventType, Origin, Scope
 
 # Nothing follows from these by itself: they are kept for reports and conditions.
 WITHOUT_REACTION = {EventType.ACCEPTED, EventType.AUTO_REPLIED, EventType.IMPORTED}
+LATELY_IS = timedelta(days=30)
 # What each of these stops, unless `data.scope` says otherwise.
 STOPPING = {
     EventType.UNSUBSCRIBED: Scope.MARKETING,
@@ -58,6 +60,8 @@ def record_events(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
     keep_bodies(tx, new, fresh)
     plan_reactions(tx, new, fresh)
     stop_mail(tx, new, fresh)
+    if often := bounced_often(tx, new):
+        record_events(tx, often)
     return fresh
 
 
@@ -110,6 +114,29 @@ def stop_mail(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
     )
 
 
+def bounced_often(tx: Tx, new: Sequence[NewEvent]) -> list[NewEvent]:
+    """What bounced for now, as often lately as is enough: that is a bounce for good. Each mail counts once."""
+    soft = {event.send_id: event for event in new if event.type == EventType.SOFT_BOUNCED and enough_of(event.data) is not None}
+    if not soft:
+        return []
+    mails: dict[tuple[str, object], set[int]] = {}
+    key_of = {}
+    for row in LATELY.rows(tx, ids=[send_id for send_id in soft if send_id is not None], since=tx.now - LATELY_IS):
+        mails.setdefault((row.address_key, row.data.get("about")), set()).add(row.send_id)
+        key_of[row.send_id] = row.address_key
+    return [
+        replace(event, source_key=f"bounced_often:{send_id}", type=EventType.BOUNCED, body=None)
+        for send_id, event in soft.items()
+        if len(mails.get((key_of.get(send_id, ""), event.data["about"]), ())) >= (enough_of(event.data) or 0)
+    ]
+
+
+def enough_of(data: Mapping[str, object]) -> int | None:
+    """How many such bounces are enough; None: no number is. One that would be enough by itself was not believed."""
+    enough = next((POLICIES[kind].suppress_after for kind in About if kind == data.get("about")), None)
+    return None if enough == 1 else enough
+
+
 def addresses_of(tx: Tx, stopping: Sequence[NewEvent]) -> list[tuple[NewEvent, set[str]]]:
     """Which addresses each of these stops: the one the mail went to and the lead's present one; a bounce only the first.
 
@@ -149,6 +176,17 @@ EVERY_FACT = (
 )
 FACTS = Prepared(EVERY_FACT)
 FACTS_OF_TYPES = Prepared(EVERY_FACT.where(events.c.type.in_(sa.bindparam("types", expanding=True))))
+OF_THESE = sends.alias("of_these")
+LATELY = Prepared(
+    sa.select(sends.c.address_key, events.c.send_id, events.c.data)
+    .join_from(OF_THESE, sends, sends.c.address_key == OF_THESE.c.address_key)
+    .join(events, events.c.send_id == sends.c.id)
+    .where(
+        OF_THESE.c.id.in_(sa.bindparam("ids", expanding=True)),
+        events.c.type == EventType.SOFT_BOUNCED,
+        events.c.occurred_at > sa.bindparam("since", type_=Instant),
+    )
+)
 NEW_EVENTS = PreparedInsert(
     events,
     ("source_key", "type", "origin", "lead_id", "send_id", "data", "occurred_at", "received_at"),

@@ -71,7 +71,7 @@ def told_by_bounce(entry: Mailed, bounce: ParsedBounce) -> Told | None:
         EventType.COMPLAINED if bounce.complaint else kind,
         Origin.MACHINE,
         message_id=bounce.message_id,
-        data={"status": bounce.status} if bounce.status else {},
+        data={name: value for name, value in (("status", bounce.status), ("about", bounce.about)) if value},
         body=bounce.diagnostic.encode(),
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.database import Tx
+from engine.deliver.replies import Rest
 from engine.prepared import Prepared, PreparedInsert
 from engine.schema import Instant, domain_states, relay_states
 
@@ -51,22 +52,6 @@ DOMAINS = Kind(
     called="domain", table=domain_states, name=domain_states.c.domain, strikes=domain_states.c.strikes,
     until=domain_states.c.paused_until, forgives=False,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rest:
-    """How long something is left alone: from the `after`th strike on `first`, then twice as long each time, up to `longest`."""
-
-    after: int
-    first: timedelta
-    longest: timedelta
-
-    def wait(self, strikes: int) -> timedelta | None:
-        """None: it has not failed often enough."""
-        if strikes < self.after:
-            return None
-        doubled: int = 2 ** min(strikes - self.after, 16)
-        return min(self.first * doubled, self.longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from engine import metrics
 from engine.deliver.gate import Marked
 from engine.deliver.load import Loaded
-from engine.deliver.record import Flown
+from engine.deliver.trouble import Flown
 from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
 from engine.vocabulary import Reason
 

@@ -9,7 +9,7 @@ Who else locks several of these rows at once does so in the same order: leads, p
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 
@@ -32,6 +32,7 @@ class Marked:
     """What the gate said. In none of these: somebody else has moved the send since, and it is no longer ours.
 
     `relays`: {send id: through which it goes}. `shadows` would have flown, and only pretend; `over` are those that never go.
+    `in_trouble`: which relays and domains are, by kind and name. `at`: when it was said.
     """
 
     through: list[Loaded]
@@ -39,6 +40,8 @@ class Marked:
     held: list[tuple[Loaded, Held]]
     shadows: list[Loaded]
     over: list[tuple[Loaded, Reason]]
+    in_trouble: frozenset[tuple[str, str]]
+    at: datetime
 
 
 def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str) -> Marked:
@@ -65,6 +68,8 @@ def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str) -> Mar
         shadows=[send for send in batch if send.is_shadow and send.send_id not in held],
         over=[(send, why.reason) for send, why in waiting if is_dropped(why, policy)]
         + [(send, Reason.SUPPRESSED) for send in left if send.send_id in suppressed],
+        in_trouble=ways.in_trouble,
+        at=tx.now,
     )
 
 

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from engine.claim import held, these
 from engine.compiler.plan import Promptness
 from engine.database import Tx
+from engine.deliver.fates import Fate
 from engine.deliver.load import Loaded
 from engine.deliver.record import row_for, settle
-from engine.deliver.replies import Fate
 from engine.prepared import Prepared
 from engine.schedule.late import Verdict, days_late, is_late, judge, on_time
 from engine.schedule.leave import release_sends

@@ -15,10 +15,12 @@ import sqlalchemy as sa
 
 from engine.claim import held_by_dead, in_state
 from engine.database import Tx
+from engine.deliver.fates import OF_A_LOST_WORLD, Attempted, Fate, fate_of, policy_for, without_answer
 from engine.deliver.gate import pretend, stopped_of
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window
-from engine.deliver.replies import OF_A_LOST_WORLD, Attempted, Fate, fate_of, is_dead_address, without_answer
+from engine.deliver.replies import about, where_said
+from engine.deliver.trouble import Flown, note_trouble
 from engine.deliver.ways import Held
 from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
 from engine.events import NewEvent, record_events
@@ -27,7 +29,6 @@ from engine.prepared import Prepared
 from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches
 from engine.schema import bodies, sends
-from engine.settings import MAIN
 from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
 log = logging.getLogger(__name__)
@@ -38,15 +39,6 @@ STUCK_AFTER = timedelta(hours=6)  # longer than any micro-batch can take over a 
 SHORT_WAIT = timedelta(hours=1)  # a retry this soon belongs to the attempt; a later one waits for the window again
 LONGEST_REPLY = 500
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flown:
-    """A marked send, what the wire said, and through which relay."""
-
-    send: Loaded
-    outcome: Outcome
-    relay: str = MAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +71,8 @@ def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> datetime:
     late yes corrects an unknown.
     """
     settle(tx, [settled(tx, one) for one in flown], SendState.ATTEMPTING)
-    record_events(tx, [bounce(tx, one) for one in flown if is_bounce(one)])
+    record_events(tx, [event for one in flown if (event := bounce(tx, one)) is not None])
+    note_trouble(tx, flown)
     return tx.now
 
 
@@ -251,19 +244,21 @@ def ended_touch(row: Settled) -> EndedTouch:
     )
 
 
-def is_bounce(flown: Flown) -> bool:
-    """A refusal that says the person's address is dead; a rep's address is for a person to mend."""
-    return isinstance(flown.outcome, Refused) and is_dead_address(flown.outcome) and flown.send.stream != Stream.INTERNAL
-
-
-def bounce(tx: Tx, flown: Flown) -> NewEvent:
+def bounce(tx: Tx, flown: Flown) -> NewEvent | None:
+    """That an address was refused, for good or for now; a rep's address is for a person to mend."""
+    outcome, send = flown.outcome, flown.send
+    if not isinstance(outcome, Refused | Deferred) or send.stream == Stream.INTERNAL:
+        return None
+    after = policy_for(outcome).suppress_after
+    if after is None:
+        return None
     return NewEvent(
-        source_key=f"refused:{flown.send.send_id}",
-        type=EventType.BOUNCED,
+        source_key=f"{'refused' if after == 1 else 'soft'}:{send.send_id}",
+        type=EventType.BOUNCED if after == 1 else EventType.SOFT_BOUNCED,
         origin=Origin.MACHINE,
-        lead_id=flown.send.lead.id,
-        send_id=flown.send.send_id,
-        data={"email": flown.send.email},
+        lead_id=send.lead.id,
+        send_id=send.send_id,
+        data={"email": send.email, "about": about(outcome.code, outcome.reply, where_said(outcome.code, outcome.phase))},
         occurred_at=tx.now,
     )
 

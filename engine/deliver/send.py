@@ -23,7 +23,8 @@ from engine.deliver.gate import Marked, mark, recheck
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded, load_sends
 from engine.deliver.places import Places
-from engine.deliver.record import Flown, record_held, record_outcomes, record_shadows, record_stopped
+from engine.deliver.record import record_held, record_outcomes, record_shadows, record_stopped
+from engine.deliver.trouble import Flown
 from engine.deliver.wire import NoAnswer, NotBegun, Outcome
 from engine.metrics import in_phase
 from engine.persist import AWAY, is_nobodys_fault, persist
@@ -99,7 +100,7 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
                 give_back(runtime, [*(one.send for one in chain.from_iterable(batches[at:])), *written.later])
                 return []
             marked, through = mark_batch(runtime, live.policy, batch)
-            record(runtime, fly(runtime, through))
+            record(runtime, fly(runtime, marked, through))
             end_there(runtime, marked)
     return written.later
 
@@ -210,7 +211,7 @@ def store_bytes(tx: Tx, flying: Sequence[Ready]) -> None:
         tx.run(insert(tx, bodies).on_conflict_do_nothing(index_elements=["send_id"]), rows)
 
 
-def fly(runtime: Runtime, through: Sequence[Ready]) -> list[Flown]:
+def fly(runtime: Runtime, marked: Marked, through: Sequence[Ready]) -> list[Flown]:
     """What the wire says of each. A wire that breaks its word and raises has said nothing we could know."""
     if not through:
         return []
@@ -221,8 +222,10 @@ def fly(runtime: Runtime, through: Sequence[Ready]) -> list[Flown]:
     except Exception:
         log.exception("the wire failed", extra={"facts": {"sends": [one.send.send_id for one in through]}})
         outcomes = [NoAnswer(reply="the wire failed")] * len(through)
-    pairs = zip(through, outcomes, strict=True)
-    return [Flown(send=one.send, outcome=outcome, relay=one.flight.relay) for one, outcome in pairs]
+    return [
+        Flown(send=one.send, outcome=outcome, relay=one.flight.relay, marked_at=marked.at, in_trouble=marked.in_trouble)
+        for one, outcome in zip(through, outcomes, strict=True)
+    ]
 
 
 def record(runtime: Runtime, flown: Sequence[Flown]) -> None:

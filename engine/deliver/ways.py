@@ -49,12 +49,13 @@ class Ways:
     held: dict[int, Held] = field(default_factory=dict)
     probing: dict[tuple[Kind, str], list[int]] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
+    in_trouble: frozenset[tuple[str, str]] = frozenset()
 
 
 def find_ways(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Ways:
     """Nothing is written yet, but warm-ups are locked. Those in shadow need no relay."""
     around = look_around(tx, batch, policy)
-    ways = Ways()
+    ways = Ways(in_trouble=frozenset(around.troubles))
     for send in batch:
         why = stopped(send, around)
         if why is not None:

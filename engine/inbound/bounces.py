@@ -8,6 +8,7 @@ reputation or our own mistake.
 import re
 from dataclasses import dataclass
 
+from engine.deliver.replies import POLICIES, About, Where, about
 from engine.inbound.addressee import Purpose, read_addressee, token_in
 from engine.inbound.autoreply import bare_address
 from engine.inbound.parts import Part, Unreadable, read_headers, read_parts
@@ -15,16 +16,7 @@ from engine.inbound.replies import NAMING
 from engine.tokens import SendToken, Tokens
 
 LONGEST_DIAGNOSTIC = 500
-GONE = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.4.4"}
-SAYS_NOTHING = {None, "5.0.0", "5.1.0", "5.5.0"}  # then the server's words decide
 STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-NOBODY = re.compile(
-    r"user unknown|unknown user|no such (?:user|mailbox|recipient|person)|mailbox (?:not found|unavailable|does not exist)|"
-    r"does not exist|doesn't exist|invalid (?:recipient|mailbox|address)|recipient (?:address )?rejected: (?:user|address)|"
-    r"account (?:has been |is )?(?:disabled|closed|deactivated)|unrouteable address|host or domain name not found|"
-    r"address not found",
-    re.IGNORECASE,
-)
 FAILED = re.compile(
     r"could not be delivered|delivery (?:has )?failed|undeliver|returning message to sender|returned mail|failure notice|"
     r"delivery status notification \(failure\)|permanent (?:fatal )?errors?|did not reach|wasn't able to deliver|"
@@ -43,6 +35,7 @@ class ParsedBounce:
 
     token: SendToken | None
     permanent: bool
+    about: About | None  # None: it is a complaint
     complaint: bool
     status: str | None
     diagnostic: str
@@ -61,7 +54,13 @@ def parse_bounce(
     token = addressee.token if addressee else token_in(named_in(parts), tokens)
     if any(part.content_type == "message/feedback-report" for part in parts):
         return ParsedBounce(
-            token=token, permanent=True, complaint=True, status=None, diagnostic=complaint_of(parts), message_id=message_id
+            token=token,
+            permanent=True,
+            about=None,
+            complaint=True,
+            status=None,
+            diagnostic=complaint_of(parts),
+            message_id=message_id,
         )
     verdict = status_report(parts)
     if verdict is None and not has_report(parts) and is_from_daemon(parts[0], envelope_sender):
@@ -69,9 +68,11 @@ def parse_bounce(
     if verdict is None:
         return None
     status, diagnostic = verdict
+    kind = about(None, f"{status or ''} {diagnostic}", Where.REPORT)
     return ParsedBounce(
         token=token,
-        permanent=is_permanent(status, diagnostic),
+        permanent=POLICIES[kind].suppress_after == 1,
+        about=kind,
         complaint=False,
         status=status,
         diagnostic=diagnostic,
@@ -116,11 +117,6 @@ def has_report(parts: list[Part]) -> bool:
 def is_from_daemon(message: Part, envelope_sender: str | None) -> bool:
     null = envelope_sender == "" or message.header("return-path").strip() == "<>"
     return null or DAEMON.match(bare_address(message.header("from"))) is not None
-
-
-def is_permanent(status: str | None, diagnostic: str) -> bool:
-    """Whether this mailbox is no more. 5.7.x is about us, 5.2.2 a full box, 5.5 and 5.6 our own mistakes: none of them is."""
-    return status in GONE or (status in SAYS_NOTHING and NOBODY.search(diagnostic) is not None)
 
 
 def complaint_of(parts: list[Part]) -> str:

@@ -256,7 +256,7 @@ def test_the_ledger_and_the_story_tell_why_nothing_goes_out(
         deliver_begun(runtime, [claim])
 
     send = send_of(sqlite_database, claim[0])
-    assert (send.state, send.reason, send.smtp_code, send.smtp_phase) == (SendState.READY, "temporary", None, "tls")
+    assert (send.state, send.reason, send.smtp_code, send.smtp_phase) == (SendState.READY, "relay_away", None, "tls")
     told = server_in_words(send.smtp_code, send.smtp_reply, send.smtp_phase) or ""
     assert told.startswith("nothing, when we asked it to encrypt (the certificate of 127.0.0.1:")
     assert "has expired: whoever runs it must renew it, and mail waits until then" in told

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.deliver.replies import Attempted, enhanced_code, fate_of, is_about_relay, is_dead_address
+from engine.deliver.fates import Attempted, fate_of, policy_for
+from engine.deliver.replies import enhanced_code
 from engine.deliver.wire import Deferred, NoAnswer, NotBegun, Refused, Stopped
 from engine.vocabulary import Reason, SendState, Stream
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
-NOMINAL = [5, 15, 30, 60, 120, 240, 240, 240]  # minutes
+NOMINAL = [5, 7, 15, 30, 60, 120, 240, 240, 240]  # minutes
 
 
 def attempted(**changes: object) -> Attempted:
@@ -40,7 +41,7 @@ def test_a_relay_that_is_away_is_asked_again_soon() -> None:
 
 @pytest.mark.parametrize(("code", "is_relay"), [(None, True), (421, True), (535, True), (450, False), (452, False)])
 def test_some_deferrals_are_about_the_relay(code: int | None, is_relay: bool) -> None:
-    assert is_about_relay(Deferred(code=code, reply="")) is is_relay
+    assert (policy_for(Deferred(code=code, reply="")).relay is not None) is is_relay
 
 
 def test_three_days_of_refusals_are_enough_but_a_late_start_still_gets_its_attempts() -> None:
@@ -94,7 +95,7 @@ def test_what_did_not_begin_counts_as_no_attempt() -> None:
     ],
 )
 def test_only_codes_that_say_the_address_is_bad_condemn_it(reply: str, is_dead: bool) -> None:
-    assert is_dead_address(Refused(code=550, reply=reply)) is is_dead
+    assert (policy_for(Refused(code=550, reply=reply)).suppress_after == 1) is is_dead
 
 
 def test_an_enhanced_code_stands_at_the_beginning_or_not_at_all() -> None:

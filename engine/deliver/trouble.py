@@ -1,0 +1,72 @@
+"""What a batch's outcomes say of its relays and of its recipients' domains: who is left alone, and who is well again.
+
+Before: `engine.deliver.record` has settled the mails. After: the breakers (`engine.deliver.breaker`) are rows of the same
+transaction, and operators have been told what only they can mend.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.database import Tx
+from engine.deliver.breaker import DOMAINS, RELAYS, Kind, Strike, recover, strike
+from engine.deliver.fates import policy_for
+from engine.deliver.load import Loaded
+from engine.deliver.replies import Policy
+from engine.deliver.wire import Accepted, Deferred, Outcome, Refused
+from engine.log import ADDRESS
+from engine.settings import MAIN
+
+log = logging.getLogger(__name__)
+told: set[str] = set()  # what is wrong with our mails is said once a process, not for each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flown:
+    """A marked send and what the wire said. `in_trouble`: what was so at the mark, by kind and name."""
+
+    send: Loaded
+    outcome: Outcome
+    relay: str = MAIN
+    marked_at: datetime | None = None
+    in_trouble: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+
+def note_trouble(tx: Tx, flown: Sequence[Flown]) -> None:
+    """A relay that took any of them is well. A domain that turned any of them away is not, whatever else it took."""
+    marked_at = next((one.marked_at for one in flown if one.marked_at is not None), tx.now)
+    answers = [(one, one.outcome, policy_for(one.outcome)) for one in flown if isinstance(one.outcome, Refused | Deferred)]
+    if answers:
+        tell([(outcome, policy) for _one, outcome, policy in answers])
+    failed = {one.relay: (outcome, policy) for one, outcome, policy in answers if policy.relay is not None}
+    well = {one.relay for one in flown if isinstance(one.outcome, Accepted)}
+    well |= {one.relay for one, outcome, policy in answers if policy.relay is None and outcome.code is not None}
+    away = {one.send.domain: (outcome, policy) for one, outcome, policy in answers if policy.domain is not None}
+    took = {one.send.domain for one in flown if isinstance(one.outcome, Accepted)} - set(away)
+    strike(tx, RELAYS, strikes({name: said for name, said in failed.items() if name not in well}, marked_at, RELAYS))
+    strike(tx, DOMAINS, strikes(away, marked_at, DOMAINS))
+    troubled = frozenset[tuple[str, str]]().union(*(one.in_trouble for one in flown))
+    recover(tx, RELAYS, {name for name in well if (RELAYS.called, name) in troubled}, marked_at)
+    recover(tx, DOMAINS, {name for name in took if (DOMAINS.called, name) in troubled}, marked_at)
+
+
+def strikes(failed: dict[str, tuple[Refused | Deferred, Policy]], marked_at: datetime, kind: Kind) -> Iterator[Strike]:
+    for name, (outcome, policy) in failed.items():
+        rest = policy.relay if kind is RELAYS else policy.domain
+        if name and rest is not None:
+            yield Strike(name=name, marked_at=marked_at, rest=rest, why=words_of(outcome), advice=policy.advice)
+
+
+def words_of(outcome: Refused | Deferred) -> str:
+    code = "" if outcome.code is None else f"{outcome.code} "
+    return ADDRESS.sub("<address>", code + outcome.reply)
+
+
+def tell(answers: Sequence[tuple[Refused | Deferred, Policy]]) -> None:
+    """What is wrong with a mail of ours, which no relay or domain is left alone for."""
+    for outcome, policy in answers:
+        if policy.advice and policy.relay is None and policy.domain is None and policy.means not in told:
+            told.add(policy.means)
+            facts = {"why": words_of(outcome), "what_to_do": policy.advice}
+            log.error("a mail was refused: %s", policy.means, extra={"facts": facts})

@@ -1,0 +1,240 @@
+"""A relay or a provider in trouble is left alone by all workers, asked again by one, and its mail goes out when it is well."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from engine.claim import SEND, Claim, take_due
+from engine.clock import VirtualClock
+from engine.compiler.relay import Relay, WarmUp
+from engine.database import Database, Tx
+from engine.deliver.breaker import PROBE_TAKES, RELAYS, Strike, may_probe, strike
+from engine.deliver.gate import mark
+from engine.deliver.load import load_sends
+from engine.deliver.record import record_held
+from engine.deliver.replies import AT_ONCE, FAILING
+from engine.deliver.send import deliver
+from engine.runtime import Runtime
+from engine.schema import domain_states, relay_days, relay_states, sends
+from engine.simulate.sink import Sink
+from engine.simulate.sink_rules import Fault, Phase, Rule
+from engine.versions import live_rules
+from engine.vocabulary import Reason, SendState
+from tests.deliver.given import WORKER, a_policy, add_mail, add_workspace, runtime_over, send_of
+from tests.factories import add_lead
+
+DUE = {"state": SendState.READY, "worker": None, "lease_until": None, "epoch": 0}
+
+
+def add_due(tx: Tx, version_id: int, address: str) -> Claim:
+    return add_mail(tx, version_id, lead_id=add_lead(tx, email=address), due_at=tx.now, **DUE)
+
+
+def deliver_due(runtime: Runtime, at_once: int = 8) -> int:
+    """What is due, in batches as the dispatcher makes them; how many it claimed."""
+    with runtime.database.write() as tx:
+        claims = take_due(tx, SEND, limit=1_000, lease=timedelta(minutes=5))
+    for start in range(0, len(claims), at_once):
+        deliver(runtime, claims[start : start + at_once])
+    return len(claims)
+
+
+def counted(database: Database) -> dict[tuple[str, str | None], int]:
+    with database.read() as tx:
+        rows = tx.run(sa.select(sends.c.state, sends.c.reason, sa.func.count()).group_by(sends.c.state, sends.c.reason))
+        return {(state, reason): number for state, reason, number in rows}
+
+
+def test_a_relay_that_is_away_is_asked_by_few_and_its_backlog_goes_out_smoothly(
+    sqlite_database: Database, clock: VirtualClock, tmp_path: Path
+) -> None:
+    with sqlite_database.write() as tx:
+        version_id = add_workspace(tx)
+        for _ in range(80):
+            add_mail(tx, version_id, due_at=tx.now, **DUE)
+    closing = Rule(phase=Phase.CONNECT, fault=Fault.REPLY, code=421, text="4.3.2 not now", times=1_000)
+    sink = Sink(rules=[closing])
+
+    with runtime_over(sqlite_database, sink, tmp_path) as runtime:
+        for _ in range(30):
+            deliver_due(runtime)
+            clock.move_to(clock.now() + timedelta(seconds=10))
+        with sqlite_database.read() as tx:
+            assert 1_000 - (closing.times or 0) <= 12, "of the five minutes most are rest"
+            [state] = tx.run(sa.select(relay_states)).all()
+            attempts = tx.run(sa.select(sa.func.max(sends.c.attempts))).scalar_one()
+        assert (state.relay, state.failures >= 3, attempts) == ("main", True, 0)
+        assert counted(sqlite_database) == {(SendState.READY, Reason.RELAY_AWAY): 80}
+
+        sink.rules.clear()
+        went = []
+        while counted(sqlite_database).get((SendState.ACCEPTED, None), 0) < 80:
+            clock.move_to(clock.now() + timedelta(seconds=10))
+            deliver_due(runtime)
+            went.append(counted(sqlite_database).get((SendState.ACCEPTED, None), 0))
+
+    assert len(went) * timedelta(seconds=10) <= timedelta(minutes=25)
+    with sqlite_database.read() as tx:
+        assert tx.run(sa.select(relay_states)).all() == []
+
+
+@pytest.mark.both_databases
+def test_three_failures_open_it_for_all_and_old_ones_say_nothing_new(database: Database, clock: VirtualClock) -> None:
+    for number in range(5):
+        with database.write() as tx:
+            failed = Strike(name="main", marked_at=tx.now - timedelta(seconds=1), rest=FAILING, why="no route", advice="")
+            strike(tx, RELAYS, [failed])
+        with database.read() as tx:
+            [row] = tx.run(sa.select(relay_states)).all()
+        assert (row.open_until is not None) == (number >= 2)
+
+    assert row.failures == 3
+    assert timedelta(seconds=24) <= row.open_until - row.tried_at <= timedelta(seconds=36)
+
+
+def test_each_failed_probe_doubles_the_rest_up_to_half_an_hour(sqlite_database: Database, clock: VirtualClock) -> None:
+    waits = []
+    for _ in range(10):
+        with sqlite_database.write() as tx:
+            strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+            row = tx.run(sa.select(relay_states)).one()
+        waits.append((row.open_until - clock.now()).total_seconds())
+        clock.move_to(row.open_until)
+        with sqlite_database.write() as tx:
+            assert may_probe(tx, RELAYS, "main")
+
+    for nominal, wait in zip((30, 60, 120, 240, 480, 960, 1_800, 1_800, 1_800, 1_800), waits, strict=True):
+        assert 0.8 * nominal <= wait <= 1.2 * nominal
+
+
+@pytest.mark.both_databases
+def test_of_all_who_ask_at_once_one_finds_out(database: Database, clock: VirtualClock) -> None:
+    with database.write() as tx:
+        tx.run(sa.insert(relay_states).values(relay="main", failures=3, open_until=tx.now, tried_at=tx.now, why="", since=tx.now))
+
+    def ask(_number: int) -> bool:
+        with database.write() as tx:
+            return may_probe(tx, RELAYS, "main")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(ask, range(8))) == [False] * 7 + [True]
+    clock.move_to(clock.now() + PROBE_TAKES)
+    assert ask(0), "whoever began may have died"
+
+
+def test_a_refused_login_is_enough_at_once(sqlite_database: Database, tmp_path: Path) -> None:
+    with sqlite_database.write() as tx:
+        add_mail(tx, add_workspace(tx), due_at=tx.now, **DUE)
+    refused = Rule(phase=Phase.MAIL, fault=Fault.REPLY, code=530, text="5.7.0 authentication required", times=100)
+
+    with runtime_over(sqlite_database, Sink(rules=[refused]), tmp_path) as runtime:
+        deliver_due(runtime)
+
+    with sqlite_database.read() as tx:
+        row = tx.run(sa.select(relay_states)).one()
+    assert row.open_until is not None
+    assert row.why == "530 5.7.0 authentication required"
+
+
+@pytest.mark.both_databases
+def test_a_provider_that_wants_less_is_left_alone_and_the_others_are_not(
+    database: Database, clock: VirtualClock, tmp_path: Path
+) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        slow = [
+            add_mail(tx, version_id, lead_id=add_lead(tx, email=f"r{n}@slow.example"), due_at=tx.now, **DUE) for n in range(6)
+        ]
+        other = add_mail(tx, version_id, due_at=tx.now, **DUE)
+    wanting_less = Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=421, text="4.7.28 unusual rate of mail", times=2, skip=1)
+    wanting_less.recipient = "*@slow.example"
+
+    with runtime_over(database, Sink(rules=[wanting_less]), tmp_path) as runtime:
+        deliver_due(runtime, 2)
+        with database.read() as tx:
+            assert tx.run(sa.select(relay_states)).all() == [], "it is not the relay's fault"
+            paused = tx.run(sa.select(domain_states)).one()
+        assert timedelta(minutes=4) <= paused.paused_until - clock.now() <= timedelta(minutes=6)
+        assert send_of(database, other[0]).state == SendState.ACCEPTED
+        for _ in range(150):
+            clock.move_to(clock.now() + timedelta(seconds=10))
+            deliver_due(runtime, 2)
+
+    assert {send_of(database, one[0]).state for one in slow} == {SendState.ACCEPTED}
+    assert max(send_of(database, one[0]).attempts for one in slow) == 2
+
+
+def test_who_has_something_against_us_is_left_alone_and_nobody_is_suppressed(
+    sqlite_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with sqlite_database.write() as tx:
+        version_id = add_workspace(tx)
+        first, second = (add_due(tx, version_id, f"r{n}@strict.example") for n in (1, 2))
+    blocked = Rule(phase=Phase.DOT, fault=Fault.REPLY, code=550, text="5.7.26 not authenticated", times=100)
+
+    with runtime_over(sqlite_database, Sink(rules=[blocked]), tmp_path) as runtime:
+        deliver_due(runtime, 1)
+
+    assert (send_of(sqlite_database, first[0]).state, send_of(sqlite_database, second[0]).reason) == ("refused", "domain_paused")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "a domain is left alone for a while"
+    ]
+
+
+def test_a_mail_goes_by_another_relay_when_its_own_is_away(sqlite_database: Database, clock: VirtualClock) -> None:
+    two = (Relay(name="main"), Relay(name="spare", weight=0))
+    with sqlite_database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx, relays=two))
+        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+
+        marked = mark(tx, load_sends(tx, [claim], live_rules(tx)), a_policy(relays=two), WORKER)
+
+    assert marked.relays == {claim[0]: "spare"}
+    assert send_of(sqlite_database, claim[0]).relay == "spare"
+
+
+@pytest.mark.both_databases
+def test_a_new_relay_carries_so_many_a_day_and_no_more(database: Database, clock: VirtualClock) -> None:
+    warm_up = WarmUp(starts_on=clock.now().date(), mails=20, grows=0.5, until=1_000)
+    new = (Relay(name="new", warm_up=warm_up),)
+    with database.write() as tx:
+        version_id = add_workspace(tx, relays=new)
+        shares = [[add_mail(tx, version_id) for _ in range(8)] for _ in range(8)]
+
+    def mark_share(claims: list[Claim]) -> int:
+        with database.write() as tx:
+            marked = mark(tx, load_sends(tx, claims, live_rules(tx)), a_policy(relays=new), WORKER)
+            record_held(tx, marked.held)
+            return len(marked.through)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(mark_share, shares)) == 20
+
+    with database.read() as tx:
+        assert tx.run(sa.select(relay_days.c.relay, relay_days.c.mails)).all() == [("new", 20)]
+        held = tx.run(sa.select(sends.c.due_at).where(sends.c.reason == Reason.WARM_UP)).scalars().all()
+    assert len(held) == 44
+    assert {due_at.date() for due_at in held} == {clock.now().date() + timedelta(days=1)}
+
+
+def test_a_mail_that_is_greylisted_for_five_minutes_is_there_within_fifteen(
+    sqlite_database: Database, clock: VirtualClock, tmp_path: Path
+) -> None:
+    began = clock.now()
+    with sqlite_database.write() as tx:
+        version_id = add_workspace(tx)
+        claims = [add_mail(tx, version_id, due_at=tx.now, **DUE) for _ in range(24)]
+    greylisting = Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=451, text="4.7.1 Greylisted, please come back later")
+    sink = Sink(rules=[greylisting])
+
+    with runtime_over(sqlite_database, sink, tmp_path) as runtime:
+        while clock.now() - began < timedelta(minutes=15):
+            deliver_due(runtime)
+            clock.move_to(clock.now() + timedelta(seconds=5))
+            if clock.now() - began >= timedelta(seconds=300):
+                sink.rules.clear()
+
+    assert {send_of(sqlite_database, one[0]).state for one in claims} == {SendState.ACCEPTED}
