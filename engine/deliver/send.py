@@ -18,6 +18,7 @@ from engine.claim import SEND, Claim, begin, put_back, set_aside
 from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.deliver.counted import count_flown, count_marked, count_stopped
+from engine.deliver.failover import taken_again
 from engine.deliver.flights import Ready, write_flights
 from engine.deliver.gate import Marked, mark, recheck
 from engine.deliver.late import judged, record_judged
@@ -100,8 +101,11 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
                 give_back(runtime, [*(one.send for one in chain.from_iterable(batches[at:])), *written.later])
                 return []
             marked, through = mark_batch(runtime, live.policy, batch)
-            record(runtime, fly(runtime, marked, through))
+            flown = fly(runtime, marked, through)
+            record(runtime, flown)
             end_there(runtime, marked)
+        if again := taken_again(runtime, flown):
+            deliver(runtime, again)
     return written.later
 
 

@@ -1,10 +1,11 @@
 """Mails through two or three real mail servers: each kind by its own way, and by another one where that is shut."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import sleep
 
 import sqlalchemy as sa
 
@@ -18,7 +19,7 @@ from engine.deliver.send import deliver_begun
 from engine.deliver.smtp import open_wires
 from engine.runtime import Runtime
 from engine.schedule.pause import pause
-from engine.schema import rules
+from engine.schema import rules, sends
 from engine.simulate.sink import Sink, running
 from engine.vocabulary import PauseKind, Reason, SendState, Stream
 from tests.deliver.given import (
@@ -34,8 +35,10 @@ from tests.deliver.given import (
     send_of,
     settings_for,
 )
+from tests.deliver.wires import SPARED
 from tests.factories import TOKENS, add_lead
 
+Keep = Callable[[str, str, bytes], None]
 MARKETING, TRANSACTIONAL = Stream.MARKETING, Stream.TRANSACTIONAL
 
 
@@ -46,6 +49,7 @@ class Several:
     database: Database
     runtime: Runtime
     got: dict[str, list[str]]
+    servers: "dict[str, Server]"
     version_id: int
 
     def deliver(self, claims: Sequence[Claim]) -> None:
@@ -70,7 +74,10 @@ def several(database: Database, folder: Path, *relays: Relay, reached: Sequence[
     names = [relay.name for relay in relays] if reached is None else reached
     got: dict[str, list[str]] = {name: [] for name in names}
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(running(Sink(on_message=keeper(to)))) for name, to in got.items()}
+        servers = {name: Server(on_message=keeper(to)) for name, to in got.items()}
+        for server in servers.values():
+            server.start()
+            stack.callback(server.stop)
         wire = open_wires(
             {name: server.url for name, server in servers.items()},
             timeouts=Timeouts(connect=2, command=2, data=2, block=2, dot=2),
@@ -80,12 +87,29 @@ def several(database: Database, folder: Path, *relays: Relay, reached: Sequence[
             settings=settings_for(folder), database=database, tokens=TOKENS, wire=wire, worker_id=WORKER, has_lease=lambda: True,
             publish=lambda _noun, _claims: None, places=Places(dict.fromkeys(names, 2)),
         )  # fmt: skip
-        place = Several(database=database, runtime=runtime, got=got, version_id=version_id)
+        place = Several(database=database, runtime=runtime, got=got, servers=servers, version_id=version_id)
         place.declare(*relays)
         yield place
 
 
-def keeper(to: list[str]) -> object:
+class Server:
+    """A mail server that can be stopped, and started again at the same address."""
+
+    def __init__(self, on_message: Keep) -> None:
+        self._on_message = on_message
+        self._port = 0
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        sink = self._running.enter_context(running(Sink(on_message=self._on_message), port=self._port))
+        self.url = sink.url
+        self._port = int(sink.url.rpartition(":")[2])
+
+    def stop(self) -> None:
+        self._running.close()
+
+
+def keeper(to: list[str]) -> Keep:
     return lambda _sender, recipient, _message: to.append(recipient)
 
 
@@ -159,6 +183,58 @@ def test_a_spare_is_used_only_when_the_others_are_shut(sqlite_database: Database
 
         assert usual == {"main": 20, "spare": 0}
         assert len(place.got["spare"]) == 5
+
+
+def test_what_somebody_waits_for_takes_another_relay_at_once(sqlite_database: Database, tmp_path: Path) -> None:
+    with several(sqlite_database, tmp_path, Relay(name="main"), Relay(name="spare", weight=0)) as place:
+        place.servers["main"].stop()
+        claims = asked_for(place, 3)
+        place.deliver(claims)
+
+        assert len(place.got["spare"]) == 3
+        assert {place.relay_of(claim) for claim in claims} == {"spare"}
+        assert {send_of(sqlite_database, claim[0]).attempts for claim in claims} == {1}
+
+
+def test_where_no_relay_can_be_reached_it_waits_and_is_not_tried_again_and_again(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    with several(sqlite_database, tmp_path, Relay(name="main"), Relay(name="spare", weight=0)) as place:
+        for server in place.servers.values():
+            server.stop()
+        [claim] = asked_for(place, 1)
+        place.deliver([claim])
+
+    send = send_of(sqlite_database, claim[0])
+    assert (send.state, send.reason, send.attempts) == (SendState.READY, Reason.RELAY_AWAY, 0)
+    with sqlite_database.read() as tx:
+        assert send.due_at > tx.now
+
+
+def test_marketing_takes_another_relay_at_its_next_turn_and_the_first_when_it_is_back(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    with several(sqlite_database, tmp_path, Relay(name="main"), Relay(name="spare", weight=0)) as place:
+        place.servers["main"].stop()
+        [claim] = to_readers(place, 1)
+        place.deliver([claim])
+        waiting = send_of(sqlite_database, claim[0])
+        place.deliver([claimed_again(sqlite_database, claim)])
+        place.servers["main"].start()
+        sleep(SPARED)
+        later = to_readers(place, 5, domain="web.example")
+        place.deliver(later)
+
+        assert (waiting.state, waiting.reason, waiting.attempts) == (SendState.READY, Reason.RELAY_AWAY, 0)
+        assert [place.relay_of(claim), *map(place.relay_of, later)] == ["spare", *["main"] * 5]
+        assert (len(place.got["main"]), len(place.got["spare"])) == (5, 1)
+
+
+def claimed_again(database: Database, claim: Claim) -> Claim:
+    with database.write() as tx:
+        chosen = sa.update(sends).where(sends.c.id == claim[0])
+        tx.run(chosen.values(state=SendState.CLAIMED, worker_id=WORKER, epoch=claim[1] + 1))
+    return claim[0], claim[1] + 1
 
 
 def test_mail_whose_relay_this_process_does_not_know_waits_for_one_that_does(sqlite_database: Database, tmp_path: Path) -> None:
