@@ -69,11 +69,8 @@ def lock_leads(tx: Tx, lead_ids: Collection[int]) -> None:
 def find_lead(tx: Tx, key_or_email: str) -> Lead | None:
     """The lead with this key, else the oldest with this email."""
     wanted = key_or_email.strip()
-    by_key = tx.run(sa.select(leads).where(leads.c.key == wanted)).first()
-    if by_key is None:
-        same_email = sa.func.lower(leads.c.email) == wanted.lower()
-        by_key = tx.run(sa.select(leads).where(same_email).order_by(leads.c.id).limit(1)).first()
-    return None if by_key is None else as_lead(by_key)
+    found = BY_KEY.rows(tx, key=wanted) or BY_EMAIL.rows(tx, email=wanted.lower())
+    return as_lead(found[0]) if found else None
 
 
 def as_lead(row: sa.Row[tuple[object, ...]]) -> Lead:
@@ -108,7 +105,7 @@ def rounds(people: Sequence[NewLead]) -> list[list[NewLead]]:
 
 def save_once(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, int]:
     for some in rows_at_once(people):
-        known = {row.key: row for row in tx.run(sa.select(leads).where(leads.c.key.in_([p.key for p in some])))}
+        known = {row.key: row for row in BY_KEYS.rows(tx, keys=[p.key for p in some])}
         fresh = [lead_row(tx, tokens, person) for person in some if person.key not in known]
         if fresh:
             tx.run(sa.insert(leads), fresh)
@@ -175,7 +172,7 @@ def await_scoring(tx: Tx, lead_ids: Collection[int]) -> None:
 def ids_by_key(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
     ids: dict[str, int] = {}
     for some in rows_at_once(keys):
-        ids.update({row.key: row.id for row in tx.run(sa.select(leads.c.key, leads.c.id).where(leads.c.key.in_(some)))})
+        ids.update({row.key: row.id for row in IDS.rows(tx, keys=some)})
     return ids
 
 
@@ -216,6 +213,12 @@ LOCKED = Prepared(
     .order_by(leads.c.id)
     .with_for_update(key_share=True)
 )
+BY_KEY = Prepared(sa.select(leads).where(leads.c.key == sa.bindparam("key")))
+BY_EMAIL = Prepared(
+    sa.select(leads).where(sa.func.lower(leads.c.email) == sa.bindparam("email", type_=sa.String)).order_by(leads.c.id).limit(1)
+)
+BY_KEYS = Prepared(sa.select(leads).where(leads.c.key.in_(sa.bindparam("keys", expanding=True))))
+IDS = Prepared(sa.select(leads.c.key, leads.c.id).where(leads.c.key.in_(sa.bindparam("keys", expanding=True))))
 BY_ID = Prepared(sa.select(leads).where(leads.c.id.in_(sa.bindparam("ids", expanding=True))))
 SAID = Prepared(
     sa.select(consents.c.lead_id, consents.c.state).where(

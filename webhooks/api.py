@@ -24,6 +24,7 @@ from engine.errors import DatabaseError
 from engine.events import NewEvent, record_events
 from engine.leads import NewLead, find_lead, save_leads
 from engine.log import Trouble
+from engine.prepared import Prepared
 from engine.render.children import NotRendering
 from engine.runtime import Runtime
 from engine.schema import events, sends
@@ -39,6 +40,7 @@ LARGEST_POST = 256 * 1024
 KEPT_FOR = timedelta(days=400)  # what an event says of a person
 SOURCE = "a post of the site"
 THIS_SEND = sends.c.id == sa.bindparam("send")
+TOLD = Prepared(sa.select(events.c.id, events.c.lead_id).where(events.c.source_key == sa.bindparam("key")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,7 @@ def lacking(posted: PostedEvent, policy: Policy, why: str) -> list[Fault]:
 
 def known_event(tx: Tx, posted: PostedEvent) -> Taken | None:
     """What became of the same post before."""
-    told = sa.select(events.c.id, events.c.lead_id).where(events.c.source_key == source_key(posted))
-    row = tx.run(told).first()
+    row = next(iter(TOLD.rows(tx, key=source_key(posted))), None)
     if row is None:
         return None
     asked = tx.run(sa.select(sends.c.id).where(sends.c.event_id == row.id)).scalar()

@@ -15,6 +15,7 @@ from engine.conditions import language_of
 from engine.database import Tx
 from engine.deliver.offers import pick_offer
 from engine.leads import Lead, load_leads
+from engine.prepared import Prepared, PreparedInsert
 from engine.schedule.arms_had import arms_had
 from engine.schedule.draw import pick
 from engine.schema import bodies, sends
@@ -39,24 +40,13 @@ def request_email(tx: Tx, event_id: int, event_type: str, lead_id: int, data: Ma
         return None
     version = version_for(tx, live, copy, email=email, lead=lead)
     offer = pick_offer(tx, live, lead, email, version.language)
-    row = {
-        "source": f"event:{event_id}",
-        "stream": Stream.TRANSACTIONAL,
-        "lead_id": lead_id,
-        "address_key": lead.address_key,
-        "event_id": event_id,
-        "email": email,
-        "artifact_hash": version.artifact,
-        "language": version.language,
-        "arm": version.arm if copy.arms else None,
-        "offer": offer.key if offer else None,
-        "state": SendState.READY,
-        "due_at": tx.now,
-        "created_at": tx.now,
-    }
-    tx.run(insert(tx, sends).values(row).on_conflict_do_nothing(index_elements=["source"]))
+    source, arm = f"event:{event_id}", version.arm if copy.arms else None
+    of_mail = (email, version.artifact, version.language, arm, offer.key if offer else None)
+    of_lead = (lead_id, lead.address_key, event_id)
+    row = (source, Stream.TRANSACTIONAL, *of_lead, *of_mail, False, SendState.READY, tx.now, 0, 0, 0, 0, tx.now)
+    [written] = NEW_MAIL.rows(tx, [row]) or OF_SOURCE.rows(tx, source=source)
     keep_data(tx, event_id, data)
-    send_id: int = tx.run(sa.select(sends.c.id).where(sends.c.source == row["source"])).scalar_one()
+    send_id: int = written.id
     return send_id
 
 
@@ -70,3 +60,15 @@ def keep_data(tx: Tx, event_id: int, data: Mapping[str, object]) -> None:
     """What the mail will print; left alone where the event came with a body of its own."""
     row = {"event_id": event_id, "content": json.dumps(dict(data)).encode(), "delete_after": tx.now + KEEP_DATA}
     tx.run(insert(tx, bodies).values(row).on_conflict_do_nothing(index_elements=["event_id"]))
+
+
+NEW_MAIL = PreparedInsert(
+    sends,
+    (
+        "source", "stream", "lead_id", "address_key", "event_id", "email", "artifact_hash", "language", "arm", "offer",
+        "is_shadow", "state", "due_at", "epoch", "claims", "attempts", "unknowns", "created_at",
+    ),
+    unless=("source",),
+    returning=("id",),
+)  # fmt: skip
+OF_SOURCE = Prepared(sa.select(sends.c.id).where(sends.c.source == sa.bindparam("source")))
