@@ -1,4 +1,4 @@
-"""Processes are killed from outside, at any moment, while work keeps coming; in between Redis loses its memory."""
+"""Processes are killed from outside, one or all, at any moment, while work keeps coming; in between Redis loses its memory."""
 
 from random import Random
 
@@ -11,6 +11,8 @@ def test_kills_at_any_moment_send_nothing_twice_and_lose_nothing(on_trial: Trial
     for kill in range(250 if is_full else 2):
         on_trial.add_work(lessons=12, orders=5)
         on_trial.die_in(chance.choice(on_trial.product.roles), chance.uniform(0.2, 2.0))
+        if chance.random() < 0.1:
+            on_trial.end_all()
         if chance.random() < 0.3:
             on_trial.empty_queues()
         if kill % 25 == 24:

@@ -118,6 +118,10 @@ class Trial:
             self.product.kill(role)
             self.note_death(self.product.running[role], ANY_MOMENT)
 
+    def end_all(self) -> None:
+        for role in self.product.roles:
+            self.end_role(role)
+
     def note_death(self, process: Process, at: str) -> None:
         died = self.worker_of(process)
         doubtful = sa.select(sends.c.id).where(sends.c.state == SendState.ATTEMPTING, sends.c.worker_id == died)
