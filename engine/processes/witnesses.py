@@ -72,7 +72,7 @@ class Witnesses:
         is_last = False
         while not is_last:
             is_last = stop.wait(EVERY_SECONDS)
-            with suppress(SQLAlchemyError):  # whoever needs the database tells that it is away
+            with suppress(SQLAlchemyError, OSError):  # whoever needs the database, or to open files, tells that he cannot
                 self.look()
             self.tell()
 

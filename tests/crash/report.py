@@ -46,8 +46,8 @@ mark and the record, never sent again. *Sent again*: a mail that somebody waits 
 
 ## Recovery
 
-In seconds, without anybody's help: from the end of an outage until all work was over that had been waiting, at most 30; from the
-kill of a worker until others could go on with what it held, at most its lease and ten.
+In seconds, without anybody's help: from the end of an outage until mail went out again, at most 30; from the kill of a worker
+until others could go on with what it held, at most its lease and ten.
 
 {table(RECOVERIES, (recovery_row(each) for each in trials if each["recovered_in"]))}
 

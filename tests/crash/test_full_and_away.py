@@ -78,7 +78,8 @@ def go_through(on_trial: Trial, chance: Random, rounds: int, outage: Callable[[T
         started = on_trial.product.pids()
         on_trial.run_for(chance.uniform(0, 1))
         outage(on_trial, chance.uniform(1, 5))
-        on_trial.recovered_in.append(on_trial.seconds_to_finish())
+        on_trial.recovered_in.append(on_trial.seconds_to_go_on())
+        on_trial.finish()
         assert on_trial.product.pids() == started, "nobody had to start a process again"
 
     verdict = on_trial.judge()

@@ -37,7 +37,8 @@ def test_after_an_outage_everything_resumes_by_itself(
         started = on_trial.product.pids()
         on_trial.run_for(chance.uniform(0, 1.5))
         BREAKS[broken](lines, chance.uniform(2, 8 if is_full else 3), chance)
-        on_trial.recovered_in.append(on_trial.seconds_to_finish())
+        on_trial.recovered_in.append(on_trial.seconds_to_go_on())
+        on_trial.finish()
         assert on_trial.product.pids() == started, "nobody had to start a process again"
 
     verdict = on_trial.judge()

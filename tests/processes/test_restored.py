@@ -1,20 +1,24 @@
 """A backup that is put back, a database that is copied: noticed, held, and gone on with so that nobody is mailed again."""
 
+import errno
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from engine.beside import beside
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.installation import installation_id, is_same_place, place_of
 from engine.pauses import pauses_seen
+from engine.processes import witnesses as witnesses_module
 from engine.processes.dispatcher import tick
 from engine.processes.lanes import Lane
 from engine.processes.live_again import at_work, carry_out_due, live_again, next_instant
@@ -126,6 +130,24 @@ def test_a_database_that_is_put_back_under_a_running_process_is_held(tmp_path: P
 
     assert "nothing goes out, for this database may be older" in witnesses.held_back[0]
     assert InFile(tmp_path / ".handraiser").read() == Witness(installation=installed(database), send_id=send_id, at=at)
+
+
+def test_a_watch_that_can_open_no_file_for_a_moment_goes_on(
+    tmp_path: Path, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = threading.Semaphore(0)
+
+    def can_open_nothing(_tx: object, _newest: object) -> list[str]:
+        looks.release()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(witnesses_module, "doubts", can_open_nothing)
+    monkeypatch.setattr(witnesses_module, "EVERY_SECONDS", 0.01)
+    witnesses = Witnesses(settings_for(tmp_path), sqlite_database)
+    witnesses.note(1, datetime.now(UTC))
+
+    with beside(witnesses.keep, name="witness"):
+        assert all(looks.acquire(timeout=5) for _ in range(3))
 
 
 @BOTH
