@@ -38,7 +38,7 @@ from engine.processes.tally import keeping_tally
 from engine.processes.upkeep import keeping_up
 from engine.processes.witnesses import Witnesses, witnessing
 from engine.processes.worker import working
-from engine.settings import Settings
+from engine.settings import Settings, url_setting
 from webhooks.receiver import Receiver
 
 Say = Callable[[str], None]
@@ -189,4 +189,4 @@ def destination(settings: Settings, signer: Signer) -> str:
         return "Mail is captured in the local outbox: nothing is sent to anyone."
     domains = sorted({key.domain for key in signer.keys})
     signed = f"signed by DKIM when it is from {', '.join(domains)}" if domains else "and is not signed by DKIM here"
-    return f"Mail is sent through HANDRAISER_SMTP_URL, {signed}."
+    return f"Mail is sent through {', '.join(map(url_setting, settings.relay_urls))}, {signed}."

@@ -9,11 +9,15 @@ import sqlalchemy as sa
 from engine.compiler.plan import to_json
 from engine.compiler.relay import Relay
 from engine.database import Database
+from engine.dkim.sign import Signer
 from engine.errors import SettingsError
-from engine.processes.assemble import places_of, require_relays
+from engine.processes.assemble import mail_wire, places_of, require_relays
+from engine.processes.up import destination
 from engine.schema import rules
 from engine.settings import Settings, read_settings
+from engine.simulate.sink import Sink, running
 from tests.deliver.given import NO_CAPS, a_policy, set_rules
+from tests.deliver.wires import flight, kinds, nobody
 
 HERE = "smtp://127.0.0.1:9"
 
@@ -54,3 +58,33 @@ def test_each_relay_has_the_connections_that_its_address_allows(tmp_path: Path) 
     places = places_of(settings_with(tmp_path, SMTP_URL=f"{HERE}?connections=1", SMTP_URL_BULK=f"{HERE}?connections=4"))
 
     assert (places.batch_for("main"), places.batch_for("bulk"), places.reach("other")) == (8, 16, False)
+
+
+def test_each_address_leads_to_its_own_server(tmp_path: Path) -> None:
+    flights = [replace(flight(number), relay=relay) for number, relay in enumerate(["main", "bulk", "bulk"])]
+
+    with running(Sink()) as main, running(Sink()) as bulk:
+        settings = settings_with(tmp_path, SMTP_URL=main.url, SMTP_URL_BULK=bulk.url)
+        with mail_wire(settings) as wire:
+            outcomes = kinds(wire.fly(flights, nobody))
+
+    assert outcomes == ["Accepted"] * 3
+    assert (main.kept, bulk.kept) == (1, 2)
+
+
+def test_with_no_address_every_relay_leads_to_the_outbox(tmp_path: Path) -> None:
+    flights = [replace(flight(number), relay=relay) for number, relay in enumerate(["main", "bulk"])]
+
+    with mail_wire(settings_with(tmp_path)) as wire:
+        outcomes = kinds(wire.fly(flights, nobody))
+
+    assert outcomes == ["Accepted"] * 2
+    assert len(list((tmp_path / ".handraiser" / "outbox").glob("*.eml"))) == 2
+
+
+def test_a_process_says_through_which_addresses_mail_leaves(tmp_path: Path) -> None:
+    def told(**relays: str) -> str:
+        return destination(settings_with(tmp_path, **relays), Signer())
+
+    assert "Mail is sent through HANDRAISER_SMTP_URL, and" in told(SMTP_URL=HERE)
+    assert "Mail is sent through HANDRAISER_SMTP_URL, HANDRAISER_SMTP_URL_BULK, and" in told(SMTP_URL_BULK=HERE, SMTP_URL=HERE)
