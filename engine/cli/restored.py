@@ -57,7 +57,7 @@ def resume_restored(settings: Settings, database: Database, *, until: str | None
     with database.write() as tx:
         accept(tx, lived_until=end)
         found = perhaps_sent(tx, held.snapshot_at, end or held.snapshot_at)
-    print_json(asdict(found)) if as_json else click.echo("\n".join(in_words(found)))
+    print_json(asdict(found)) if as_json else click.echo("\n".join(in_words(found, moved=moved)))
 
 
 def checked(text: str | None, held: Restored, now: datetime) -> datetime:
@@ -97,7 +97,11 @@ def perhaps_sent(tx: Tx, since: datetime, until: datetime) -> PerhapsSent:
     )
 
 
-def in_words(found: PerhapsSent) -> Iterator[str]:
+def in_words(found: PerhapsSent, *, moved: bool) -> Iterator[str]:
+    goes_on = "Mail goes on. What became overdue goes out little by little; `handraiser catch-up` shows when."
+    if moved:
+        yield goes_on
+        return
     until = f"{found.until:%a %d %b %H:%M} UTC"
     yield f"Due up to {until}, perhaps sent, and not sent again: {counted(found.marketing, 'marketing mail')}."
     if found.awaited:
@@ -106,4 +110,4 @@ def in_words(found: PerhapsSent) -> Iterator[str]:
         yield f"  {each.at:%a %d %b %H:%M} UTC  {each.email}  {each.lead}"
     if len(found.awaited) > MOST_NAMED:
         yield f"  … and {len(found.awaited) - MOST_NAMED:,} more; --json names them all"
-    yield "Mail goes on. What became overdue since goes out little by little; `handraiser catch-up` shows when."
+    yield goes_on

@@ -11,10 +11,13 @@ from click.testing import CliRunner, Result
 from engine.cli.main import handraiser
 from engine.database import Database
 from engine.errors import UsageError
+from engine.installation import installation_id
 from engine.migrations import upgrade
 from engine.schedule.enrol import enrol_leads
+from engine.schedule.restored import hold_if_restored
 from engine.schema import enrolments
-from tests.factories import add_lead
+from engine.witness import Witness
+from tests.factories import SECRET, add_lead
 from tests.schedule.plans import at, cadence, email
 from tests.scoring.models import apply_rules
 
@@ -86,6 +89,53 @@ def test_resuming_one_thing_tells_what_still_holds(run: Run) -> None:
 
     assert "Still held back: mail to xn--bcher-kva.example is held back" in told
     assert [each["name"] for each in json.loads(run("pause", "--json").output)] == ["xn--bcher-kva.example"]
+
+
+def test_a_held_copy_says_what_it_saw_and_goes_on_when_it_is_told_that_it_was_moved(run: Run, filled: Database) -> None:
+    hold(filled)
+
+    assert (
+        "LOOK: nothing goes out, for this database may be older than the mail that was sent: it does not know of mail 7"
+        in said(run, "status")
+    )
+    assert said(run, "resume", "restored", "--moved").startswith("Mail goes on. What became overdue goes out little by little")
+    assert said(run, "resume", "restored") == "It was not held back: this database is what it was."
+
+
+def test_resuming_a_restored_database_tells_what_was_perhaps_sent(
+    run: Run, filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANDRAISER_SECRET_KEY", SECRET)
+    hold(filled)
+
+    told = said(run, "resume", "restored")
+
+    assert "perhaps sent, and not sent again: 0 marketing mails. Mail goes on." in told
+    assert said(run, "pause") == "Nothing is held back."
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--from", "soon"), "--from 'soon' is no instant; write it as 2026-11-22T14:30"),
+        (("--from", "2999-01-01T10:00"), "that is still to come"),
+        (("--from", "2026-01-01T10:00", "--moved"), "say either --from or --moved"),
+    ],
+)
+def test_an_instant_that_cannot_be_is_refused_and_all_stays_held(
+    run: Run, filled: Database, words: tuple[str, ...], told: str
+) -> None:
+    hold(filled)
+
+    done = run("resume", "restored", *words)
+
+    assert isinstance(done.exception, UsageError) and told in str(done.exception)
+    assert "nothing goes out" in said(run, "pause")
+
+
+def hold(database: Database) -> None:
+    with database.write() as tx:
+        assert hold_if_restored(tx, [Witness(installation=installation_id(tx), send_id=7, at=tx.now)]) is not None
 
 
 @pytest.mark.parametrize(
