@@ -52,6 +52,7 @@ PATTERNS: dict[Words, tuple[str, ...]] = {
         r"per (hour|day) (limit )?(exceeded|allowed)",
         r"too many (messages|emails) (sent )?(today|this hour)",
         r"defers and failures",
+        r"max(imum)? (e-?mails|messages) per (hour|day)",
     ),
     Words.SIZE: (
         r"(message|mail|e-?mail|content)\b.{0,25}(too (big|large)|size (exceeds|limit)|exceeds.{0,25}size)",
@@ -93,7 +94,7 @@ PATTERNS: dict[Words, tuple[str, ...]] = {
         r"block.?list",
         r"black.?list",
         r"blocklisted",
-        r"\b(rbl|dnsbl|cbl|pbl|sbl|xbl)\b",
+        r"\b(rbl|dnsbl|cbl|pbl|sbl|xbl)s?\b",
         r"reputation",
         r"\bblocked\b",
         r"\bbanned\b",
