@@ -40,7 +40,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database", ["sqlite", "postgres"] if both else ["sqlite"], indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked `full` is only tried when it is asked for."""
+    if not config.getoption("--full"):
+        items[:] = [item for item in items if item.get_closest_marker("full") is None]
     for item in items:
         if SERVICES & set(getattr(item, "fixturenames", ())) or "postgres" in item.name:
             item.add_marker(pytest.mark.services)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def test_no_folder_is_no_keys_unless_the_operator_named_one(tmp_path: Path):
         ("clearroom/a.pem", GOOD, 0o600, "is no domain"),
         ("a.pem", GOOD, 0o600, "is no domain"),
     ],
+    ids=map(str, count()),  # keys are drawn, and a test's name must not be
 )
 def test_what_is_wrong_is_said_with_its_file(tmp_path: Path, name: str, content: bytes, mode: int, told: str):
     file = tmp_path / "dkim" / name

@@ -4,6 +4,7 @@ import secrets
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,6 +42,7 @@ OK, UNKNOWN, WARNING, PROBLEM = Level.OK, Level.UNKNOWN, Level.WARNING, Level.PR
         (secrets.token_hex(32), OK, "64 characters"),
         (f"{secrets.token_hex(32)},short", PROBLEM, "put it before the old one"),
     ],
+    ids=map(str, count()),  # keys are drawn, and a test's name must not be
 )
 def test_a_secret_must_be_long_and_drawn(tmp_path: Path, key: str, level: Level, words: str):
     [found] = look_at_secrets(settings_with(tmp_path, SECRET_KEY=key))
