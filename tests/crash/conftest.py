@@ -13,8 +13,15 @@ import pytest
 from tests.crash.report import write_report
 from tests.crash.trial import Trial, judged, trial
 
+LONGEST = ("test_random_kills", "test_frozen", "test_restarts", "test_named_points")
 trials: list[dict[str, Any]] = []  # the figures of those that are over
 stops: list[dict[str, Any]] = []  # the same of those in which people opted out
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """At full size what takes longest begins first, so that nothing is waited for in the end."""
+    if config.getoption("--full"):
+        items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture(scope="session")
