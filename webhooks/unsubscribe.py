@@ -36,6 +36,8 @@ def pages(receiver: Receiver) -> Blueprint:
             receiver.keep(OptedOut(key=new_key(), at=receiver.clock.now(), send_id=send.send_id, scope=scope))
         except JournalError:
             abort(503)
+        if is_lost(receiver, send):
+            abort(410)
         topic = topic_of(receiver, send) if scope == "topic" else None
         return render_template("unsubscribed.html", title="You are unsubscribed", scope=scope, topic=topic)
 
@@ -55,6 +57,17 @@ def opened(receiver: Receiver, text: str) -> SendToken:
         return receiver.runtime.tokens.open(from_url(text))
     except TokenError:
         abort(404)
+
+
+def is_lost(receiver: Receiver, token: SendToken) -> bool:
+    """Whether nobody can say for certain any more whose mail it was, as after a backup was put back, so that nobody is stopped."""
+    if not receiver.drainer.database_answers:
+        return False
+    try:
+        with receiver.runtime.database.read() as tx:
+            return tx.run(sa.select(sends.c.id).where(sends.c.id == token.send_id)).first() is None
+    except SQLAlchemyError:
+        return False
 
 
 def topic_of(receiver: Receiver, token: SendToken) -> str | None:

@@ -47,6 +47,14 @@ def test_one_click_stops_the_topic_without_cookie_or_redirect(place: Place, cont
     assert place.stopped() == {"topic:air-lessons"}
 
 
+def test_who_opts_out_by_a_mail_that_no_longer_has_a_row_is_not_told_that_it_worked(place: Place):
+    answer = place.client.post(f"/u/{place.token(10**12)}", data=ONE_CLICK)
+
+    assert answer.status_code == 410
+    assert "not unsubscribed by it" in answer.text
+    assert place.stopped() == set()
+
+
 @pytest.mark.both_databases
 def test_the_button_may_stop_all_marketing(place: Place):
     answer = place.client.post(f"/u/{place.token(place.send())}", data={"scope": "marketing"})
