@@ -20,6 +20,7 @@ from engine.pauses import Pauses, pauses_now
 from engine.vocabulary import Reason, Stream
 
 LOOK_AGAIN = timedelta(minutes=10)  # at what a person has paused; who resumes it does not leave it waiting so long
+MARKETING_FIRST = timedelta(minutes=1)  # for so long nothing that somebody waits for finds out how a relay is
 PROBES = {RELAYS: MICRO_BATCH, DOMAINS: 1}  # how many mails find out how something is
 
 
@@ -109,9 +110,15 @@ def way_of(send: Loaded, policy: Policy, around: Around, ways: Ways) -> str | He
 
 
 def is_doubtful(name: str, send: Loaded, around: Around) -> bool:
-    """It failed this very mail, or something that somebody waits for would be its probe."""
+    """It failed this very mail, or something that somebody waits for would be its probe although marketing may yet be it."""
     failed_it = send.reason == Reason.RELAY_AWAY and send.relay == name
-    return failed_it or (send.stream != Stream.MARKETING and is_given_up(RELAYS, name, around))
+    return failed_it or (send.stream != Stream.MARKETING and is_left_to_marketing(name, around))
+
+
+def is_left_to_marketing(name: str, around: Around) -> bool:
+    """For a while; a relay that carries no marketing would else never be asked again where another takes its mails."""
+    trouble = around.troubles.get((RELAYS.called, name))
+    return trouble is not None and trouble.until is not None and around.now < trouble.until + MARKETING_FIRST
 
 
 def relay_held(name: str, send: Loaded, policy: Policy, around: Around, ways: Ways) -> Held | None:

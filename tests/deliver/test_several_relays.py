@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from time import sleep
 
@@ -19,7 +20,7 @@ from engine.deliver.send import deliver_begun
 from engine.deliver.smtp import open_wires
 from engine.runtime import Runtime
 from engine.schedule.pause import pause
-from engine.schema import rules, sends
+from engine.schema import relay_states, rules, sends
 from engine.simulate.sink import Sink, running
 from engine.vocabulary import PauseKind, Reason, SendState, Stream
 from tests.deliver.given import (
@@ -228,6 +229,31 @@ def test_marketing_takes_another_relay_at_its_next_turn_and_the_first_when_it_is
         assert (waiting.state, waiting.reason, waiting.attempts) == (SendState.READY, Reason.RELAY_AWAY, 0)
         assert [place.relay_of(claim), *map(place.relay_of, later)] == ["spare", *["main"] * 5]
         assert (len(place.got["main"]), len(place.got["spare"])) == (5, 1)
+
+
+def test_a_relay_for_transactional_mail_alone_is_found_to_be_back_although_a_spare_takes_its_mails(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    own, spare = Relay(name="own", streams=(TRANSACTIONAL,)), Relay(name="spare", weight=0)
+
+    with several(sqlite_database, tmp_path, own, spare) as place:
+        place.servers["own"].stop()
+        place.deliver(asked_for(place, 3))
+        place.servers["own"].start()
+        sleep(SPARED)
+        may_be_tried_since(sqlite_database, "own", timedelta(seconds=30))
+        place.deliver(asked_for(place, 1, domain="soon.example"))
+        may_be_tried_since(sqlite_database, "own", timedelta(minutes=2))
+        place.deliver(asked_for(place, 2, domain="later.example"))
+
+        assert len(place.got["spare"]) == 4
+        assert {to.rpartition("@")[2] for to in place.got["own"]} == {"later.example"} and len(place.got["own"]) == 2
+
+
+def may_be_tried_since(database: Database, relay: str, span: timedelta) -> None:
+    with database.write() as tx:
+        chosen = sa.update(relay_states).where(relay_states.c.relay == relay, relay_states.c.open_until.is_not(None))
+        assert tx.run(chosen.values(open_until=tx.now - span)).rowcount == 1
 
 
 def claimed_again(database: Database, claim: Claim) -> Claim:
