@@ -91,6 +91,8 @@ def pace_for(domain: str, policy: Policy) -> Pace | None:
 def rooms_of(tx: Tx, domains: Sequence[str]) -> Mapping[str, Room]:
     NEW.run(tx, [(domain, 0) for domain in domains])
     rows = (KNOWN if tx.is_sqlite else LOCKED).rows(tx, domains=domains)
+    if len(rows) < len(domains):  # one was forgotten between the two statements
+        return rooms_of(tx, domains)
     return {
         row.domain: Room(paced_until=row.paced_until or tx.now - HOUR, queued_until=row.queued_until or tx.now) for row in rows
     }

@@ -8,6 +8,7 @@ After: scores are as of now, hands may be raised; what a person wrote is gone wh
 import logging
 import threading
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import partial
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from engine.pauses import pauses_seen
 from engine.runtime import Runtime
 from engine.schedule.sweep import sweep_if_due
 from engine.schedule.zone_rules import follow_zone_rules
-from engine.schema import bodies
+from engine.schema import bodies, domain_states, relay_days
 from engine.scoring.rescore import rescore_fading
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
             if rounds % FORGET_EVERY == 0:
                 with runtime.database.write() as tx:
                     forget_bodies(tx)
+                    forget_troubles(tx)
         except Exception:
             log.exception("a round of upkeep failed; the next one comes")
         rounds += 1
@@ -68,3 +70,11 @@ def refresh_fading(runtime: Runtime) -> int:
 def forget_bodies(tx: Tx) -> int:
     """Delete what was kept for a time that is over."""
     return tx.run(sa.delete(bodies).where(bodies.c.delete_after < tx.now)).rowcount
+
+
+def forget_troubles(tx: Tx) -> None:
+    """Of domains and relays what a day ago was the last word."""
+    before = tx.now - timedelta(days=1)
+    instants = (domain_states.c.paused_until, domain_states.c.tried_at, domain_states.c.paced_until, domain_states.c.queued_until)
+    tx.run(sa.delete(domain_states).where(*(sa.or_(instant.is_(None), instant < before) for instant in instants)))
+    tx.run(sa.delete(relay_days).where(relay_days.c.day < before.date() - timedelta(days=30)))
