@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from time import sleep
 
+import pytest
 import sqlalchemy as sa
 
 from engine.claim import Claim
@@ -186,15 +187,16 @@ def test_a_spare_is_used_only_when_the_others_are_shut(sqlite_database: Database
         assert len(place.got["spare"]) == 5
 
 
-def test_what_somebody_waits_for_takes_another_relay_at_once(sqlite_database: Database, tmp_path: Path) -> None:
-    with several(sqlite_database, tmp_path, Relay(name="main"), Relay(name="spare", weight=0)) as place:
+@pytest.mark.both_databases
+def test_what_somebody_waits_for_takes_another_relay_at_once(database: Database, tmp_path: Path) -> None:
+    with several(database, tmp_path, Relay(name="main"), Relay(name="spare", weight=0)) as place:
         place.servers["main"].stop()
         claims = asked_for(place, 3)
         place.deliver(claims)
 
         assert len(place.got["spare"]) == 3
         assert {place.relay_of(claim) for claim in claims} == {"spare"}
-        assert {send_of(sqlite_database, claim[0]).attempts for claim in claims} == {1}
+        assert {send_of(database, claim[0]).attempts for claim in claims} == {1}
 
 
 def test_where_no_relay_can_be_reached_it_waits_and_is_not_tried_again_and_again(
