@@ -60,7 +60,7 @@ def opened(receiver: Receiver, text: str) -> SendToken:
 
 
 def is_lost(receiver: Receiver, token: SendToken) -> bool:
-    """Whether nobody can say for certain any more whose mail it was, as after a backup was put back, so that nobody is stopped."""
+    """Whether it is certain that no row says whose mail it was, as after a backup was put back, so that nobody is stopped."""
     if not receiver.drainer.database_answers:
         return False
     try:
