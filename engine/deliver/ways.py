@@ -41,6 +41,11 @@ class Around:
     troubles: Mapping[tuple[str, str], Trouble]
     rooms: Mapping[str, int]
 
+    @property
+    def is_clear(self) -> bool:
+        """As nearly always."""
+        return not (self.pauses.held or self.troubles or self.rooms)
+
 
 @dataclass(slots=True)
 class Ways:
@@ -58,8 +63,9 @@ def find_ways(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Ways:
     around = look_around(tx, batch, policy)
     ways = Ways(in_trouble=frozenset(around.troubles))
     for send in batch:
-        why = stopped(send, around)
-        if why is not None:
+        if around.is_clear and send.relays and send.reason != Reason.RELAY_AWAY and not send.is_shadow:
+            ways.relays[send.send_id] = send.relays[0]
+        elif (why := stopped(send, around)) is not None:
             ways.held[send.send_id] = why
         elif not send.is_shadow:
             find_way(send, policy, around, ways)
