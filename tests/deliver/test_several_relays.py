@@ -87,7 +87,7 @@ def several(database: Database, folder: Path, *relays: Relay, reached: Sequence[
         stack.callback(wire.close)
         runtime = Runtime(
             settings=settings_for(folder), database=database, tokens=TOKENS, wire=wire, worker_id=WORKER, has_lease=lambda: True,
-            publish=lambda _noun, _claims: None, places=Places(dict.fromkeys(names, 2)),
+            publish=lambda _noun, _claims: None, places=Places(dict.fromkeys(names, 4)),
         )  # fmt: skip
         place = Several(database=database, runtime=runtime, got=got, servers=servers, version_id=version_id)
         place.declare(*relays)
@@ -100,10 +100,11 @@ class Server:
     def __init__(self, on_message: Keep) -> None:
         self._on_message = on_message
         self._port = 0
+        self.heard: list[bytes] = []
         self._running = ExitStack()
 
     def start(self) -> None:
-        sink = self._running.enter_context(running(Sink(on_message=self._on_message), port=self._port))
+        sink = self._running.enter_context(running(Sink(on_message=self._on_message, heard=self.heard), port=self._port))
         self.url = sink.url
         self._port = int(sink.url.rpartition(":")[2])
 
@@ -275,6 +276,15 @@ def test_mail_whose_relay_this_process_does_not_know_waits_for_one_that_does(sql
     send = send_of(sqlite_database, claim[0])
     assert (send.state, send.reason) == (SendState.READY, Reason.RELAY_AWAY)
     assert send.attempts == 0
+
+
+def test_mail_for_a_limited_domain_uses_so_many_connections_only(sqlite_database: Database, tmp_path: Path) -> None:
+    with several(sqlite_database, tmp_path, Relay(name="main")) as place:
+        place.declare(Relay(name="main"), **{"gmail.example": DomainLimit(connections=1)})
+        place.deliver(to_readers(place, 16, domain="gmail.example"))
+
+        assert len(place.got["main"]) == 16
+        assert sum(line.startswith(b"EHLO") for line in place.servers["main"].heard) == 1
 
 
 def test_a_workspace_without_relays_sends_all_through_one_as_before(sqlite_database: Database, tmp_path: Path) -> None:
