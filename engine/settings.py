@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +26,9 @@ KNOWN = (
 )  # fmt: skip
 RELAY = re.compile(r"SMTP_URL(?:_([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*))?")  # of the setting with a relay's address
 MAIN = "main"  # the relay of SMTP_URL
+DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+SIGNS = "signs such as @ : / in the user or password are written %40 %3A %2F"
+RELAY_URL = f"smtp://user:password@host:587 or smtps://host:465; {SIGNS}"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LAST_PORT = 65_535
 SHORTEST_SECRET = 32
@@ -100,7 +104,7 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
     given = {name: value for name, value in values.items() if name.startswith(PREFIX) and value != ""}
     for name in given:
         if name.removeprefix(PREFIX) not in KNOWN and not relay_named(name):
-            raise SettingsError(f"unknown setting {name}. Known: {', '.join(PREFIX + known for known in KNOWN)}")
+            raise SettingsError(unknown(name))
 
     def value(name: str, default: str) -> str:
         return given.get(PREFIX + name, default)
@@ -136,14 +140,20 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
 def check(settings: Settings) -> None:
     """Raises SettingsError for a value that no process could run with."""
     if not (settings.broker_url.startswith("memory:") or is_url(settings.broker_url, "redis", "rediss")):
-        raise SettingsError(f"HANDRAISER_BROKER_URL is {settings.broker_url!r}; use memory: or redis://host:port/0")
+        raise SettingsError(
+            f"HANDRAISER_BROKER_URL must look like redis://host:6379/0 rediss://user:password@host:6379/0 or memory:; {SIGNS}"
+        )
     if not is_url(settings.database_url, "sqlite", "postgresql", "postgresql+psycopg"):
-        raise SettingsError("HANDRAISER_DATABASE_URL must look like postgresql://user:password@host/name or sqlite:///path")
+        raise SettingsError(
+            f"HANDRAISER_DATABASE_URL must look like postgresql://user:password@host/name or sqlite:///path; {SIGNS}"
+        )
     if not is_url(settings.public_url, "http", "https") or not urlsplit(settings.public_url).hostname:
         raise SettingsError(f"HANDRAISER_PUBLIC_URL is {settings.public_url!r}; it must start with https:// (or http://)")
     for name, url in settings.relay_urls.items():
         if not is_url(url, "smtp", "smtps"):
-            raise SettingsError(f"{url_setting(name)} must look like smtp://user:password@host:587 or smtps://host:465")
+            raise SettingsError(f"{url_setting(name)} must look like {RELAY_URL}")
+    if not DOMAIN.fullmatch(settings.reply_domain):
+        raise SettingsError(f"HANDRAISER_REPLY_DOMAIN is {settings.reply_domain!r}; it must be a domain such as mail.example.com")
     if settings.log_level not in LOG_LEVELS:
         raise SettingsError(f"HANDRAISER_LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(LOG_LEVELS)}")
     for name in ("WEB_LISTEN", "REPLY_LISTEN", "OUTBOX_LISTEN", "PREVIEW_LISTEN"):
@@ -154,6 +164,13 @@ def check(settings: Settings) -> None:
         host = getattr(settings, name.lower()).rpartition(":")[0]
         if not is_loopback(host):
             raise SettingsError(f"HANDRAISER_{name} is {host}: {shows} and listens on loopback only")
+
+
+def unknown(name: str) -> str:
+    """What to say about a setting that there is none of, with the one that was perhaps meant."""
+    known = [PREFIX + each for each in KNOWN if each != "CRASH_AT"]  # which is for our tests
+    meant = get_close_matches(name, known, n=1)
+    return f"unknown setting {name}; did you mean {meant[0]}?" if meant else f"unknown setting {name}. Known: {', '.join(known)}"
 
 
 def relay_urls_in(given: Mapping[str, str]) -> dict[str, str]:
@@ -200,7 +217,7 @@ def read_env_file(path: Path) -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not equals:
-            raise SettingsError(f"{path}:{number}: expected NAME=value, found {name.strip()!r}")
+            raise SettingsError(f"{path}:{number}: expected NAME=value, and there is no =")
         values[name.strip()] = value.strip().strip("'\"")
     return values
 

@@ -59,8 +59,9 @@ def stopped(workspace: Path, domain: str | None) -> str:
         raise UsageError(f"keys for {domain} are in {keys[0].file.parent}, and what is there signs; move them away first")
     with database.write() as tx:
         if not stop_signing(tx, domain):
+            signed = ", ".join(signed_domains(tx))
             raise UsageError(
-                f"mail is signed for: {', '.join(signed_domains(tx)) or 'no domain'}. Say which: handraiser dkim stop …"
+                f"mail is signed for: {signed}. Say which: handraiser dkim stop …" if signed else "mail of no domain is signed"
             )
     return f"Mail from {domain} is no longer signed here, and processes start without a key for it."
 

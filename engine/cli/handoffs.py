@@ -8,7 +8,7 @@ import click
 import sqlalchemy as sa
 
 from engine.cli.opening import open_workspace
-from engine.cli.options import json_option, print_json, workspace_option
+from engine.cli.options import NUMBER, json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.errors import UsageError
 from engine.schema import handoffs
@@ -22,7 +22,7 @@ ANSWERS = {"accept": HandoffState.ACCEPTED, "decline": HandoffState.DECLINED, "c
 
 @click.command("handoffs")
 @click.argument("verb", type=click.Choice(["list", "show", *ANSWERS]), default="list")
-@click.argument("number", type=int, required=False)
+@click.argument("number", type=NUMBER, required=False)
 @click.option("--note", default="", help="A word for the lead's history.")
 @click.option("--all", "also_answered", is_flag=True, help="List the answered ones too.")
 @workspace_option

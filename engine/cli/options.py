@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+NUMBER = click.IntRange(1, 2**63 - 1)  # of a row
 
 
 def workspace_option(command: Command) -> Command:

@@ -94,7 +94,7 @@ def known(name: str, what: str, names: Sequence[str]) -> str:
     if name in names:
         return name
     meant = get_close_matches(name, names, n=1)
-    hint = f"did you mean {meant[0]!r}?" if meant else f"There are: {', '.join(sorted(names)) or 'none yet'}."
+    hint = f"did you mean {meant[0]!r}?" if meant else f"there are: {', '.join(sorted(names)) or 'none yet'}"
     raise UsageError(f"there is no {what} {name!r}; {hint}")
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from engine.claim import in_state
 from engine.cli.opening import open_workspace
-from engine.cli.options import counted, json_option, print_json, workspace_option
+from engine.cli.options import NUMBER, counted, json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.deliver.doubt import call_accepted, call_all_accepted, send_again
 from engine.errors import UsageError
@@ -38,7 +38,7 @@ class Mail:
 
 @click.command("sends")
 @click.argument("verb", type=click.Choice(["list", "accept", "again"]), default="list")
-@click.argument("numbers", type=int, nargs=-1)
+@click.argument("numbers", type=NUMBER, nargs=-1)
 @click.option("--state", type=click.Choice([state.value for state in SendState]), help="Only those in this state.")
 @click.option("--all", "every", is_flag=True, help="With accept: all that are unknown.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=MOST_LISTED, show_default=True, help="How many to list.")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from engine.cli.handoffs import history_of, in_order, reached_at, shown
 from engine.cli.opening import open_workspace
-from engine.cli.options import json_option, print_json, workspace_option
+from engine.cli.options import NUMBER, json_option, print_json, workspace_option
 from engine.database import Tx
 from engine.errors import UsageError
 from engine.schema import tasks
@@ -25,7 +25,7 @@ ANSWERS = {"done": TaskState.DONE, "drop": TaskState.NOT_NEEDED}
 
 @click.command("tasks")
 @click.argument("verb", type=click.Choice(["list", "show", *ANSWERS]), default="list")
-@click.argument("number", type=int, required=False)
+@click.argument("number", type=NUMBER, required=False)
 @click.option("--note", default="", help="A word for the lead's history.")
 @click.option("--rep", help="Only those of this rep, by the key in assignment.yaml.")
 @click.option("--all", "also_over", is_flag=True, help="List those that are over, too.")

@@ -16,7 +16,7 @@ from engine.deliver.pool import Pool, Reuse
 from engine.deliver.wire import Wire
 from engine.deliver.wires import PooledWire
 from engine.errors import SettingsError
-from engine.settings import MAIN, is_loopback, url_setting
+from engine.settings import MAIN, RELAY_URL, is_loopback, url_setting
 
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 SUBMISSION, SUBMISSION_TLS = 587, 465
@@ -65,7 +65,7 @@ def relay_of(url: str, setting: str = url_setting(MAIN)) -> Relay:
         raise SettingsError(f"{setting} says {unknown[0]}=, which means nothing; it may say {', '.join(OPTIONS)}")
     host, tls, usual = parts.hostname or "", wanted_tls(parts, setting), Reuse()
     if parts.scheme not in ("smtp", "smtps") or not host:
-        raise SettingsError(f"{setting} must look like smtp://user:password@host:587 or smtps://host:465")
+        raise SettingsError(f"{setting} must look like {RELAY_URL}")
     try:
         port = parts.port or (SUBMISSION_TLS if tls == "wrapped" else SUBMISSION)
     except ValueError as error:

@@ -119,7 +119,7 @@ def make_keys(folder: Path, domain: str, selector: str) -> tuple[DkimKey, ...]:
         place / f"{name}-ed25519{SUFFIX}": Ed25519PrivateKey.generate(),
     }
     if taken := [str(file) for file in made if file.exists()]:
-        raise UsageError(f"{' and '.join(taken)} is there already; keys are never overwritten. Choose another --selector")
+        raise UsageError(f"there is {' and '.join(taken)} already; keys are never overwritten. Choose another --selector")
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file, key in made.items():
         write_key(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -10,7 +10,7 @@ from engine.pauses import WHOLE, Pause, pauses_seen
 from engine.vocabulary import PauseKind
 
 WHAT: dict[PauseKind, str] = {
-    PauseKind.ALL: "all mail is held back, whoever waits for it",
+    PauseKind.ALL: "all mail is held back, whoever waits for it,",
     PauseKind.MARKETING: "all marketing mail is held back",
     PauseKind.CADENCE: "the cadence {name} stands still",
     PauseKind.RELAY: "nothing goes through the relay {name}",

@@ -242,3 +242,8 @@ def test_explain_tells_why_a_lead_stayed_out_until_it_came_in(filled: Database, 
 
 def test_every_way_of_staying_out_has_its_words():
     assert set(NotEnrolled) - set(UNTOLD) == set(STAYED_OUT)
+
+
+@pytest.mark.parametrize("words", [("sends", "accept"), ("tasks", "done"), ("handoffs", "accept")])
+def test_a_number_that_no_row_can_have_is_refused(run: Run, words: tuple[str, ...]) -> None:
+    assert "is not in the range" in run(*words, "9" * 30).output

@@ -61,6 +61,10 @@ def test_a_folder_that_is_no_workspace_is_left_as_it_was(call: Call, tmp_path: P
         ("WEB_LISTEN", "8025", "it must be host:port"),
         ("REPLY_LISTEN", "127.0.0.1:", "it must be host:port"),
         ("SMTP_URL", "smtp://user@host:port", "must look like smtp://user:password@host:587"),
+        ("SMTP_URL", "smtp://user:s3c/ret@host:587", "are written %40 %3A %2F"),
+        ("BROKER_URL", "redis://:s3c@ret@host:port/0", "must look like redis://host:6379/0"),
+        ("REPLY_DOMAIN", "mail example.com", "it must be a domain such as mail.example.com"),
+        ("SMPT_URL", "smtp://user:s3cret@host", "did you mean HANDRAISER_SMTP_URL?"),
         ("PUBLIC_URL", "https://", "it must start with https://"),
     ],
 )
@@ -72,6 +76,7 @@ def test_a_setting_that_cannot_be_used_is_named(call: Call, name: str, value: st
     assert status in (1, 2)
     assert says in printed
     assert f"HANDRAISER_{name}" in printed
+    assert "s3c" not in printed
     assert "password" not in printed or "user:password@host" in printed
 
 
@@ -82,6 +87,17 @@ def test_a_file_that_is_no_database_is_said_to_be_none(call: Call, tmp_path: Pat
 
     assert status == 1
     assert "file is not a database" in printed
+
+
+def test_a_line_of_the_env_file_that_sets_nothing_is_named_and_not_told(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "workspace.yaml").write_text("name: A\n")
+    (tmp_path / ".env").write_text("# mine\ns3cret\n")
+
+    status, printed = call("status")
+
+    assert status == 2
+    assert ".env:2: expected NAME=value" in printed
+    assert "s3cret" not in printed
 
 
 def test_an_env_file_that_is_not_text_is_named(call: Call, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def hold(database: Database) -> None:
     [
         (("pause", "cadence"), "which cadence? handraiser pause cadence NAME"),
         (("pause", "cadence", "new-enquiri"), "there is no cadence 'new-enquiri'; did you mean 'new-enquiry'?"),
-        (("pause", "relay", "bulk"), "there is no relay 'bulk'; There are: main"),
+        (("pause", "relay", "bulk"), "there is no relay 'bulk'; there are: main"),
         (("pause", "domain", "gmail"), "'gmail' is no domain; write what follows the @"),
         (("pause", "all", "mail"), "`all` takes no name: handraiser pause all"),
         (("resume", "domain"), "which domain? Held back: none"),
