@@ -18,7 +18,7 @@ from tests.crash.trial import Trial
 from tests.factories import TOKENS
 from tests.services import handraiser
 
-LESSONS, ORDERS = 40, 8
+LESSONS, ORDERS = 16, 4
 PATIENCE = 60
 IN_HOLD_SECONDS = 1.0
 
