@@ -13,7 +13,8 @@ from tests.source import trees
 # A module belongs to the longest name here that it begins with; it may import its own layer and those above it here.
 LAYERS: list[tuple[str, list[str]]] = [
     ("ground", ["engine", "engine.errors", "engine.vocabulary", "engine.clock", "engine.crash", "engine.settings",
-                "engine.tokens", "engine.log", "engine.metrics", "engine.beside", "engine.installed", "engine.garbage", "engine.languages",
+                "engine.tokens", "engine.log", "engine.metrics", "engine.beside", "engine.installed", "engine.garbage",
+              "engine.languages",
                 "engine.spans"]),
     ("pure", ["engine.graph", "engine.expressions", "engine.compiler", "engine.render", "engine.inbound",
               "engine.schedule.timing",
