@@ -104,7 +104,8 @@ class Lessons:
         )  # fmt: skip
         if with_mail:
             yield sends, sa.select(
-                (sa.literal("touch:") + sa.cast(n, sa.Text)).label("source"), sa.literal("marketing").label("stream"),
+                n.label("id"), (sa.literal("touch:") + sa.cast(n, sa.Text)).label("source"),
+                sa.literal("marketing").label("stream"),
                 sa.literal(TOPIC).label("topic"), n.label("lead_id"), key.label("address_key"), n.label("touch_id"),
                 sa.literal(LESSON).label("email"), sa.literal(self.artifact_hash).label("artifact_hash"),
                 sa.literal("en").label("language"), now.label("created_at"),
