@@ -30,9 +30,8 @@ def test_a_worker_that_wakes_after_its_lease_doubles_nothing(on_trial: Trial, is
     assert never_passed == []
 
 
-def test_processes_that_stand_still_at_any_moment_double_nothing(on_trial: Trial, chance: Random, is_full: bool) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
+@pytest.mark.full
+def test_processes_that_stand_still_at_any_moment_double_nothing(on_trial: Trial, chance: Random) -> None:
     on_trial.product.roles = ("dispatcher", "dispatcher-2", "worker", "worker-2", "worker-3")
     for freeze in range(100):
         on_trial.add_work(lessons=15, orders=5)
@@ -50,9 +49,8 @@ def test_processes_that_stand_still_at_any_moment_double_nothing(on_trial: Trial
     assert on_trial.complaints() == []
 
 
-def test_a_worker_that_alone_is_cut_off_from_the_database_doubles_nothing(on_trial: Trial, chance: Random, is_full: bool) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
+@pytest.mark.full
+def test_a_worker_that_alone_is_cut_off_from_the_database_doubles_nothing(on_trial: Trial, chance: Random) -> None:
     on_trial.product.roles = ("dispatcher", "worker")
     near = on_trial.product.environment
     with lines_of(on_trial) as lines:

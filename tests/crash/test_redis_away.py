@@ -43,11 +43,8 @@ def test_without_redis_mail_flows_and_comes_once_when_it_is_back(on_trial: Trial
     assert while_away[int(len(while_away) * 0.99)] <= LATEST
 
 
-def test_redis_that_dies_forgets_or_hangs_loses_and_doubles_nothing(
-    on_trial: Trial, server: RedisServer, chance: Random, is_full: bool
-) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
+@pytest.mark.full
+def test_redis_that_dies_forgets_or_hangs_loses_and_doubles_nothing(on_trial: Trial, server: RedisServer, chance: Random) -> None:
     on_trial.nobody_looks = True
     on_trial.employ_two_workers()
     server.save()

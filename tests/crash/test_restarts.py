@@ -15,21 +15,15 @@ USUAL_LEASE = 60.0
 AFTER_LEASE = 10.0
 
 
-def test_what_killed_workers_held_goes_on_within_their_lease_and_ten_seconds(
-    on_trial: Trial, chance: Random, is_full: bool
-) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
+@pytest.mark.full
+def test_what_killed_workers_held_goes_on_within_their_lease_and_ten_seconds(on_trial: Trial, chance: Random) -> None:
     kill_and_wait(on_trial, chance, rounds=50)
 
     assert max(on_trial.recovered_in) <= float(SHORT_LEASES["WORKER_LEASE_SECONDS"]) + AFTER_LEASE
 
 
-def test_what_killed_workers_held_goes_on_within_seventy_seconds_by_the_usual_lease(
-    on_trial: Trial, chance: Random, is_full: bool
-) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
+@pytest.mark.full
+def test_what_killed_workers_held_goes_on_within_seventy_seconds_by_the_usual_lease(on_trial: Trial, chance: Random) -> None:
     usual = {"HANDRAISER_WORKER_LEASE_SECONDS": str(USUAL_LEASE)}
     on_trial.product.environment = {**on_trial.product.environment, **usual}
     kill_and_wait(on_trial, chance, rounds=3)

@@ -25,9 +25,8 @@ def test_stopping_in_mid_run_leaves_nothing_in_doubt(on_trial: Trial, chance: Ra
     assert (verdict.unknown, verdict.resent) == (0, 0)
 
 
-def test_being_asked_to_stop_at_each_named_point_leaves_nothing_in_doubt(on_trial: Trial, is_full: bool) -> None:
-    if not is_full:
-        pytest.skip("tried by `make crash`")
+@pytest.mark.full
+def test_being_asked_to_stop_at_each_named_point_leaves_nothing_in_doubt(on_trial: Trial) -> None:
     statuses = {}
     for point in named_points():
         on_trial.add_work(lessons=15, orders=8)

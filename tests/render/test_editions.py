@@ -221,7 +221,8 @@ def test_every_language_has_every_arm(tmp_path: Path) -> None:
                 "emails/welcome/variants/short/body.mjml": text_body("Hi"),
                 "emails/welcome/languages/de/variants/short/body.mjml": text_body("Hallo"),
             },
-            "languages/de/email.yaml:3:19: a variant in a language has lines of its own: `{subject: …}`; its share is the email's",
+            "languages/de/email.yaml:3:19: a variant in a language has lines of its own: `{subject: …}`; "
+            "its share is the email's",
         ),
         (
             {"emails/welcome/languages/de-AT/email.yaml": "subject: a\n"},
