@@ -39,7 +39,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if trials and session.config.getoption("--full") and not hasattr(session.config, "workerinput"):
+    if (trials or stops) and session.config.getoption("--full") and not hasattr(session.config, "workerinput"):
         write_report(sorted(trials, key=lambda trial: (trial["trial"], trial["database"])), stops)
 
 
