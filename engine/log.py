@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import TextIO
 
 from engine.errors import HandraiserError
 
@@ -23,6 +24,8 @@ QUIETER = {
     "mail.log": logging.ERROR,  # aiosmtpd tells each connection, and what strangers say in it
     "sqlalchemy": logging.WARNING,  # tells each row at DEBUG
 }
+# Of dramatiq, five times every three seconds while Redis is away; `engine.processes.spare` says so once.
+TOLD_BY_US = "Consumer encountered a connection error"
 OURS = ("engine", "webhooks")
 ABOUT_A_SERVER = ("OperationalError", "InterfaceError")  # of every database driver: no value of a row is in their words
 log = logging.getLogger(__name__)
@@ -67,11 +70,16 @@ def own_words(error: BaseException) -> str:
     return ""
 
 
+def lines_to(stream: TextIO) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    handler.addFilter(lambda record: not str(record.msg).startswith(TOLD_BY_US))
+    return handler
+
+
 def start_logging(*, level: str = "INFO") -> None:
     """Send the logs of this process to standard error, and what ends a thread or the process as well. Safe to repeat."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[lines_to(sys.stderr)], force=True)
     for name, least in QUIETER.items():
         logging.getLogger(name).setLevel(least)
     sys.excepthook = tell_of_the_end

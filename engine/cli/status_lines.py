@@ -49,7 +49,7 @@ def figures(found: Status) -> Iterator[str]:
     for relay in found.glance.relays:
         yield f"relay       {relay_in_words(relay)}"
     yield from (f"domain      {domain_in_words(domain)}" for domain in found.glance.domains)
-    yield f"leads       {all_there_is.leads:,}, {all_there_is.suppressions:,} suppressions"
+    yield f"leads       {all_there_is.leads:,}, {counted(all_there_is.suppressions, 'suppression')}"
     yield f"passages    {listed(all_there_is.passages)}"
     yield f"mail        {listed(all_there_is.mail)}"
     if all_there_is.posts:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.beside import beside
 from engine.database import Database
+from engine.errors import HandraiserError
 from engine.installation import installation_id
 from engine.log import Trouble
 from engine.processes.reach import SECONDS, is_in_process
@@ -117,6 +118,10 @@ def told_by(places: Sequence[Place]) -> Iterator[Witness]:
             yield witness
 
 
+class RedisAwayError(HandraiserError, OSError):
+    """It did not answer; told in these words, without the way through its library."""
+
+
 class InRedis:
     """Under one key of the installation, which lives as long as that Redis does."""
 
@@ -131,11 +136,11 @@ class InRedis:
         try:
             text = self._client.get(self._key)
         except self._error as error:
-            raise OSError(f"Redis: {type(error).__name__}") from error
+            raise RedisAwayError(f"Redis: {type(error).__name__}") from error
         return from_text(text.decode()) if text else None
 
     def write(self, witness: Witness) -> None:
         try:
             self._client.set(self._key, witness.as_text())
         except self._error as error:
-            raise OSError(f"Redis: {type(error).__name__}") from error
+            raise RedisAwayError(f"Redis: {type(error).__name__}") from error

@@ -1,10 +1,13 @@
 """What a process says while something fails again and again."""
 
 import logging
+from collections.abc import Iterator
+from io import StringIO
 
 import pytest
 
-from engine.log import Trouble
+from engine.log import Trouble, lines_to
+from engine.processes.witnesses import InRedis, told_by, unkept
 
 
 def test_a_trouble_is_told_as_it_begins_turns_into_another_and_ends(caplog: pytest.LogCaptureFixture) -> None:
@@ -22,3 +25,23 @@ def test_a_trouble_is_told_as_it_begins_turns_into_another_and_ends(caplog: pyte
         ("ERROR", "nothing works"), ("ERROR", "nothing works"), ("INFO", "no longer so: nothing works")
     ]  # fmt: skip
     assert "first" in told[0][2] and "third" in told[1][2]
+
+
+@pytest.fixture
+def said() -> Iterator[StringIO]:
+    """What a process says on standard error."""
+    text, root = StringIO(), logging.getLogger()
+    root.addHandler(handler := lines_to(text))
+    yield text
+    root.removeHandler(handler)
+    unkept.over()
+
+
+def test_a_redis_that_is_away_is_told_once_and_briefly(said: StringIO) -> None:
+    for _again in range(2):
+        assert list(told_by([InRedis("redis://:s3cret@127.0.0.1:1/0", "ours")])) == []
+        logging.getLogger("dramatiq.worker.ConsumerThread(post)").critical("Consumer encountered a connection error: %s", "away")
+
+    told = said.getvalue()
+    assert told.count("\n") == 1 and len(told) < 400
+    assert "Redis: ConnectionError" in told and "s3cret" not in told
