@@ -8,10 +8,12 @@ from engine.deliver.pool import FIRST_WAIT, JITTER
 from engine.deliver.smtp import open_wire
 from engine.deliver.wire import Flight, Outcome, Recheck, Wire
 from engine.simulate.sink import EXTENSIONS, Sink, running
+from engine.simulate.sink_rules import Fault
 
 CHUNKING = (*EXTENSIONS, "CHUNKING")
 SPARED = FIRST_WAIT * (1 + JITTER)  # seconds until a relay that could not be reached is surely called again
 SHORT = Timeouts(connect=0.5, command=0.4, data=0.4, block=0.4, dot=0.4)
+PATIENT = Timeouts(connect=10, command=10, data=10, block=10, dot=10)  # a busy machine is not taken for a server that hangs
 STEP_BY_STEP = tuple(extension for extension in EXTENSIONS if extension != "PIPELINING")
 BODY = b"Message-ID: <abc@reply.example>\r\nSubject: hello\r\n\r\nDear reader\r\n"
 
@@ -19,11 +21,15 @@ BODY = b"Message-ID: <abc@reply.example>\r\nSubject: hello\r\n\r\nDear reader\r\
 @contextmanager
 def wire_to(sink: Sink, **options: object) -> Iterator[Wire]:
     with running(sink):
-        wire = open_wire(sink.url, timeouts=SHORT, **options)  # type: ignore[arg-type]
+        wire = open_wire(sink.url, timeouts=SHORT if hangs(sink) else PATIENT, **options)  # type: ignore[arg-type]
         try:
             yield wire
         finally:
             wire.close()
+
+
+def hangs(sink: Sink) -> bool:
+    return any(rule.fault == Fault.HANG for rule in sink.rules)
 
 
 def flight(send_id: int, *, recipient: str | None = None, message: bytes = BODY) -> Flight:
