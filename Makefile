@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
-JOBS ?= 3
+JOBS ?= 4
 TRIALS ?= 5
 
 .DEFAULT_GOAL := help

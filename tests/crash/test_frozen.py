@@ -9,7 +9,7 @@ from tests.crash.points import Point, named_points
 from tests.crash.trial import SHORT_LEASES, Trial
 
 pytestmark = pytest.mark.parametrize("on_trial", ["postgres"], indirect=True)
-ALWAYS_TRIED = ("before-mark", "before-dot")
+ALWAYS_TRIED = ("before-dot",)
 LEASE = float(SHORT_LEASES["WORKER_LEASE_SECONDS"])
 
 

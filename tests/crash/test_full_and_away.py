@@ -22,11 +22,12 @@ RECOVERY = 30  # seconds
 KILOBYTES = 1024
 
 
+@pytest.mark.full
 def test_a_database_whose_file_cannot_grow_is_waited_for(
-    tmp_path: Path, sqlite_url: str, chance: Random, is_full: bool, request: pytest.FixtureRequest
+    tmp_path: Path, sqlite_url: str, chance: Random, request: pytest.FixtureRequest
 ) -> None:
     with trial(tmp_path, sqlite_url, None) as on_trial, judged(request, on_trial):
-        go_through(on_trial, chance, 5 if is_full else 1, no_file_grows)
+        go_through(on_trial, chance, 5, no_file_grows)
 
 
 @pytest.mark.full

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("on_trial", ["postgres"], indirect=True)
 
 
 def test_emptying_redis_in_mid_run_loses_nothing(on_trial: Trial, chance: Random, is_full: bool) -> None:
-    for _ in range(25 if is_full else 3):
+    for _ in range(25 if is_full else 2):
         on_trial.add_work(lessons=30)
         on_trial.run_for(chance.uniform(0.1, 1.0))
         on_trial.empty_queues()
@@ -31,7 +31,7 @@ def test_emptying_redis_in_mid_run_loses_nothing(on_trial: Trial, chance: Random
 
 def test_every_job_delivered_three_times_changes_nothing(on_trial: Trial, is_full: bool) -> None:
     on_trial.product.roles = ("worker", "worker-2")
-    on_trial.add_work(lessons=400 if is_full else 60, orders=20)
+    on_trial.add_work(lessons=400 if is_full else 25, orders=10)
 
     with dispatching_three_times(on_trial):
         on_trial.finish()
@@ -41,7 +41,7 @@ def test_every_job_delivered_three_times_changes_nothing(on_trial: Trial, is_ful
 
 def test_five_dispatchers_at_once_double_nothing(on_trial: Trial, is_full: bool) -> None:
     on_trial.product.roles = ("worker", *(f"dispatcher-{number}" for number in range(5)))
-    on_trial.add_work(lessons=400 if is_full else 60, orders=20)
+    on_trial.add_work(lessons=400 if is_full else 25, orders=10)
 
     on_trial.finish()
 

@@ -19,6 +19,7 @@ from tests.factories import TOKENS
 from tests.services import handraiser
 
 LESSONS, ORDERS = 16, 4
+NEWCOMERS = 4  # who come after the backup, of whom the database then knows nothing
 PATIENCE = 60
 IN_HOLD_SECONDS = 1.0
 
@@ -38,7 +39,8 @@ def lose_and_restore(trial: Trial, *, at: int, elsewhere: bool) -> None:
     trial.product.start_all()
     wait_until(lambda: len(mails(trial)) >= before + at)
     backup = rows_of(trial.database)
-    wait_until(lambda: len(mails(trial)) >= before + LESSONS + ORDERS)
+    trial.add_work(lessons=NEWCOMERS, orders=1, hands=0)
+    wait_until(lambda: len(mails(trial)) >= before + LESSONS + ORDERS + NEWCOMERS + 1)
     assert {trial.product.drain(role) for role in trial.product.roles} == {0}
     put_back(trial.database, backup, elsewhere=elsewhere)
     out = len(mails(trial))

@@ -10,7 +10,7 @@ from tests.crash.trial import Trial
 
 def test_stopping_in_mid_run_leaves_nothing_in_doubt(on_trial: Trial, chance: Random, is_full: bool) -> None:
     statuses = []
-    for _ in range(10 if is_full else 2):
+    for _ in range(10 if is_full else 1):
         role = chance.choice(on_trial.product.roles)
         on_trial.add_work(lessons=30)
         on_trial.run_until_present(role)

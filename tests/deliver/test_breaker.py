@@ -69,8 +69,9 @@ def test_a_relay_that_is_away_is_asked_by_few_and_its_backlog_goes_out_smoothly(
         assert (state.relay, state.failures >= 3, attempts) == ("main", True, 0)
         assert counted(sqlite_database) == {(SendState.READY, Reason.RELAY_AWAY): 80}
 
-        sink.rules.clear()
-        went = []
+    sink.rules.clear()
+    went = []
+    with runtime_over(sqlite_database, sink, tmp_path) as runtime:  # of a new process: the old one calls again after real seconds
         while counted(sqlite_database).get((SendState.ACCEPTED, None), 0) < 80:
             clock.move_to(clock.now() + timedelta(seconds=10))
             deliver_due(runtime)
