@@ -14,6 +14,7 @@ from engine.posts.http import ForbiddenTarget, HttpPosts, Target, target_of
 from engine.settings import is_loopback
 
 OURS = '"journal"'  # only our receiver's /health says it
+SET_IT = "set HANDRAISER_PUBLIC_URL to the https:// address by which recipients reach `handraiser web`"
 START = "start `handraiser up` or `handraiser web`, and look at the proxy before it"
 
 
@@ -22,12 +23,10 @@ def look_at_address(place: Place) -> Iterator[Finding]:
     try:
         target = target_of(f"{url}/health", allow=frozenset({urlsplit(url).hostname or ""}))
     except ForbiddenTarget as error:
-        yield problem(Subject.ADDRESS, f"HANDRAISER_PUBLIC_URL is {url}: {error}", "set it to https://…")
+        yield problem(Subject.ADDRESS, f"HANDRAISER_PUBLIC_URL is {url}: {error}", SET_IT)
         return
     if not target.is_encrypted and (place.relays or not is_loopback(target.host)):
-        yield problem(
-            Subject.ADDRESS, f"{url} is not encrypted: one-click unsubscribing counts over https alone", "set it to https://…"
-        )
+        yield problem(Subject.ADDRESS, f"{url} is not encrypted: one-click unsubscribing counts over https alone", SET_IT)
     yield from look_behind(url, target, place)
 
 
