@@ -39,7 +39,7 @@ bench: $(VENV)/.installed-test  ## measure speed and memory, printed as a table
 	@$(RUN) -m benchmarks
 
 crash: $(VENV)/.installed-test  ## kill, freeze and cut off processes for half an hour, and write what came of it
-	@$(RUN) -m pytest -n $(TRIALS) --dist load --maxschedchunk 1 tests/crash --full
+	@$(RUN) -m pytest -n $(TRIALS) --dist load --maxschedchunk 1 tests/crash --full --page docs/results/crash.md
 
 postfix: $(VENV)/.installed-test  ## a virtual day of mail through a real Postfix (Debian's, started by root)
 	@$(RUN) -m tests.postfix.day

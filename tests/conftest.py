@@ -31,6 +31,7 @@ SERVICES = {"postgres_database", "postgres_url", "redis_url"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="proofs at the size that docs/results/ tells of")
+    parser.addoption("--page", type=Path, help="where the figures of crash trials are written down")
     parser.addoption("--seed", type=int, help="repeat the drawn run that had this seed")
 
 

@@ -1,21 +1,19 @@
 """What every crash test is given: the two ways to run the product, and how long it may be tried.
 
-`make crash` adds `--full`: more people, more passes, random kills, and its figures in docs/results/crash.md.
+`make crash` adds `--full`: more people, more passes, random kills; and `--page`: its figures in docs/results/crash.md.
 """
 
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.crash.report import write_report
+from tests.crash.report import Run
 from tests.crash.trial import Trial, judged, trial
 
 LONGEST = ("test_random_kills", "test_frozen", "test_restarts", "test_named_points")
-trials: list[dict[str, Any]] = []  # the figures of those that are over
-stops: list[dict[str, Any]] = []  # the same of those in which people opted out
+run = Run()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -32,15 +30,20 @@ def is_full(pytestconfig: pytest.Config) -> bool:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """What a test leaves behind comes here from every process that runs tests."""
     left = dict(report.user_properties)
-    if report.when == "teardown" and "crash" in left:
-        trials.append({"trial": title_of(report.nodeid), "seed": left.get("seed", ""), **left["crash"]})
-    if report.when == "teardown" and "stops" in left:
-        stops.append({"seed": left.get("seed", ""), **left["stops"]})
+    if report.failed:
+        run.failed.append(report.nodeid)
+    if report.when == "call":
+        run.took[report.nodeid] = report.duration
+    if report.when == "teardown" and ("crash" in left or "stops" in left):
+        named = {"trial": title_of(report.nodeid), "seed": left.get("seed", ""), "took": round(run.took[report.nodeid])}
+        run.trials += [named | left["crash"]] if "crash" in left else []
+        run.stops += [named | left["stops"]] if "stops" in left else []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if (trials or stops) and session.config.getoption("--full") and not hasattr(session.config, "workerinput"):
-        write_report(sorted(trials, key=lambda trial: (trial["trial"], trial["database"])), stops)
+    page = session.config.getoption("--page")
+    if page and not hasattr(session.config, "workerinput"):
+        page.write_text(run.page(at_once=getattr(session.config.option, "numprocesses", None) or 1), encoding="utf-8")
 
 
 def title_of(nodeid: str) -> str:

@@ -16,17 +16,19 @@ IN_A_DISPATCHER = ("processes/dispatcher.py",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A place to die. `role`: which process passes it, where they are several."""
+    """A place to die. `role`: which process passes it, where they are several; `file`: where it stands first."""
 
     name: str
     role: str
+    file: str = ""
 
 
 def named_points() -> list[Point]:
     """Each once, in the order in which a reader of the source meets them."""
     found: dict[str, Point] = {}
     for path in sorted(SOURCE.rglob("*.py")):
-        role = "dispatcher" if path.relative_to(SOURCE).as_posix() in IN_A_DISPATCHER else "worker"
+        inside = path.relative_to(SOURCE).as_posix()
+        role = "dispatcher" if inside in IN_A_DISPATCHER else "worker"
         for name in POINT.findall(path.read_text(encoding="utf-8")):
-            found.setdefault(name, Point(name=name, role=role))
+            found.setdefault(name, Point(name=name, role=role, file=f"engine/{inside}"))
     return list(found.values())
