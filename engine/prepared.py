@@ -40,13 +40,13 @@ class Prepared:
     def rows(self, tx: Tx, **values: Any) -> list[Any]:
         """What it finds or returns, as named tuples."""
         spelling = self.spelling(tx)
-        return spelling.answer.read(tx.connection.exec_driver_sql(*spelling.filled(values)))
+        return spelling.answer.read(tx.ask(*spelling.filled(values)))
 
     def run(self, tx: Tx, **values: Any) -> int:
         """How many rows it changed; for a statement that returns none."""
         spelling = self.spelling(tx)
         assert not spelling.answer.columns, "SQLite counts them only when they have been read: take len(rows(…))"
-        return tx.connection.exec_driver_sql(*spelling.filled(values)).rowcount
+        return changed_by(tx.ask(*spelling.filled(values)))
 
     def run_each(self, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
         """An UPDATE of a row for each of these, by its values, among which is no list; how many rows it changed in all."""
@@ -54,10 +54,10 @@ class Prepared:
             return 0
         spelling = self.spelling(tx)
         if not has_arrays(tx.connection.dialect):
-            return tx.connection.exec_driver_sql(*spelling.filled_each(rows)).rowcount
+            return changed_by(tx.ask(*spelling.filled_each(rows)))
         if self._of_many is None:
             self._of_many = UpdateOfArrays(self.statement, spelling.binds, tx.connection.dialect)
-        return tx.connection.exec_driver_sql(*self._of_many.filled(rows)).rowcount
+        return changed_by(tx.ask(*self._of_many.filled(rows)))
 
     def spelling(self, tx: Tx) -> "Spelling":
         dialect = tx.connection.dialect
@@ -231,6 +231,13 @@ def written_alone(bind: sa.BindParameter[Any], dialect: sa.Dialect) -> Any:
     return bind.value if write is None else write(bind.value)
 
 
+def changed_by(cursor: Any) -> int:
+    """How many rows."""
+    changed: int = cursor.rowcount
+    cursor.close()
+    return changed
+
+
 class Answer:
     """What comes back from a statement with these columns."""
 
@@ -239,14 +246,12 @@ class Answer:
         self.row: Any = namedtuple("Row", [column.key for column in self.columns])  # type: ignore[misc]  # known when it runs
         self.readers: list[tuple[int, Convert]] | None = None
 
-    def read(self, result: sa.CursorResult[Any]) -> list[Any]:
-        """Its rows as named tuples."""
-        cursor = result.cursor
-        assert cursor is not None, "the statement returns rows"
+    def read(self, cursor: Any) -> list[Any]:
+        """The rows of the driver's cursor as named tuples."""
         if self.readers is None:
             self.readers = list(self.readers_for([described[1] for described in cursor.description]))
         found = cursor.fetchall()
-        result.close()
+        cursor.close()
         return list(map(self.row._make, converted(found, self.readers)))
 
     def readers_for(self, driver_types: Sequence[Any]) -> Iterator[tuple[int, Convert]]:
@@ -289,13 +294,13 @@ class PreparedInsert:
     def rows(self, tx: Tx, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Insert them; the columns `returning` of those that were written, as named tuples."""
         spelling = self.spelling(tx)
-        results = (tx.connection.exec_driver_sql(sql, cells) for sql, cells in spelling.filled(rows))
-        return [row for result in results for row in spelling.answer.read(result)]
+        answers = (tx.ask(sql, cells) for sql, cells in spelling.filled(rows))
+        return [row for cursor in answers for row in spelling.answer.read(cursor)]
 
     def run(self, tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
         """Insert them; how many were written. For an INSERT that returns nothing."""
         assert not self.returning, "SQLite counts them only when they have been read: take len(rows(…))"
-        return sum(tx.connection.exec_driver_sql(sql, cells).rowcount for sql, cells in self.spelling(tx).filled(rows))
+        return sum(changed_by(tx.ask(sql, cells)) for sql, cells in self.spelling(tx).filled(rows))
 
     def spelling(self, tx: Tx) -> "InsertOfArrays | InsertOfCells":
         dialect = tx.connection.dialect

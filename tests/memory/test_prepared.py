@@ -177,3 +177,28 @@ def test_it_is_told_how_many_of_many_rows_were_changed(database: Database) -> No
         changed = PUT_OFF.run_each(tx, [{"row_id": row_id, "until": None} for row_id in (first, second, second + 1)])
 
         assert changed == 2
+
+
+def test_a_row_that_may_not_be_is_refused_as_sqlalchemy_says_it_and_without_its_values(database: Database) -> None:
+    twice = PreparedInsert(leads, ("key", "fields", "do_not_call", "created_at", "updated_at"), unless=("id",))
+    with pytest.raises(sa.exc.IntegrityError) as refused, database.write() as tx:
+        twice.run(tx, [("ada@mail.example", {}, False, tx.now, tx.now)])
+        twice.run(tx, [("ada@mail.example", {}, False, tx.now, tx.now)])
+
+    assert "INSERT INTO leads" in str(refused.value.statement)
+    assert refused.value.params is None and refused.value.hide_parameters
+    with database.read() as tx:
+        assert tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one() == 0
+
+
+def test_a_connection_that_died_is_an_operational_error_and_is_not_used_again(postgres_database: Database) -> None:
+    database = postgres_database
+    with pytest.raises(sa.exc.OperationalError) as away, database.read() as tx:
+        ours = tx.run(sa.select(sa.func.pg_backend_pid())).scalar_one()
+        with database.engine.connect() as other:
+            other.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": ours})
+        THEIRS.rows(tx, ids=[1])
+
+    assert away.value.connection_invalidated
+    with database.read() as tx:
+        assert THEIRS.rows(tx, ids=[1]) == []
