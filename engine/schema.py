@@ -349,6 +349,7 @@ sends = Table(
     Column("is_shadow", Boolean, nullable=False, default=False),  # was asked for in shadow, and so never leaves
     *claim_columns("ready"),
     Column("reason", String(40)),
+    Column("held_since", Instant),  # by servers in trouble, or by our own limits; NULL: neither, or a person or a cap did since
     Column("waited_for", String(40)),  # the last reason for which it was put off before it went out
     Column("attempts", Integer, nullable=False, default=0),
     Column("unknowns", Integer, nullable=False, default=0),  # attempts that ended without an answer

@@ -262,7 +262,7 @@ class Reason(StrEnum):
     ERASED = "erased"
     # a send ended badly
     PERMANENT = "permanent"  # a 5xx; `smtp_reply` has the text
-    TOO_OLD = "too_old"  # temporary refusals for longer than we try
+    TOO_OLD = "too_old"  # it was put off for longer than we try
     NO_ANSWER = "no_answer"  # nothing was read after the final dot
     WORKER_DIED = "worker_died"  # the process stopped between the mark and the record
     RESTORED = "restored"  # what ran before the database was restored perhaps sent it

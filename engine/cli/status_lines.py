@@ -128,6 +128,9 @@ def of_mail(found: Status) -> Iterator[str]:
     if all_there_is.came_late or all_there_is.not_sent:
         fate = f"{all_there_is.came_late:,} went out all the same, {all_there_is.not_sent:,} did not"
         yield f"mail that somebody waited for was later than its `valid_for:` allows, in the last week: {fate}"
+    if all_there_is.given_up:
+        given_up = counted(all_there_is.given_up, "mail")
+        yield f"{given_up} of the last week could not go for days and were given up: see “too old” in docs/operating.md"
 
 
 def of_people(found: Status) -> Iterator[str]:

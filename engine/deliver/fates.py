@@ -1,7 +1,7 @@
-"""What becomes of a mail after its attempt, and how long it waits for the next one.
+"""What becomes of a mail after its attempt, how long it waits for the next one, and when that is too long.
 
-Pure. Before: the wire returned an outcome, and `engine.deliver.replies` knows what it is about. After: `engine.deliver.record`
-writes what is said here.
+Pure. Before: the wire returned an outcome, and `engine.deliver.replies` knows what it is about; or the gate held a mail back.
+After: `engine.deliver.record` writes what is said here.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,9 @@ JITTER = 0.2
 TRY_FOR = timedelta(hours=72)
 TRY_AT_LEAST = 12  # a mail that a cap or a window held for days still gets its attempts
 ASK_AGAIN_AFTER = 2 * MINUTE
+OWN_LIMITS = (Reason.PACED, Reason.WARM_UP)  # whose queues move
+HELD_AT_MOST = dict.fromkeys((Reason.RELAY_AWAY, Reason.DOMAIN_PAUSED), timedelta(days=5))  # RFC 5321, 4.5.4.1
+HELD_AT_MOST |= dict.fromkeys(OWN_LIMITS, timedelta(days=30))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,19 @@ def without_answer(send: Attempted, reason: Reason) -> Fate:
 
 def is_given_up(send: Attempted, now: datetime) -> bool:
     return now - send.created_at >= TRY_FOR and send.attempts + 1 >= TRY_AT_LEAST
+
+
+def held_since(was_since: datetime | None, was_reason: str | None, reason: Reason, now: datetime) -> datetime | None:
+    """Since when a mail that is held back for `reason` waits without end in sight. What a person or a cap holds does not age."""
+    if reason not in HELD_AT_MOST:
+        return None
+    is_the_same = (was_reason in OWN_LIMITS) == (reason in OWN_LIMITS)
+    return was_since if was_since is not None and is_the_same else now
+
+
+def is_held_too_long(was_since: datetime | None, was_reason: str | None, reason: Reason, now: datetime) -> bool:
+    since = held_since(was_since, was_reason, reason, now)
+    return since is not None and now - since >= HELD_AT_MOST[reason]
 
 
 def jittered(wait: timedelta, send: Attempted) -> timedelta:

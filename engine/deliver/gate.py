@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import Policy
 from engine.database import Database, Tx
+from engine.deliver.breaker import PROBE_TAKES
+from engine.deliver.fates import is_held_too_long
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window, opening_on
 from engine.deliver.pace import without_turn
@@ -60,22 +62,28 @@ def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str) -> Mar
     count_warming(tx, policy, ways, through)
     left = [send for send in flying if send.send_id not in through]
     suppressed = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
-    waiting = [(send, held[send.send_id]) for send in batch if send.send_id in held]
+    waiting = [(send, why, end_of(send, why, policy, tx.now)) for send in batch if (why := held.get(send.send_id)) is not None]
     return Marked(
         through=[send for send in flying if send.send_id in through],
         relays=ways.relays,
-        held=[(send, why) for send, why in waiting if not is_dropped(why, policy)],
+        held=[(send, why) for send, why, end in waiting if end is None],
         shadows=[send for send in batch if send.is_shadow and send.send_id not in held],
-        over=[(send, why.reason) for send, why in waiting if is_dropped(why, policy)]
+        over=[(send, end) for send, _why, end in waiting if end is not None]
         + [(send, Reason.SUPPRESSED) for send in left if send.send_id in suppressed],
         in_trouble=ways.in_trouble,
         at=tx.now,
     )
 
 
-def is_dropped(why: Held, policy: Policy) -> bool:
-    """Whether the mail ends here for want of room, and does not wait for some."""
-    return policy.between.loser == "drop" and why.reason in (Reason.CAP, Reason.OUTRANKED)
+def end_of(send: Loaded, why: Held, policy: Policy, now: datetime) -> Reason | None:
+    """Why the mail ends here and does not wait on: for want of room, or because it has waited for too long.
+
+    Where others are just finding out how its relay or domain is, it waits for that.
+    """
+    if why.reason in (Reason.CAP, Reason.OUTRANKED):
+        return why.reason if policy.between.loser == "drop" else None
+    is_asked = why.due_at - now <= PROBE_TAKES
+    return Reason.TOO_OLD if not is_asked and is_held_too_long(send.held_since, send.reason, why.reason, now) else None
 
 
 def over_caps(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, Held]:

@@ -59,6 +59,7 @@ class Loaded:
     relays: tuple[str, ...]  # that take it, the preferred one first
     offer: str | None
     reason: str | None  # why it was put off
+    held_since: datetime | None  # in trouble, or by limits
     relay: str | None  # through which it was tried last
     attempts: int
     unknowns: int
@@ -161,6 +162,7 @@ def as_loaded(
         relays=relays_of(row, made.brand if made else live.policy.brand, domain, live.policy),
         offer=row.offer,
         reason=row.reason,
+        held_since=row.held_since,
         relay=row.relay,
         attempts=row.attempts,
         unknowns=row.unknowns,
@@ -213,6 +215,7 @@ CHOSEN = (
         sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
         sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
         sends.c.event_id, sends.c.collateral, sends.c.topic, sends.c.due_at, sends.c.is_shadow, sends.c.reason, sends.c.relay,
+        sends.c.held_since,
         enrolments.c.version_id, touches.c.step_id, touches.c.late_by, enrolments.c.state.label("passage"),
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)

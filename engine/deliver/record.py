@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from engine.claim import held_by_dead, in_state
 from engine.database import Tx
-from engine.deliver.fates import OF_A_LOST_WORLD, Attempted, Fate, fate_of, policy_for, without_answer
+from engine.deliver.fates import OF_A_LOST_WORLD, Attempted, Fate, fate_of, held_since, policy_for, without_answer
 from engine.deliver.gate import pretend, stopped_of
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window
@@ -80,12 +80,19 @@ def record_held(tx: Tx, held: Sequence[tuple[Loaded, Held]]) -> None:
     """What the gate held back is due again when it may be asked again. No passage ends, so none need be locked."""
     rows = [row_for(send, Fate(state=SendState.READY, reason=why.reason, counts=False), why.due_at) for send, why in held]
     SETTLE.run_each(tx, [values_of(tx, row, SendState.CLAIMED) for row in rows])
+    AGE.run_each(tx, [age_of(send, why.reason, tx.now) for send, why in held])
+
+
+def age_of(send: Loaded, reason: Reason, now: datetime) -> dict[str, object]:
+    since = held_since(send.held_since, send.reason, reason, now)
+    return {"send_id": send.send_id, "held_epoch": send.epoch, "since": since}
 
 
 def record_stopped(tx: Tx, stopped: Sequence[tuple[Loaded, Reason]]) -> None:
-    """Cancel what must not go, or could not be written."""
-    fates = [(send, Fate(state=SendState.CANCELLED, reason=reason, counts=False)) for send, reason in stopped]
-    settle(tx, [row_for(send, fate, None) for send, fate in fates], SendState.CLAIMED)
+    """Cancel what must not go, could not be written, or has waited for too long; unless it may have gone before that."""
+    states = [SendState.UNKNOWN if send.unknowns and why == Reason.TOO_OLD else SendState.CANCELLED for send, why in stopped]
+    fates = [Fate(state=state, reason=why, counts=False) for state, (_send, why) in zip(states, stopped, strict=True)]
+    settle(tx, [row_for(send, fate, None) for fate, (send, _why) in zip(fates, stopped, strict=True)], SendState.CLAIMED)
 
 
 def record_shadows(tx: Tx, shadows: Sequence[Loaded], worker_id: str) -> None:
@@ -264,6 +271,11 @@ def bounce(tx: Tx, flown: Flown) -> NewEvent | None:
 
 
 STATES = Prepared(sa.select(sends.c.id, sends.c.state).where(sends.c.id.in_(sa.bindparam("ids", expanding=True))))
+AGE = Prepared(
+    sa.update(sends)
+    .where(sends.c.id == sa.bindparam("send_id"), sends.c.epoch == sa.bindparam("held_epoch"), sends.c.state == SendState.READY)
+    .values(held_since=sa.bindparam("since"))
+)
 LATE_YES = sa.and_(sends.c.state == SendState.UNKNOWN, sa.bindparam("new_state", type_=sa.String) == SendState.ACCEPTED)
 SETTLE = Prepared(
     sa.update(sends)

@@ -23,6 +23,7 @@ class Totals:
     """Counts of all there is.
 
     `came_late`, `not_sent`: transactional mail of the last week that was too late, and went out all the same or not.
+    `given_up`: mail of the last week that was put off for too long.
     """
 
     leads: int
@@ -36,6 +37,7 @@ class Totals:
     tasks_late: int
     came_late: int
     not_sent: int
+    given_up: int
 
 
 def totals(tx: Tx) -> Totals:
@@ -51,6 +53,7 @@ def totals(tx: Tx) -> Totals:
         tasks_late=count(tx, tasks, tasks.c.state == TaskState.OPEN, tasks.c.due_at < tx.now),
         came_late=count(tx, sends, *awaited_lately(tx), sends.c.waited_for == Reason.LATE, sends.c.state.in_(WENT_OUT)),
         not_sent=count(tx, sends, *awaited_lately(tx), sends.c.reason == Reason.LATE),
+        given_up=count(tx, sends, sends.c.ended_at > tx.now - LATELY, sends.c.reason == Reason.TOO_OLD),
     )
 
 

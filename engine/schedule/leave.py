@@ -161,7 +161,7 @@ def days_since(tx: Tx, row: sa.Row[Any]) -> int:
 
 def release_sends(tx: Tx, enrolment_ids: Collection[int]) -> None:
     held = sa.and_(sends.c.state == SendState.READY, sends.c.due_at.is_(None))
-    released = sa.update(sends).where(sends.c.touch_id.in_(TOUCHES_OF), held).values(due_at=tx.now, reason=None)
+    released = sa.update(sends).where(sends.c.touch_id.in_(TOUCHES_OF), held).values(due_at=tx.now, reason=None, held_since=None)
     tx.run(released, {"ids": list(enrolment_ids)})
 
 

@@ -44,9 +44,11 @@ def resume(tx: Tx, kind: PauseKind, name: str = WHOLE) -> Pause | None:
 
 
 def release(tx: Tx) -> None:
-    """What the gate sent away for a pause may ask again at once."""
+    """What the gate sent away for a pause may ask again at once; and no mail is too old because a person held it."""
     waiting = sa.and_(sends.c.state == SendState.READY, sends.c.reason == Reason.PAUSED, sends.c.due_at > tx.now)
     tx.run(sa.update(sends).where(waiting).values(due_at=tx.now))
+    ageing = sa.and_(sends.c.state == SendState.READY, sends.c.held_since.is_not(None))
+    tx.run(sa.update(sends).where(ageing).values(held_since=None))
 
 
 def keep_still(tx: Tx) -> int:

@@ -49,7 +49,7 @@ WHY: dict[str, str] = {
     Reason.BY_HAND: "a person took the lead out",
     Reason.ERASED: "the lead was erased",
     Reason.PERMANENT: "the mail server refused it for good",
-    Reason.TOO_OLD: "the mail server refused it for now for too long",
+    Reason.TOO_OLD: "it was put off for so long that it was given up",
     Reason.NO_ANSWER: "the mail server gave no answer at the end, so nobody knows; it is not sent again",
     Reason.WORKER_DIED: "the process stopped in the middle, so nobody knows; it is not sent again",
     Reason.RESTORED: "what ran before the database was restored perhaps sent it, so nobody knows; it is not sent again",

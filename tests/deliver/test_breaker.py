@@ -1,7 +1,7 @@
 """A relay or a provider in trouble is left alone by all workers, asked again by one, and its mail goes out when it is well."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,14 @@ from engine.deliver.load import load_sends
 from engine.deliver.record import record_held
 from engine.deliver.replies import AT_ONCE, FAILING
 from engine.deliver.send import deliver
+from engine.processes.totals import totals
 from engine.runtime import Runtime
-from engine.schema import domain_states, relay_days, relay_states, sends
+from engine.schedule.pause import pause, resume
+from engine.schema import domain_states, relay_days, relay_states, sends, touches
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.versions import live_rules
-from engine.vocabulary import Reason, SendState
+from engine.vocabulary import PauseKind, Reason, SendState
 from tests.deliver.given import WORKER, a_policy, add_mail, add_workspace, runtime_over, send_of
 from tests.factories import add_lead
 
@@ -183,6 +185,90 @@ def test_who_has_something_against_us_is_left_alone_and_nobody_is_suppressed(
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
         "a domain is left alone for a while"
     ]
+
+
+def test_mail_to_a_provider_that_refuses_for_ever_ends_after_five_days(
+    sqlite_database: Database, clock: VirtualClock, tmp_path: Path
+) -> None:
+    with sqlite_database.write() as tx:
+        version_id = add_workspace(tx)
+        claims = [add_due(tx, version_id, f"r{n}@strict.example") for n in range(40)]
+    blocked = Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=550, text="5.7.26 not authenticated")
+    began = clock.now()
+
+    with runtime_over(sqlite_database, Sink(rules=[blocked]), tmp_path) as runtime:
+        while (due_at := next_due(sqlite_database)) is not None and clock.now() - began < timedelta(days=10):
+            clock.move_to(max(due_at, clock.now()))
+            deliver_due(runtime)
+
+    assert timedelta(days=5) <= clock.now() - began < timedelta(days=7)
+    fates = counted(sqlite_database)
+    assert set(fates) == {(SendState.REFUSED, Reason.PERMANENT), (SendState.CANCELLED, Reason.TOO_OLD)}
+    assert fates[SendState.CANCELLED, Reason.TOO_OLD] > 10
+    with sqlite_database.read() as tx:
+        assert totals(tx).given_up == fates[SendState.CANCELLED, Reason.TOO_OLD]
+        assert set(tx.run(sa.select(touches.c.state).where(touches.c.id.in_(touches_of(tx, claims)))).scalars()) == {"skipped"}
+
+
+def next_due(database: Database) -> datetime | None:
+    with database.read() as tx:
+        return tx.run(sa.select(sa.func.min(sends.c.due_at)).where(sends.c.state == SendState.READY)).scalar()
+
+
+def touches_of(tx: Tx, claims: list[Claim]) -> list[int]:
+    chosen = sa.select(sends.c.touch_id).where(sends.c.id.in_([send_id for send_id, _epoch in claims]))
+    return list(tx.run(chosen).scalars())
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("days", "was", "fate"),
+    [
+        (4, Reason.RELAY_AWAY, "ready relay_away"),
+        (6, Reason.RELAY_AWAY, "cancelled too_old"),
+        (6, Reason.WINDOW, "cancelled too_old"),  # a night between
+        (6, Reason.WARM_UP, "ready relay_away"),  # our own limit held it until now
+    ],
+)
+def test_mail_waits_five_days_for_a_relay(database: Database, tmp_path: Path, days: int, was: Reason, fate: str) -> None:
+    with database.write() as tx:
+        held = {"reason": was, "held_since": tx.now - timedelta(days=days)}
+        claim = add_mail(tx, add_workspace(tx), due_at=tx.now, **held, **DUE)
+        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_due(runtime)
+
+    send = send_of(database, claim[0])
+    assert f"{send.state} {send.reason}" == fate
+
+
+def test_what_went_perhaps_is_not_called_cancelled_when_it_is_given_up(sqlite_database: Database, tmp_path: Path) -> None:
+    with sqlite_database.write() as tx:
+        held = {"reason": Reason.RELAY_AWAY, "held_since": tx.now - timedelta(days=6), "unknowns": 1}
+        claim = add_mail(tx, add_workspace(tx), stream="transactional", due_at=tx.now, **held, **DUE)
+        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+
+    with runtime_over(sqlite_database, Sink(), tmp_path) as runtime:
+        deliver_due(runtime)
+
+    assert send_of(sqlite_database, claim[0]).state == SendState.UNKNOWN
+
+
+@pytest.mark.both_databases
+def test_days_that_a_person_held_it_make_no_mail_too_old(database: Database, clock: VirtualClock, tmp_path: Path) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx), due_at=tx.now, reason=Reason.RELAY_AWAY, held_since=tx.now, **DUE)
+        pause(tx, PauseKind.ALL)
+    clock.move_to(clock.now() + timedelta(days=6))
+    with database.write() as tx:
+        resume(tx, PauseKind.ALL)
+        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_due(runtime)
+
+    assert send_of(database, claim[0]).reason == Reason.RELAY_AWAY
 
 
 def test_a_mail_goes_by_another_relay_when_its_own_is_away(sqlite_database: Database, clock: VirtualClock) -> None:

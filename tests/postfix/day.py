@@ -50,7 +50,7 @@ from tests.services.postfix import Postfix, running_postfix
 
 MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
 A_DAY = timedelta(hours=24)
-UNTIL_OVER = timedelta(days=5)  # windows in other zones, the last retries, and a domain that is left alone for a while
+UNTIL_OVER = timedelta(days=8)  # windows in other zones, the last retries, and what waits for a domain until it is given up
 EVERY = timedelta(minutes=15)
 ORDERS_EVERY = 5  # people to an order
 ZONES = ("Europe/London", "America/New_York", "Asia/Tokyo")
