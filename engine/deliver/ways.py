@@ -7,18 +7,21 @@ is held back here is due again in the order and at the speed in which it came, s
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.deliver.breaker import DOMAINS, PROBE_TAKES, RELAYS, Kind, Trouble, may_probe, troubles
 from engine.deliver.load import Loaded
-from engine.deliver.openings import opening_on
+from engine.deliver.openings import in_its_window, opening_on
 from engine.deliver.places import MICRO_BATCH
 from engine.deliver.warm_up import rooms_today, today
 from engine.pauses import Pauses, pauses_now
+from engine.schedule.timing import first_instant
 from engine.vocabulary import Reason, Stream
 
+MIDNIGHT = time(0)
 LOOK_AGAIN = timedelta(minutes=10)  # at what a person has paused; who resumes it does not leave it waiting so long
 MARKETING_FIRST = timedelta(minutes=1)  # for so long nothing that somebody waits for finds out how a relay is
 PROBES = {RELAYS: MICRO_BATCH, DOMAINS: 1}  # how many mails find out how something is
@@ -135,9 +138,14 @@ def relay_held(name: str, send: Loaded, policy: Policy, around: Around, ways: Wa
         return Held(reason=Reason.RELAY_AWAY, due_at=after(trouble, send, around.now))
     room = around.rooms.get(name)
     if room is not None and send.stream == Stream.MARKETING and ways.taken[name] >= room:
-        tomorrow = today(around.now, policy) + timedelta(days=1)
-        return Held(reason=Reason.WARM_UP, due_at=opening_on(tomorrow, send))
+        return Held(reason=Reason.WARM_UP, due_at=on_the_next_day(send, policy, around))
     return None
+
+
+def on_the_next_day(send: Loaded, policy: Policy, around: Around) -> datetime:
+    """When the workspace's next day has begun, by which relays count; where the reader lives it may have begun long before."""
+    tomorrow = today(around.now, policy) + timedelta(days=1)
+    return in_its_window(send, max(first_instant(tomorrow, MIDNIGHT, ZoneInfo(policy.zone)), opening_on(tomorrow, send)))
 
 
 def may_try(trouble: Trouble, kind: Kind, name: str, around: Around, ways: Ways) -> bool:

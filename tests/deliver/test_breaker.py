@@ -307,6 +307,21 @@ def test_a_new_relay_carries_so_many_a_day_and_no_more(database: Database, clock
     assert {due_at.date() for due_at in held} == {clock.now().date() + timedelta(days=1)}
 
 
+def test_a_mail_that_waits_for_the_relays_next_day_is_due_when_that_has_begun(
+    sqlite_database: Database, clock: VirtualClock
+) -> None:
+    """And not when it has where its reader lives: it would come again and again until then."""
+    full = (Relay(name="new", warm_up=WarmUp(starts_on=clock.now().date() + timedelta(days=1), mails=1, grows=1, until=2)),)
+    clock.move_to(clock.now().replace(hour=22))  # tomorrow at eleven in Auckland, within the window
+    with sqlite_database.write() as tx:
+        version_id = add_workspace(tx, relays=full)
+        claim = add_mail(tx, version_id, lead_id=add_lead(tx, zone="Pacific/Auckland"))
+
+        [(_send, held)] = mark(tx, load_sends(tx, [claim], live_rules(tx)), a_policy(relays=full), WORKER).held
+
+    assert (held.reason, held.due_at) == (Reason.WARM_UP, clock.now().replace(hour=0) + timedelta(days=1))
+
+
 def test_a_mail_that_is_greylisted_for_five_minutes_is_there_within_fifteen(
     sqlite_database: Database, clock: VirtualClock, tmp_path: Path
 ) -> None:

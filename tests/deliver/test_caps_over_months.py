@@ -1,4 +1,5 @@
-"""Caps, gaps, windows, quiet hours and a provider's limit over months of virtual time, with many workers, of whom some die.
+"""Caps, gaps, windows, quiet hours, a provider's limit and a relay's warm-up over months of virtual time, with many workers, of
+whom some die.
 
 Three cadences of one mail a day compete for people in many zones over a change of clocks. Jobs get lost, come twice and
 come in any order; a worker may die before or after its mail left. What arrived is judged by the wire's own notes, not by the
@@ -8,7 +9,7 @@ Full size: `pytest tests/deliver/test_caps_over_months.py --full`.
 
 import random
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from engine.claim import CLAIMED, NOUNS, Claim
 from engine.clock import VirtualClock
 from engine.compiler.plan import CadencePlan, Caps, EmailStep, Timing, Window
-from engine.compiler.relay import DomainLimit
+from engine.compiler.relay import DomainLimit, Relay, WarmUp
 from engine.database import Database
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.processes.dispatcher import tick
@@ -30,7 +31,8 @@ from engine.processes.lanes import Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
 from engine.schedule.enrol import enrol_leads
-from engine.schema import sends, touches, workers
+from engine.schema import relay_days, sends, touches, workers
+from engine.settings import MAIN
 from engine.spans import parse_span
 from engine.vocabulary import CAP_HOLDING_SEND
 from tests.deliver.given import a_cadence, add_cadence, add_workspace, an_artifact, settings_for
@@ -52,6 +54,7 @@ LEASE = timedelta(minutes=10)
 HOUR = timedelta(hours=1)
 DOMAIN = "mail.example"
 GAP = timedelta(days=2)
+HOME = ZoneInfo("Europe/London")  # of the workspace, by which a relay's days are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,11 @@ class Size:
     days: int
     workers: int
     per_hour: int  # that their provider bears
+    first_day: int  # how many mails the relay, which is new, carries then; a fifth more each day
 
 
-SMALL = Size(zones=6, people_per_zone=1, days=12, workers=8, per_hour=1)
-FULL = Size(zones=40, people_per_zone=4, days=90, workers=32, per_hour=8)
+SMALL = Size(zones=6, people_per_zone=1, days=12, workers=8, per_hour=1, first_day=3)
+FULL = Size(zones=40, people_per_zone=4, days=90, workers=32, per_hour=8, first_day=25)
 
 
 class Killed(BaseException):
@@ -173,6 +177,8 @@ def test_over_months_nobody_gets_a_mail_too_many_too_soon_or_at_a_wrong_hour(
     assert broken_rules(mails) == []
     assert too_close(database, wire, zones) == []
     assert too_many_in_an_hour(wire, size.per_hour) == []
+    assert too_many_in_a_day(wire, warm_up(size)) == []
+    assert fullest_day(database, warm_up(size)) == 1, "the relay carries what it may"
     assert crew.deaths > 0
     possible = size.days / 30 * CAPS.per_month * len(zones)
     assert places_taken(database) > 0.85 * possible, "no room that the caps leave gets lost"
@@ -181,7 +187,7 @@ def test_over_months_nobody_gets_a_mail_too_many_too_soon_or_at_a_wrong_hour(
 def add_people(database: Database, size: Size) -> dict[str, ZoneInfo]:
     """Everybody is in all three cadences; in each zone two people share an address. {address: zone}"""
     with database.write() as tx:
-        add_workspace(tx, caps=CAPS, window=WINDOW, limits={DOMAIN: DomainLimit(per_hour=size.per_hour)})
+        add_workspace(tx, caps=CAPS, window=WINDOW, **new_relay(size))
         for name, priority in (("first", 9), ("second", 5), ("third", 0)):
             add_cadence(tx, daily(name, priority, size.days))
         found, people = {}, []
@@ -194,6 +200,16 @@ def add_people(database: Database, size: Size) -> dict[str, ZoneInfo]:
         for cadence in ("first", "second", "third"):
             enrol_leads(tx, cadence, people)
     return found
+
+
+def new_relay(size: Size) -> dict[str, object]:
+    """As `relays.yaml` would have it."""
+    relay = Relay(name=MAIN, warm_up=warm_up(size))
+    return {"relays": (relay,), "limits": {DOMAIN: DomainLimit(per_hour=size.per_hour)}}
+
+
+def warm_up(size: Size) -> WarmUp:
+    return WarmUp(starts_on=START.date(), mails=size.first_day, grows=0.2, until=10 * size.first_day)
 
 
 def daily(name: str, priority: int, days: int) -> CadencePlan:
@@ -253,6 +269,19 @@ def too_many_in_an_hour(wire: MortalWire, most: int) -> list[tuple[datetime, dat
     """Within whatever hour."""
     times = sorted(at for _send_id, _address, at in wire.arrived)
     return [(first, last) for first, last in zip(times, times[most:], strict=False) if last - first < HOUR]
+
+
+def too_many_in_a_day(wire: MortalWire, warm_up: WarmUp) -> list[tuple[date, int]]:
+    """Days of the workspace's own zone on which the new relay carried more than it may."""
+    days = Counter(at.astimezone(HOME).date() for _send_id, _address, at in wire.arrived)
+    return [(day, mails) for day, mails in days.items() if (most := warm_up.allowed_on(day)) is not None and mails > most]
+
+
+def fullest_day(database: Database, warm_up: WarmUp) -> float:
+    """The largest share of a day's mails that was used up, among the days of warming up."""
+    with database.read() as tx:
+        days = tx.run(sa.select(relay_days.c.day, relay_days.c.mails)).all()
+    return max(row.mails / most for row in days if (most := warm_up.allowed_on(row.day)) is not None)
 
 
 def places_taken(database: Database) -> int:
