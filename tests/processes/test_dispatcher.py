@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from engine.claim import TOUCH, Claim, begin, set_aside
+from engine.claim import SEND, TOUCH, Claim, begin, set_aside
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.processes.dispatcher import dispatch_at_once, run_dispatcher, tick
@@ -59,6 +59,25 @@ def test_no_more_rows_are_claimed_than_a_queue_has_room_for(database: Database) 
 
     assert counts == [TRANSACTIONAL.room, 0]
     assert max(published.sizes(TRANSACTIONAL)) == TRANSACTIONAL.portion
+
+
+def test_a_queue_is_filled_up_only_when_a_whole_portion_fits(database: Database) -> None:
+    with database.write() as tx:
+        lead = add_lead(tx)
+        add_worker(tx, id="a")
+        for _ in range(TRANSACTIONAL.room + TRANSACTIONAL.portion):
+            add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL)
+    published = Published()
+    tick(database, published, lease=LEASE)
+    almost, last = published.jobs[0][1][1:], published.jobs[0][1][:1]
+    counts = []
+
+    for begun in (almost, last):
+        with database.write() as tx:
+            begin(tx, SEND, begun, worker_id="a")
+        counts.append(tick(database, published, lease=LEASE))
+
+    assert counts == [0, TRANSACTIONAL.portion]
 
 
 def test_a_row_that_failed_before_travels_alone(database: Database) -> None:
