@@ -42,8 +42,7 @@ crash: $(VENV)/.installed-test  ## kill, freeze and cut off processes for half a
 	@$(RUN) -m pytest -n $(TRIALS) --dist load --maxschedchunk 1 tests/crash --full --page docs/results/crash.md
 
 postfix: $(VENV)/.installed-test  ## a virtual day of mail through a real Postfix (Debian's, started by root)
-	@$(RUN) -m tests.postfix.day
-	@$(RUN) -m tests.postfix.day --postgres
+	@$(RUN) -m tests.postfix.day --page docs/results/postfix.md
 
 pictures: $(VENV)/.installed-test  ## take the pictures of docs/blocks.md anew, with a Chromium of this machine
 	@$(RUN) -m tests.render.gallery

@@ -1,6 +1,7 @@
 """The window in which nobody can know: a server breaks off at each place of each mail, and the ledger says of each what is true.
 
-`pytest tests/deliver/test_ambiguous.py --full -s` does it a thousand times for each place, stream and way of speaking.
+`pytest tests/deliver/test_ambiguous.py --full -s` does it a thousand times for each place, stream and way of speaking, on both
+databases.
 """
 
 import asyncio
@@ -60,30 +61,37 @@ class Mails:
 
 
 @pytest.mark.parametrize("way", ["data", "chunks"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.full)])
 def test_the_ledger_never_says_more_than_anybody_can_know(
-    way: str, sqlite_database: Database, clock: VirtualClock, tmp_path: Path, pytestconfig: pytest.Config,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    way: str, kind: str, request: pytest.FixtureRequest, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database: Database = request.getfixturevalue(f"{kind}_database")
     monkeypatch.setattr(by_chunks, "AN_HOUR", 0.0)  # and not by DATA after the first one that broke
     monkeypatch.setattr(trouble, "strike", lambda *_: None)  # else such a relay would be left alone after the third
     spoil_connections(monkeypatch)
     mails = Mails()
     sink = Sink(obeys_addresses=True, on_message=mails.keep, extensions=(*EXTENSIONS, *(["CHUNKING"] if way == "chunks" else [])))
-    with sqlite_database.write() as tx:
-        make(tx, mails, 334 if pytestconfig.getoption("--full") else 1)
+    with database.write() as tx:
+        make(tx, mails, 334 if request.config.getoption("--full") else 1)
 
-    with runtime_over(sqlite_database, sink, tmp_path, patience=60) as runtime:
+    with runtime_over(database, sink, tmp_path, patience=60) as runtime:
         for _ in range(3):
             deliver_what_is_due(runtime, mails)
             clock.move_to(clock.now() + ONE)
         sink.obeys_addresses = False
-        while ready(sqlite_database):
+        while ready(database):
             clock.move_to(clock.now() + timedelta(hours=5))
             deliver_what_is_due(runtime, mails)
 
-    rows = everything(sqlite_database)
+    rows = everything(database)
     judge(rows, mails, way)
-    print(f"\nby {way}: {len(rows)} mails, {Counter((*mails.places.get(row.id, ('innocent',)), row.state) for row in rows)}")
+    print(f"\n{kind}, by {way}: {len(rows)} mails\n{told(rows, mails)}")
+
+
+def told(rows: list[Any], mails: Mails) -> str:
+    """{place, stream, state: mails}, a line each."""
+    found = Counter((mails.places.get(row.id, ("beside",))[0], row.stream, row.state, len(mails.copies(row.id))) for row in rows)
+    return "\n".join(f"{number:6} {' '.join(map(str, what))} copies" for what, number in sorted(found.items()))
 
 
 def spoil_connections(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,28 +11,45 @@ from statistics import median
 
 import sqlalchemy as sa
 
-from benchmarks.conditions import conditions
 from engine.database import Database
 from engine.schema import leads, sends, suppressions
 from engine.vocabulary import SendState
+from tests.crash.opt_outs import send_of
 from tests.crash.oracle import Verdict
-from tests.postfix.domains import BOUNCING, DOMAINS, GREY, NOBODY, PLAIN, REFUSING, SLOW, SLOW_BY, Asked, Domains
+from tests.postfix.domains import BOUNCING, DOMAINS, GREY, NOBODY, PLAIN, REFUSING, SLOW, Asked, Domains
+from tests.postfix.maillog import MailLog
 
 GREYLISTED_AT_MOST = timedelta(minutes=15)
+COLUMNS = (
+    "domain", "people", "mails", "accepted", "retried", "minutes until accepted", "not sent", "suppressed",
+    "attempts", "Postfix took", "and delivered", "and bounced", "turned away", "twice",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The mails to one domain. `waited`: minutes from the first attempt to the yes."""
+    """The mails to one domain: as the ledger has them, then as Postfix does. `waited`: minutes from first attempt to yes."""
 
     domain: str
-    mails: int
     people: int
     states: Mapping[str, int]
-    rcpts: int
+    retried: int
     waited: Sequence[float]
-    begun: Sequence[float]  # real seconds from when it was due to its RCPT
     suppressed: int
+    attempts: int
+    rcpts: int
+    took: int
+    became: Mapping[str, int]
+    turned_away: Mapping[str, int]
+    twice: int
+
+    @property
+    def mails(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def accepted(self) -> int:
+        return self.states.get(SendState.ACCEPTED, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,86 +61,84 @@ class Figures:
     bounced: int
     complaints: Sequence[str]
     where: str
+    seconds: float
 
     @classmethod
-    def of(cls, database: Database, domains: Domains, verdict: Verdict, *, bounced: int) -> "Figures":
-        lines = [line_of(database, domain, domains) for domain in DOMAINS]
+    def of(
+        cls, database: Database, domains: Domains, log: MailLog, verdict: Verdict, *, bounced: int, seconds: float
+    ) -> "Figures":
+        lines = [line_of(database, domain, domains, log) for domain in DOMAINS]
         complaints = [*verdict.complaints, *complaints_about({line.domain: line for line in lines})]
         where = "SQLite, one process" if database.is_sqlite else "PostgreSQL and Redis"
-        return cls(lines=lines, verdict=verdict, bounced=bounced, complaints=complaints, where=where)
+        return cls(lines=lines, verdict=verdict, bounced=bounced, complaints=complaints, where=where, seconds=seconds)
 
-    def page(self, *, people: int, seconds: float, version: str) -> str:
-        return "\n".join(
-            [
-                "# A day through Postfix",
-                "",
-                f"{self.where}; Postfix {version}; {people} people; {seconds:.0f} s ({conditions()}).",
-                "",
-                "| domain | people | mails | outcomes | RCPTs | minutes to the yes | begun after | suppressed |",
-                "| --- | --- | --- | --- | --- | --- | --- | --- |",
-                *map(row_of, self.lines),
-                "",
-                "Minutes to the yes, of the day's own time: median and longest. Begun after: real seconds from when a mail was",
-                f"due to its RCPT, median and longest; {SLOW} takes {SLOW_BY:g} s for every answer. Suppressed: addresses.",
-                "",
-                f"Ledger and mailboxes: {self.verdict.sends} sends, {self.verdict.accepted} accepted, {self.verdict.unknown} "
-                f"unknown, {self.verdict.duplicates} twice, {self.verdict.lost} lost; {self.bounced} more came back as bounces.",
-                "",
-                *(self.complaints or ["Nothing to complain of."]),
-                "",
-            ]
-        )
+    def section(self) -> str:
+        verdict = self.verdict
+        rows = "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in [COLUMNS, ["---"] * len(COLUMNS)])
+        rows += "".join("\n| " + " | ".join(map(str, cells_of(line))) + " |" for line in self.lines)
+        return f"""## {self.where}
+
+{rows}
+
+The ledger held against the mailboxes, mail by mail: {verdict.sends} sends, {verdict.accepted} accepted and there,
+{verdict.unknown} unknown, {verdict.duplicates} twice, {verdict.lost} lost; {self.bounced} more were accepted and bounced later.
+It took {self.seconds:.0f} s.
+
+{chr(10).join(self.complaints) or "Nothing to complain of."}
+"""
 
 
-def row_of(line: Line) -> str:
-    outcomes = ", ".join(f"{count} {state}" for state, count in sorted(line.states.items()))
-    waited = f"{median(line.waited):.0f}, {max(line.waited):.0f}" if line.waited else "-"
-    begun = f"{median(line.begun):.2f}, {max(line.begun):.2f}"
-    return (
-        f"| {line.domain} | {line.people} | {line.mails} | {outcomes} | {line.rcpts} | {waited} | {begun} | {line.suppressed} |"
-    )
+def cells_of(line: Line) -> list[object]:
+    waited = f"{median(line.waited):.0f}, at most {max(line.waited):.0f}" if line.waited else "-"
+    rest = ", ".join(f"{count} {state}" for state, count in sorted(line.states.items()) if state != SendState.ACCEPTED)
+    away = ", ".join(f"{count} with {code}" for code, count in sorted(line.turned_away.items()))
+    return [
+        line.domain, line.people, line.mails, line.accepted, line.retried, waited, rest or "-", line.suppressed,
+        line.attempts, line.took, line.became.get("sent", 0), line.became.get("bounced", 0), away or "-", line.twice,
+    ]  # fmt: skip
 
 
-def line_of(database: Database, domain: str, domains: Domains) -> Line:
-    asked = [one for one in domains.asked if one.recipient.endswith(f"@{domain}")]
-    first = first_asked(asked)
+def line_of(database: Database, domain: str, domains: Domains, log: MailLog) -> Line:
+    first = first_asked(one for one in domains.asked if one.recipient.endswith(f"@{domain}"))
     theirs = leads.c.email.like(f"%@{domain}")
     with database.read() as tx:
-        chosen = sa.select(sends.c.state, sends.c.reason, sends.c.id, sends.c.ended_at, leads.c.email).join(leads).where(theirs)
-        rows = tx.run(chosen.order_by(sends.c.id)).all()
+        chosen = sa.select(sends.c.state, sends.c.reason, sends.c.id, sends.c.ended_at, sends.c.attempts, leads.c.email)
+        rows = tx.run(chosen.join(leads).where(theirs).order_by(sends.c.id)).all()
         suppressed = sa.select(sa.func.count(sa.distinct(suppressions.c.address_key))).join(
             leads, leads.c.address_key == suppressions.c.address_key
         )
         return Line(
             domain=domain,
-            mails=len(rows),
             people=len({row.email for row in rows}),
             states=Counter(f"{row.state} ({row.reason})" if row.reason else row.state for row in rows),
-            rcpts=len(asked),
-            waited=[minutes(row, first) for row in rows if row.state == SendState.ACCEPTED],
-            begun=[one.after for one in asked],
+            retried=sum(row.attempts > 1 for row in rows),
+            waited=[(row.ended_at - first[row.id]).total_seconds() / 60 for row in rows if row.state == SendState.ACCEPTED],
             suppressed=tx.run(suppressed.where(theirs)).scalar_one(),
+            attempts=sum(row.attempts for row in rows),
+            rcpts=sum(one.recipient.endswith(f"@{domain}") for one in domains.asked),
+            took=log.taken(domain),
+            became=log.became.get(domain, {}),
+            turned_away=log.turned_away.get(domain, {}),
+            twice=log.twice(domain),
         )
 
 
-def first_asked(asked: Sequence[Asked]) -> dict[str, list[datetime]]:
-    """When each recipient was named, in order."""
-    times: dict[str, list[datetime]] = {}
+def first_asked(asked: Iterator[Asked]) -> dict[int, datetime]:
+    """When each mail was first tried, by the send in its return address."""
+    times: dict[int, datetime] = {}
     for one in asked:
-        times.setdefault(one.recipient, []).append(one.at)
+        times.setdefault(send_of(one.sender), one.at)
     return times
-
-
-def minutes(row: sa.Row[tuple[object, ...]], first: Mapping[str, Sequence[datetime]]) -> float:
-    """From the first RCPT of this mail to its yes: the earliest within two hours before it, since lessons lie further apart."""
-    near = [at for at in first[row.email] if row.ended_at - timedelta(minutes=110) < at <= row.ended_at]
-    return (row.ended_at - min(near)).total_seconds() / 60 if near else 0.0
 
 
 def complaints_about(lines: Mapping[str, Line]) -> Iterator[str]:
     grey, slow, refusing, bouncing, plain = (lines[name] for name in (GREY, SLOW, REFUSING, BOUNCING, PLAIN))
+    for line in lines.values():
+        yield from complaints_about_postfix(line)
     if set(grey.states) != {"accepted"} or max(grey.waited) * 60 > GREYLISTED_AT_MOST.total_seconds():
         yield f"greylisted mail should all be accepted within {GREYLISTED_AT_MOST}: {grey}"
+    if grey.retried != grey.mails:
+        yield f"every mail to {GREY} should have been turned away once: {grey}"
     if set(slow.states) != {"accepted"}:
         yield f"mail to a slow domain should all be accepted: {slow.states}"
     if refusing.suppressed:
@@ -133,3 +148,14 @@ def complaints_about(lines: Mapping[str, Line]) -> Iterator[str]:
     dead = plain.states.get("refused (permanent)", 0)
     if plain.suppressed == 0 or dead < plain.suppressed:
         yield f"unknown users ({NOBODY}…) should be refused once and then suppressed: {plain.states}, {plain.suppressed}"
+
+
+def complaints_about_postfix(line: Line) -> Iterator[str]:
+    """Where its log tells something else than the ledger."""
+    if line.twice:
+        yield f"Postfix took {line.twice} mails to {line.domain} twice"
+    if line.took != line.accepted:
+        yield f"the ledger has {line.accepted} accepted mails to {line.domain}, Postfix took {line.took}"
+    if line.attempts != line.took + sum(line.turned_away.values()):
+        turned_away = dict(line.turned_away)
+        yield f"the ledger has {line.attempts} attempts to {line.domain}, Postfix took {line.took} and turned away {turned_away}"
