@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.cli.main import main
-from tests.services.handraiser import ROOT
+from tests.services.handraiser import COMMAND, ROOT
 from tests.services.processes import die_with_parent
 
 Process = multiprocessing.context.ForkServerProcess
@@ -39,12 +39,14 @@ class Product:
     def role_of(self, role: str) -> str:
         return role if role in self.roles else self.roles[0]
 
-    def start(self, role: str, *, crash_at: str | None = None) -> Process:
-        """Start the process of a role. It may die before it has said that it runs."""
+    def start(self, role: str, *, crash_at: str | None = None, code: Path | None = None) -> Process:
+        """Start the process of a role, from the code of another folder if one is given. It may die before it has said that
+        it runs.
+        """
         crash = {} if crash_at is None else {"HANDRAISER_CRASH_AT": crash_at}
         command = role.partition("-")[0]
         arguments = [command] if command == "dispatcher" else [command, "--threads", str(THREADS)]
-        process = FORKED.Process(target=run_command, args=(arguments, self.folder, {**self.environment, **crash}))
+        process = FORKED.Process(target=run_command, args=(arguments, self.folder, {**self.environment, **crash}, code))
         process.start()
         self.running[role] = process
         self.started += 1
@@ -104,7 +106,7 @@ class Product:
         return (self.folder / LOG).read_text(errors="replace")[-6000:]
 
 
-def run_command(arguments: list[str], folder: Path, environment: dict[str, str]) -> None:
+def run_command(arguments: list[str], folder: Path, environment: dict[str, str], code: Path | None) -> None:
     """`handraiser` as a shell would run it there, its words going to a file."""
     die_with_parent()
     os.environ.clear()
@@ -113,6 +115,8 @@ def run_command(arguments: list[str], folder: Path, environment: dict[str, str])
     output = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    if code is not None:
+        os.execve(sys.executable, [*COMMAND, *arguments], {**environment, "PYTHONPATH": str(code)})
     sys.argv[1:] = arguments
     main()
 

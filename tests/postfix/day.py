@@ -114,13 +114,14 @@ class Day:
             return any(tx.run(sa.select(held(noun.table))).scalar() for noun in NOUNS.values())
 
     def let_in(self, people: int) -> None:
-        """Newcomers: each gets two lessons, every fifth orders something as well."""
-        self.came_in += people
+        """Newcomers: each gets two lessons, but every fifth orders something, which ends that."""
         with self.database.write() as tx:
-            newcomers = [add_person(tx) for _ in range(people)]
-            enrol_leads(tx, "lessons", newcomers)
-            for lead_id in newcomers[::ORDERS_EVERY]:
-                place_order(tx, lead_id)
+            newcomers = {self.came_in + number: add_person(tx) for number in range(people)}
+            enrol_leads(tx, "lessons", list(newcomers.values()))
+            for number, lead_id in newcomers.items():
+                if number % ORDERS_EVERY == 0:
+                    place_order(tx, lead_id)
+        self.came_in += people
 
     def renew(self, tx: Tx) -> None:
         tx.run(sa.delete(workers))
@@ -249,8 +250,9 @@ Written by `python -m tests.postfix.day` on {datetime.now(UTC):%Y-%m-%d}: {peopl
 {where}.
 
 In a day of virtual time people come in, each to get two lessons two hours apart within office hours of their own zone (London,
-New York, Tokyo), and every fifth orders something. Worker threads of the product send it all by SMTP to Postfix, which asks for
-each recipient what its domain says, hands on what it takes, and sends bounces back. Then time goes on until nothing is left.
+New York, Tokyo); every fifth orders something instead, gets a confirmation, and leaves the lessons. Worker threads of the product
+send it all by SMTP to Postfix, which asks for each recipient what its domain says, hands on what it takes, and sends bounces
+back. Then time goes on until nothing is left.
 
 - {PLAIN} takes mail; one in twenty of its people is not there (`550 5.1.1`), and is written to once.
 - {GREY} greylists: `450` for five minutes, for each sender and recipient.
