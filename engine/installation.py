@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.errors import DatabaseError
+from engine.prepared import Prepared
 from engine.schema import installation
 from engine.sql import insert
 from engine.tokens import Tokens
@@ -46,7 +47,7 @@ def first_said(tx: Tx, name: str, value: str) -> str:
 
 
 def said(tx: Tx, name: str) -> str | None:
-    return tx.run(sa.select(installation.c.value).where(installation.c.name == name)).scalar()
+    return next((str(row.value) for row in SAID.rows(tx, name=name)), None)
 
 
 def say(tx: Tx, name: str, value: str) -> None:
@@ -61,7 +62,7 @@ def place_of(tx: Tx) -> str:
     A file keeps its number when it is renamed or its folder is moved, and gets another one when it is copied.
     """
     if not tx.is_sqlite:
-        return f"database {tx.run(OWN_OID).scalar_one()} of the cluster {cluster_of(tx)}"
+        return f"database {OWN_OID.rows(tx)[0].oid} of the cluster {cluster_of(tx)}"
     file = next((str(row.file) for row in tx.run(sa.text("PRAGMA database_list")) if row.name == "main"), "")
     machine = MACHINE_ID.read_text(encoding="ascii").strip()[:12] if MACHINE_ID.is_file() else ""
     return f"file {Path(file).stat().st_ino if file else 0} of the machine {machine or UNKNOWN}"
@@ -75,9 +76,14 @@ def is_same_place(one: str, other: str) -> bool:
 
 def cluster_of(tx: Tx) -> str:
     """What a dump that is read in elsewhere does not bring along; a provider may forbid to ask."""
-    may_ask = tx.run(sa.text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")).scalar_one()
-    return str(tx.run(sa.text("SELECT system_identifier FROM pg_control_system()")).scalar_one()) if may_ask else UNKNOWN
+    [may_ask] = MAY_ASK.rows(tx)
+    return str(IDENTIFIER.rows(tx)[0].system_identifier) if may_ask.it else UNKNOWN
 
 
 UNKNOWN = "(unknown)"
-OWN_OID = sa.text("SELECT oid FROM pg_database WHERE datname = current_database()")
+# Asked every second by every process.
+SAID = Prepared(sa.select(installation.c.value).where(installation.c.name == sa.bindparam("name", type_=sa.String)))
+DATABASES = sa.table("pg_database", sa.column("oid", sa.BigInteger), sa.column("datname", sa.String))
+OWN_OID = Prepared(sa.select(DATABASES.c.oid).where(DATABASES.c.datname == sa.func.current_database()))
+MAY_ASK = Prepared(sa.select(sa.func.has_function_privilege("pg_control_system()", "EXECUTE", type_=sa.Boolean).label("it")))
+IDENTIFIER = Prepared(sa.select(sa.func.pg_control_system().table_valued(sa.column("system_identifier", sa.BigInteger)).c[0]))

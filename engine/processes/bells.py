@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 MOST_RINGS = 16  # of a bell that nobody hears
 NO_SLEEP = 0  # of Dramatiq's consumer, in milliseconds
+FULL_SECONDS = 0.1  # in which some of the jobs that a worker holds are done
 
 
 def bell_of(queue_name: str) -> str:
@@ -46,7 +47,7 @@ class ListeningConsumer(Consumer):
     def listen(self) -> None:
         """A worker that holds as many jobs as it may leaves the bell to others."""
         if self.inner.outstanding_message_count >= self.inner.prefetch:
-            sleep(self._patience)
+            sleep(min(FULL_SECONDS, self._patience))
             return
         try:
             self._client.blpop([self._bell], timeout=self._patience)

@@ -29,8 +29,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_MILLISECONDS = 25_000
 OUTWARD_THREADS = 4  # they mostly wait
-REDIS_POLL_MILLISECONDS = 100  # an idle worker that hears no bell asks Redis this often
-MEMORY_POLL_MILLISECONDS = 500  # only how soon an idle thread sees that it should stop
+POLL_MILLISECONDS = 500  # how soon an idle thread sees that it should stop, and asks Redis where it heard no bell
 AWAY_SECONDS = 1.0  # a thread whose job failed since the database was away takes the next one after this
 FOLLOWED_BY = {REACTIONS.queue: TRANSACTIONAL}  # a reaction may have asked for mail that somebody waits for
 
@@ -75,8 +74,7 @@ def start_threads(broker: dramatiq.Broker, threads: int) -> list[Worker]:
 
 
 def worker(broker: dramatiq.Broker, lanes: Sequence[Lane], threads: int) -> Worker:
-    poll = MEMORY_POLL_MILLISECONDS if isinstance(broker, InProcessBroker) else REDIS_POLL_MILLISECONDS
-    return Worker(broker, queues={lane.queue for lane in lanes}, worker_threads=threads, worker_timeout=poll)
+    return Worker(broker, queues={lane.queue for lane in lanes}, worker_threads=threads, worker_timeout=POLL_MILLISECONDS)
 
 
 def stop_threads(groups: Sequence[Worker]) -> bool:

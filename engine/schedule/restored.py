@@ -17,6 +17,7 @@ from engine.claim import CLAIMED, NOUNS, in_state, reopened
 from engine.database import Tx
 from engine.installation import first_said, installation_id, is_same_place, place_of, said, say
 from engine.pauses import WHOLE
+from engine.prepared import Prepared
 from engine.schedule.catch_up import LAST_AT_WORK
 from engine.schedule.pause import pause, resume
 from engine.schema import enrolments, events, handoffs, installation, posts, sends, tasks, touches
@@ -74,8 +75,7 @@ def newest_first(tx: Tx, witnesses: Sequence[Witness]) -> list[Witness]:
 
 def knows(tx: Tx, witness: Witness) -> bool:
     """Whether it was marked then, or again since."""
-    marked = sa.select(sends.c.id).where(sends.c.id == witness.send_id, sends.c.attempting_at >= witness.at)
-    return tx.run(marked).first() is not None
+    return bool(MARKED.rows(tx, send_id=witness.send_id, at=witness.at))
 
 
 def hold(tx: Tx, because: str, witnesses: Sequence[Witness]) -> Restored | None:
@@ -139,6 +139,7 @@ def accept(tx: Tx, *, lived_until: datetime | None) -> None:
     resume(tx, PauseKind.RESTORED, WHOLE)
 
 
+MARKED = Prepared(sa.select(sends.c.id).where(sends.c.id == sa.bindparam("send_id"), sends.c.attempting_at >= sa.bindparam("at")))
 FIRST_ON_POSTGRES = (sa.text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :first)"),)
 FIRST_ON_SQLITE = (
     sa.text("DELETE FROM sqlite_sequence WHERE name = :name"),

@@ -43,3 +43,11 @@ def test_where_no_bell_rings_the_worker_asks_again(redis_url: str, is_full: bool
 
     assert next(consumer) is None
     assert time.monotonic() - began >= 0.05
+
+
+def test_a_worker_that_holds_as_many_jobs_as_it_may_soon_looks_whether_it_may_hold_more(redis_url: str) -> None:
+    consumer = open_broker(redis_url).consume(QUEUE, prefetch=0, timeout=1_900)
+    began = time.monotonic()
+
+    assert next(consumer) is None
+    assert time.monotonic() - began < 1
