@@ -6,6 +6,7 @@ may run again after a commit whose answer was lost, so it must move rows by comp
 
 import errno
 import logging
+import sqlite3
 from collections.abc import Callable
 from itertools import chain, repeat
 from threading import Event
@@ -16,7 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from engine.database import Database, Tx
 from engine.log import Trouble
 
-AWAY = (OperationalError, InterfaceError, TimeoutError)  # the database cannot; no row is at fault
+AWAY = (OperationalError, InterfaceError, TimeoutError)  # the database cannot, but see `is_away`
 SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)  # what a machine may be
 WAITS = (0.1, 0.5, 1.0, 2.0)  # seconds between tries; the last one again and again
 
@@ -36,10 +37,18 @@ def persist(database: Database, work: Callable[[Tx], Done]) -> Done:
             away.over()
             return done
         except AWAY as error:
+            if not is_away(error):
+                raise
             away.tell(error)
             Event().wait(next(waits))
 
 
 def is_nobodys_fault(error: Exception) -> bool:
     """Whether the database or the machine cannot, so that no row can be blamed for it."""
-    return isinstance(error, AWAY) or (isinstance(error, OSError) and error.errno in SHORT_OF)
+    return is_away(error) or (isinstance(error, OSError) and error.errno in SHORT_OF)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database cannot now and may later. SQLite has one name for that and for a table or a column that is missing."""
+    said = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return isinstance(error, AWAY) and said != sqlite3.SQLITE_ERROR

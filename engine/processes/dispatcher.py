@@ -19,7 +19,7 @@ from engine.database import Database, Tx
 from engine.deliver.record import settle_lost
 from engine.log import Trouble
 from engine.pauses import pauses_seen
-from engine.persist import AWAY
+from engine.persist import is_away
 from engine.prepared import Prepared
 from engine.processes.aside import AsideWatch
 from engine.processes.clock_watch import ClockWatch, ticking
@@ -65,7 +65,7 @@ def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta,
             stop.wait(pause_after(done))
         except Exception as error:
             metrics.ROUNDS_FAILED.inc()
-            if isinstance(error, AWAY):
+            if is_away(error):
                 sight.lose()
             failing.tell(error)
             stop.wait(1)

@@ -13,7 +13,7 @@ from engine.advance import advance_touches
 from engine.claim import TOUCH, take_due
 from engine.database import Database
 from engine.deliver.send import deliver_begun
-from engine.persist import AWAY
+from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.processes.dispatcher import tick
 from engine.processes.lanes import Lane
 from engine.processes.verbs import VERBS
@@ -133,3 +133,12 @@ def carry_out_all(runtime: Runtime) -> None:
 def steps_of(database: Database) -> list[tuple[str, str]]:
     with database.read() as tx:
         return [(row.step_id, row.state) for row in tx.run(sa.select(touches).order_by(touches.c.id))]
+
+
+@pytest.mark.both_databases
+def test_a_table_that_is_missing_is_no_database_that_is_away(database: Database) -> None:
+    """It would be waited for without end."""
+    with pytest.raises(sa.exc.DBAPIError) as wrong:
+        persist(database, lambda tx: tx.run(sa.text("UPDATE mails SET state = 'sent'")))
+
+    assert not is_nobodys_fault(wrong.value)
