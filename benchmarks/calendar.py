@@ -140,7 +140,7 @@ def anchor(ago: int) -> datetime:
 def lead(number: int, dice: Random) -> dict[str, object]:
     return {
         "id": number, "key": f"lead-{number}", "email": f"lead{number}@{DOMAINS[int(len(DOMAINS) * dice.random() ** 8)]}",
-        "address_key": f"{number:032x}", "zone": ZONES[number % len(ZONES)], "fields": {}, "do_not_call": False,
+        "address_key": f"{number:018x}", "zone": ZONES[number % len(ZONES)], "fields": {}, "do_not_call": False,
         "created_at": NOW, "updated_at": NOW,
     }  # fmt: skip
 

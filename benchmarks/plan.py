@@ -167,7 +167,7 @@ def add(tx: Tx, people: list[tuple[int, Course, Random]], versions: dict[str, in
 
 def lead_row(tx: Tx, number: int, dice: Random) -> dict[str, object]:
     return {
-        "id": number, "key": f"lead-{number}", "email": f"lead{number}@example.com", "address_key": f"{number:032x}",
+        "id": number, "key": f"lead-{number}", "email": f"lead{number}@example.com", "address_key": f"{number:018x}",
         "zone": dice.choice(ZONES), "fields": {"building": dice.choice(BUILDINGS), "employees": dice.choice((5, 80, None))},
         "do_not_call": False, "created_at": tx.now, "updated_at": tx.now,
     }  # fmt: skip

@@ -64,7 +64,7 @@ def prepare(database: Database, count: int) -> None:
 
 def lead(tx: Tx, number: int) -> dict[str, object]:
     return {
-        "key": f"lead-{number}", "email": f"lead{number}@example.com", "address_key": f"{number:032x}",
+        "key": f"lead-{number}", "email": f"lead{number}@example.com", "address_key": f"{number:018x}",
         "zone": ZONES[number % len(ZONES)], "fields": {}, "do_not_call": False, "created_at": tx.now, "updated_at": tx.now,
     }  # fmt: skip
 

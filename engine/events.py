@@ -35,7 +35,7 @@ class NewEvent:
     """Something observed. `source_key` makes the same observation, told twice, one row.
 
     `data` has nothing personal in it; `body` (a reply's text, an order) has, and is kept apart until `body_until`.
-    `hold` delays the reaction, for clicks that may turn out to be a scanner's.
+    `hold` delays the reaction, for clicks that may turn out to be a scanner's. `address_key`: whose it is where no row says so.
     """
 
     source_key: str
@@ -48,6 +48,7 @@ class NewEvent:
     body: bytes | None = None
     body_until: datetime | None = None
     hold: timedelta = timedelta(0)
+    address_key: str | None = None
 
 
 def record_events(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
@@ -96,7 +97,7 @@ def plan_reactions(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> N
 
 
 def stop_mail(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
-    stopping = [event for event in new if event.type in STOPPING and event.lead_id is not None]
+    stopping = [event for event in new if event.type in STOPPING and (event.lead_id, event.address_key) != (None, None)]
     if not stopping:
         return
     suppress(
@@ -148,7 +149,7 @@ def addresses_of(tx: Tx, stopping: Sequence[NewEvent]) -> list[tuple[NewEvent, s
     present = {row.id: row.address_key for row in tx.run(chosen)}
     found = []
     for event in stopping:
-        sent, now = went_to.get(event.send_id), present.get(event.lead_id)
+        sent, now = went_to.get(event.send_id, event.address_key), present.get(event.lead_id)
         wanted = (sent or now,) if event.type == EventType.BOUNCED else (sent, now)
         found.append((event, {address_key for address_key in wanted if address_key}))
     return found

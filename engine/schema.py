@@ -242,7 +242,7 @@ leads = Table(
     Column("id", Id, primary_key=True),
     Column("key", String(200), nullable=False, unique=True),  # the email unless the import says otherwise
     Column("email", String(320)),
-    Column("address_key", String(32), index=True),  # Tokens.address_key(email)
+    Column("address_key", String(18), index=True),  # Tokens.address_key(email)
     Column("zone", String(64)),  # IANA name; NULL: the brand's, then the workspace's
     Column("fields", Json, nullable=False),  # by leads.yaml
     Column("rep", Name),  # who was assigned; NULL: nobody yet
@@ -335,7 +335,7 @@ sends = Table(
     Column("topic", Name),  # marketing only
     Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
     Column("rep", Name),  # internal only: whom it goes to
-    Column("address_key", String(32), nullable=False),
+    Column("address_key", String(18), nullable=False),
     Column("touch_id", Id, ForeignKey("touches.id")),
     Column("event_id", Id, ForeignKey("events.id")),  # transactional: what asked for it
     Column("handoff_id", Id, ForeignKey("handoffs.id")),
@@ -439,7 +439,7 @@ suppressions = Table(
     "suppressions",  # addresses we must not write to
     metadata,
     Column("id", Id, primary_key=True),
-    Column("address_key", String(32), nullable=False),
+    Column("address_key", String(18), nullable=False),
     Column("scope", String(140), nullable=False),  # everything | marketing | topic:<name>
     Column("reason", String(40), nullable=False),
     Column("source", String(200), nullable=False),

@@ -1,7 +1,8 @@
 """Tokens in links and reply addresses, and the key under which an address is suppressed.
 
-A token is one key-id byte and an AES-SIV (RFC 5297) box of 16 bytes: the send's id and its link table's. It is the same
-for every link of a send, cannot be forged or read, and carries no personal data. Made by `engine.render`; opened by
+A token is one key-id byte and an AES-SIV (RFC 5297) box of 21 bytes: the send's id, its link table's, and the key of the address
+it went to, so that whoever says stop is stopped where the send's row was lost. It is the same for every link of a send, cannot
+be forged or read, and carries no personal data. Made by `engine.render`; opened by
 `webhooks`. Needs nothing but `cryptography`.
 """
 
@@ -12,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from struct import pack, unpack
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -21,17 +23,20 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from engine.errors import TokenError
 from engine.vocabulary import Ask
 
-BOX_LENGTH = 33  # key id, 16 bytes of tag, 16 bytes of payload
+ID_LENGTH, ADDRESS_LENGTH = 6, 9
+BOX_LENGTH = 38  # key id, 16 bytes of tag, two ids and an address key
+NOBODY: Final = "00" * ADDRESS_LENGTH  # for mails that are only shown
 DIGITS = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256)
 MOST_GROUPS = 64  # characters of a local part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendToken:
-    """What a token says: which send, and which table its links point into."""
+    """What a token says: which send, which table its links point into, and the key of the address it went to."""
 
     send_id: int
     link_table_id: int
+    address_key: str
 
 
 class Tokens:
@@ -44,16 +49,21 @@ class Tokens:
         self.fingerprint = hmac.new(self._pepper, b"fingerprint", sha256).hexdigest()
 
     def seal(self, token: SendToken) -> bytes:
-        """The 33 bytes of a token, to be spelt by `in_url` or `in_address`."""
+        """The 38 bytes of a token, to be spelt by `in_url` or `in_address`."""
         kid, box = self._boxes[0]
-        return kid + box.encrypt(pack(">qq", token.send_id, token.link_table_id), [b"send"])
+        ids = token.send_id.to_bytes(ID_LENGTH, "big") + token.link_table_id.to_bytes(ID_LENGTH, "big", signed=True)
+        return kid + box.encrypt(ids + bytes.fromhex(token.address_key), [b"send"])
 
     def open(self, sealed: bytes) -> SendToken:
         """Raises TokenError for anything `seal` did not make under one of these keys."""
         if len(sealed) != BOX_LENGTH:
             raise TokenError("this link is not one of ours, or part of it is missing")
-        send_id, link_table_id = unpack(">qq", self._decrypt(sealed, b"send"))
-        return SendToken(send_id=send_id, link_table_id=link_table_id)
+        said = self._decrypt(sealed, b"send")
+        return SendToken(
+            send_id=int.from_bytes(said[:ID_LENGTH], "big"),
+            link_table_id=int.from_bytes(said[ID_LENGTH : 2 * ID_LENGTH], "big", signed=True),
+            address_key=said[2 * ID_LENGTH :].hex(),
+        )
 
     def seal_target(self, url: str) -> str:
         """A link's personal target, spelt for a URL: it travels in the link and is readable by us alone."""
@@ -82,8 +92,8 @@ class Tokens:
         return tuple(hmac.digest(root, webhook.encode(), sha256) for root in self._webhook_roots)
 
     def address_key(self, address: str) -> str:
-        """What stands for an address wherever the address itself must not stand: HMAC-SHA256 of its folded form."""
-        return hmac.new(self._pepper, fold_address(address).encode(), sha256).hexdigest()[:32]
+        """What stands for an address wherever itself must not stand: 72 bits of the HMAC-SHA256 of its folded form."""
+        return hmac.new(self._pepper, fold_address(address).encode(), sha256).hexdigest()[: 2 * ADDRESS_LENGTH]
 
     def _decrypt(self, sealed: bytes, purpose: bytes) -> bytes:
         for kid, box in self._boxes:
@@ -113,7 +123,8 @@ def from_url(text: str) -> bytes:
 
 
 def in_address(sealed: bytes) -> str:
-    """Lower-case base32, because mail servers may change the case of a local part; 53 characters of the 64 allowed.
+    """Lower-case base32, because mail servers may change the case of a local part; 61 characters, and an address of ours
+    has two more before it: 64 are allowed.
 
     The groups of five bits are moved apart to a byte each, by halves: a third of what `b32encode` takes.
     """

@@ -35,10 +35,6 @@ SAID = {
         "The address may be incomplete. Open the link in the mail once more, or copy the whole of it.",
     ),
     405: ("That is not possible here", "Open the link in the mail once more."),
-    410: (
-        "We cannot find that mail any more",
-        "So you are not unsubscribed by it. Please write to us: the address stands in the mail.",
-    ),
     413: ("That was too much at once", "What you sent is larger than this page takes."),
     503: ("This is not possible just now", "Please try again in a minute. Nothing was changed."),
 }

@@ -14,6 +14,7 @@ from typing import Literal
 from engine.inbound.addressee import Purpose
 
 LONGEST_AGENT = 300
+Choice = Literal["topic", "marketing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,8 @@ class OptedOut:
     key: str
     at: datetime
     send_id: int
-    scope: Literal["topic", "marketing"]
+    address_key: str
+    scope: Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ class Told:
     origin: Origin
     at: datetime
     send_id: int
+    address_key: str
     data: Mapping[str, object] = field(default_factory=dict)
     body: bytes | None = None
 
@@ -118,6 +119,7 @@ def told_by(
         origin=origin,
         at=entry.at,
         send_id=token.send_id,
+        address_key=token.address_key,
         data=data or {},
         body=body,
     )

@@ -6,6 +6,7 @@ each once. A token proves that a mail of ours is meant; what may follow from it 
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from engine.database import Tx
 from engine.events import NewEvent, record_events
 from engine.inbound.machines import AT_ONCE, Request, label
 from engine.prepared import Prepared
-from engine.schema import events, sends
+from engine.schema import events, leads, sends
 from engine.sql import rows_at_once
 from engine.tokens import Tokens
 from engine.vocabulary import EventType, Origin, Scope, SendState, Stream, topic_scope
@@ -53,14 +54,33 @@ def record(
         tx, {*(mail.send_id for mail in told), *(entry.send_id for entry in opted_out), *(entry.send_id for entry in fetched)}
     )
     neighbours = neighbours_of(tx, fetched, near)
+    said = [
+        *(told_event(item, rows.get(item.send_id)) for item in told),
+        *(opted_out_event(entry, rows.get(entry.send_id)) for entry in opted_out),
+    ]
+    keys = {mail.send_id: mail.address_key for mail in told} | {entry.send_id: entry.address_key for entry in opted_out}
+    lost = {send_id: key for send_id, key in keys.items() if send_id not in rows}
     return record_events(
         tx,
         [
-            *(told_event(item, rows.get(item.send_id)) for item in told),
-            *(opted_out_event(entry, rows.get(entry.send_id)) for entry in opted_out),
+            *by_address(tx, said, lost),
             *(fetched_event(entry, rows.get(entry.send_id), neighbours[entry.send_id], links, click_hold) for entry in fetched),
         ],
     )
+
+
+def by_address(tx: Tx, said: Sequence[NewEvent], lost: Mapping[int, str]) -> list[NewEvent]:
+    """What was said by mails of which no row is left, as after a backup was put back, counts for whoever has the address."""
+    if not lost:
+        return list(said)
+    log.warning(
+        "an answer came by a mail that is not in the database: its address tells whose", extra={"facts": {"sends": sorted(lost)}}
+    )
+    lead_of_key = {row.address_key: row.id for row in tx.run(HAVING.where(leads.c.address_key.in_(set(lost.values()))))}
+    return [
+        each if (key := lost.get(each.send_id or 0)) is None else replace(each, lead_id=lead_of_key.get(key), address_key=key)
+        for each in said
+    ]
 
 
 def fetched_event(
@@ -85,8 +105,6 @@ def fetched_event(
 def opted_out_event(entry: OptedOut, row: Row | None) -> NewEvent:
     """A mail without a topic, a confirmation say, opts out of all marketing."""
     of_topic = entry.scope == "topic" and row is not None and row.topic is not None
-    if row is None:
-        log.error("somebody opted out by a mail that is not in the database", extra={"facts": {"send_id": entry.send_id}})
     return NewEvent(
         source_key=f"opted_out:{entry.key}",
         type=EventType.UNSUBSCRIBED,
@@ -160,6 +178,8 @@ SENDS = Prepared(
         sends.c.attempting_at, sends.c.ended_at,
     ).where(sends.c.id.in_(sa.bindparam("ids", expanding=True)))
 )  # fmt: skip
+
+HAVING = sa.select(leads.c.address_key, sa.func.min(leads.c.id).label("id")).group_by(leads.c.address_key)
 
 
 def neighbours_of(tx: Tx, fetched: Collection[Fetched], near: Collection[Fetched]) -> Mapping[int, list[Request]]:

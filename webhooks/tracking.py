@@ -27,7 +27,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 Answer = tuple[str, Headers, bytes]
 
-TOKEN = r"([A-Za-z0-9_-]{44})"
+TOKEN = r"([A-Za-z0-9_-]{51})"
 PIXEL = re.compile(rf"/o/{TOKEN}\Z", re.ASCII)
 LINK = re.compile(rf"/c/{TOKEN}/(0|[1-9][0-9]{{0,3}})\Z", re.ASCII)
 PERSONAL_LINK = re.compile(rf"/p/{TOKEN}/(0|[1-9][0-9]{{0,3}})/([A-Za-z0-9_-]{{1,4000}})\Z", re.ASCII)

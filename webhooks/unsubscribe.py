@@ -4,7 +4,7 @@ Looking changes nothing; scanners look. The POST needs no cookie and no login, r
 answered. Before: a mail's `List-Unsubscribe` or its footer. After: an event that stops mail in the transaction that records it.
 """
 
-from typing import Literal
+from datetime import datetime
 
 import sqlalchemy as sa
 from flask import Blueprint, abort, render_template, request
@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest
 from engine.errors import TokenError
 from engine.schema import sends
 from engine.tokens import SendToken, from_url
-from webhooks.entries import OptedOut, new_key
+from webhooks.entries import Choice, OptedOut, new_key
 from webhooks.journal import JournalError
 from webhooks.receiver import Receiver
 
@@ -33,18 +33,20 @@ def pages(receiver: Receiver) -> Blueprint:
         send = opened(receiver, token)
         scope = chosen_scope()
         try:
-            receiver.keep(OptedOut(key=new_key(), at=receiver.clock.now(), send_id=send.send_id, scope=scope))
+            receiver.keep(opted_out(send, receiver.clock.now(), scope))
         except JournalError:
             abort(503)
-        if is_lost(receiver, send):
-            abort(410)
         topic = topic_of(receiver, send) if scope == "topic" else None
         return render_template("unsubscribed.html", title="You are unsubscribed", scope=scope, topic=topic)
 
     return blueprint
 
 
-def chosen_scope() -> Literal["topic", "marketing"]:
+def opted_out(send: SendToken, at: datetime, scope: Choice) -> OptedOut:
+    return OptedOut(key=new_key(), at=at, send_id=send.send_id, address_key=send.address_key, scope=scope)
+
+
+def chosen_scope() -> Choice:
     """What the button said. A mail program's one click means the list of that mail, and so does a body we cannot read."""
     try:
         return "marketing" if request.form.get("scope") == "marketing" else "topic"
@@ -57,17 +59,6 @@ def opened(receiver: Receiver, text: str) -> SendToken:
         return receiver.runtime.tokens.open(from_url(text))
     except TokenError:
         abort(404)
-
-
-def is_lost(receiver: Receiver, token: SendToken) -> bool:
-    """Whether it is certain that no row says whose mail it was, as after a backup was put back, so that nobody is stopped."""
-    if not receiver.drainer.database_answers:
-        return False
-    try:
-        with receiver.runtime.database.read() as tx:
-            return tx.run(sa.select(sends.c.id).where(sends.c.id == token.send_id)).first() is None
-    except SQLAlchemyError:
-        return False
 
 
 def topic_of(receiver: Receiver, token: SendToken) -> str | None:

@@ -148,7 +148,7 @@ def recipient_of(send: Loaded, live: Live) -> str | Reason:
 
 
 def spell_token(runtime: Runtime, send: Loaded) -> Spelt:
-    return spell(runtime.tokens, send.send_id, send.artifact_hash)
+    return spell(runtime.tokens, send.send_id, send.artifact_hash, send.address_key)
 
 
 def values_of(runtime: Runtime, live: Live, send: Loaded, artifact: Artifact, spelt: Spelt) -> dict[str, Any]:

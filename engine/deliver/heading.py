@@ -22,9 +22,9 @@ class Spelt:
     in_address: str
 
 
-def spell(tokens: Tokens, send_id: int, artifact_hash: str | None) -> Spelt:
+def spell(tokens: Tokens, send_id: int, artifact_hash: str | None, address_key: str) -> Spelt:
     table = link_table_id(artifact_hash) if artifact_hash else 0
-    sealed = tokens.seal(SendToken(send_id=send_id, link_table_id=table))
+    sealed = tokens.seal(SendToken(send_id=send_id, link_table_id=table, address_key=address_key))
     return Spelt(in_url=in_url(sealed), in_address=in_address(sealed))
 
 

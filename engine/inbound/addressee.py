@@ -11,8 +11,8 @@ from enum import StrEnum
 from engine.errors import TokenError
 from engine.tokens import SendToken, Tokens, from_address
 
-ADDRESS = re.compile(r"([rbu])\+([a-z2-7]{53})@([^@\s<>]+)", re.IGNORECASE | re.ASCII)
-SPELT_TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{53}(?![a-z2-7])", re.IGNORECASE | re.ASCII)
+ADDRESS = re.compile(r"([rbu])\+([a-z2-7]{61})@([^@\s<>]+)", re.IGNORECASE | re.ASCII)
+SPELT_TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{61}(?![a-z2-7])", re.IGNORECASE | re.ASCII)
 MOST_TRIED = 30
 
 

@@ -35,7 +35,7 @@ from engine.render.fence import render_wire
 from engine.render.pictures import pictures_in, with_pictures_inside
 from engine.render.sample import Leading, fitting_sample, sample_file, sample_values, samples_of
 from engine.settings import Settings
-from engine.tokens import Tokens
+from engine.tokens import NOBODY, Tokens
 
 TOKENS = Tokens(("a preview's links are as long as real ones, and open nothing",))
 SENT_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)  # of no meaning, and the same every time
@@ -112,13 +112,13 @@ class Workspace:
 
     def write(self, artifact: Artifact, sample: str) -> Written:
         """Raises WorkspaceError for the sample, RenderError or ValueError for a mail that the send would not write either."""
-        pixel = f"{self.settings.public_url}/o/{spell(TOKENS, 0, artifact.hash).in_url}"
+        pixel = f"{self.settings.public_url}/o/{spell(TOKENS, 0, artifact.hash, NOBODY).in_url}"
         attached = self.attached(artifact.email, self.values(artifact, sample)["lead"])
         return replace(taken_apart(self.message(artifact, sample), pixel), attached=tuple(attached))
 
     def message(self, artifact: Artifact, sample: str) -> bytes:
         """The whole message, as it would leave. Raises what `write` raises."""
-        spelt, values = spell(TOKENS, 0, artifact.hash), self.values(artifact, sample)
+        spelt, values = spell(TOKENS, 0, artifact.hash, NOBODY), self.values(artifact, sample)
         headers = headers_for(
             self.senders.get(artifact.email, artifact.sender),
             spelt,
@@ -135,7 +135,7 @@ class Workspace:
         return write_message(headers, render_wire(artifact, values), pictures=pictures)
 
     def values(self, artifact: Artifact, sample: str) -> dict[str, Any]:
-        token = spell(TOKENS, 0, artifact.hash).in_url
+        token = spell(TOKENS, 0, artifact.hash, NOBODY).in_url
         leading = Leading(track=self.settings.public_url, token=token, seal=TOKENS.seal_target)
         file = self.folder / sample_file(self.folder, artifact.email, artifact.language, sample)
         return sample_values(artifact, file, self.tables, leading)

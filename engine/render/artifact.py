@@ -95,5 +95,5 @@ class Edition:
 
 
 def link_table_id(artifact_hash: str) -> int:
-    """The signed 64-bit number under which tokens name an artifact's links."""
-    return int.from_bytes(bytes.fromhex(artifact_hash[:16]), "big", signed=True)
+    """The signed 48-bit number under which tokens name an artifact's links."""
+    return int.from_bytes(bytes.fromhex(artifact_hash[:12]), "big", signed=True)

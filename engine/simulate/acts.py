@@ -70,7 +70,9 @@ class DirectActs:
                     prefetch=False,
                 )
             case Act.UNSUBSCRIBE:
-                return OptedOut(key=f"act {self.done}", at=one.at, send_id=one.mail.send_id, scope="topic")
+                return OptedOut(
+                    key=f"act {self.done}", at=one.at, send_id=one.mail.send_id, address_key=one.mail.address_key, scope="topic"
+                )
             case _:
                 return self.letter_of(one)
 
@@ -78,7 +80,9 @@ class DirectActs:
         """A mail that comes in: to where the answers go, or to where the reports go."""
         write, purpose = LETTERS[one.act]
         domain = self.runtime.settings.reply_domain
-        token = in_address(self.runtime.tokens.seal(SendToken(send_id=one.mail.send_id, link_table_id=one.mail.link_table_id)))
+        mail = one.mail
+        sealed = SendToken(send_id=mail.send_id, link_table_id=mail.link_table_id, address_key=mail.address_key)
+        token = in_address(self.runtime.tokens.seal(sealed))
         seen = SeenMail(message_id=f"<{token}@{domain}>", reply_to=f"r+{token}@{domain}", envelope_from=f"b+{token}@{domain}")
         return Mailed(
             at=one.at,

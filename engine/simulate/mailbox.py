@@ -87,6 +87,7 @@ CHOSEN = Prepared(
         sends.c.email,
         sends.c.stream,
         sends.c.artifact_hash,
+        sends.c.address_key,
         sends.c.handoff_id,
         sends.c.task_id,
         leads.c.email.label("address"),
@@ -107,6 +108,7 @@ def as_received(tx: Tx, row: sa.Row[tuple[object, ...]], at: datetime) -> Receiv
         links=tuple(link.name for link in links),
         at=at,
         link_table_id=link_table_id(row.artifact_hash) if row.artifact_hash else 0,
+        address_key=row.address_key,
         handoff_id=row.handoff_id,
         task_id=row.task_id,
     )

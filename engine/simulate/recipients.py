@@ -11,6 +11,8 @@ from enum import StrEnum
 from hashlib import sha256
 from random import Random
 
+from engine.tokens import NOBODY
+
 
 class Act(StrEnum):
     """What a recipient may do."""
@@ -44,6 +46,7 @@ class Received:
     links: tuple[str, ...]
     at: datetime
     link_table_id: int = 0
+    address_key: str = NOBODY
     handoff_id: int | None = None  # of a mail to a rep
     task_id: int | None = None  # the same
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.tokens import SendToken, in_address
+from engine.tokens import NOBODY, SendToken, in_address
 from tests.crash.oracle import Copy, Entry, Verdict, join
 from tests.factories import TOKENS
 
@@ -21,7 +21,11 @@ def entry(**changes: object) -> Entry:
 
 
 def copy(send_id: int = 7, *, sha256: str = "as sent", address: str = "ada@mail.example") -> Copy:
-    return Copy(token=in_address(TOKENS.seal(SendToken(send_id=send_id, link_table_id=1))), address=address, sha256=sha256)
+    return Copy(
+        token=in_address(TOKENS.seal(SendToken(send_id=send_id, link_table_id=1, address_key=NOBODY))),
+        address=address,
+        sha256=sha256,
+    )
 
 
 ACCEPTED = entry()

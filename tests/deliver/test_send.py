@@ -76,7 +76,9 @@ def test_the_message_carries_its_token_everywhere(database: Database, tmp_path: 
     sender, _recipient, content = kept[0]
     message = email.message_from_bytes(content, policy=SMTP)
     token = sender.removeprefix("b+").partition("@")[0]
-    assert TOKENS.open(from_address(token)) == SendToken(send_id=claim[0], link_table_id=table_id())
+    assert TOKENS.open(from_address(token)) == SendToken(
+        send_id=claim[0], link_table_id=table_id(), address_key=send_of(database, claim[0]).address_key
+    )
     assert message["Message-ID"] == f"<{token}@reply.clearroom.example>"
     assert message["Reply-To"] == f"r+{token}@reply.clearroom.example"
     assert f"<mailto:u+{token}@reply.clearroom.example>" in message["List-Unsubscribe"]

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from engine.tokens import SendToken, Tokens, in_address
 
 TOKENS = Tokens(("the secret of these tests, long enough",))
-SEND = SendToken(send_id=7, link_table_id=-3)
+SEND = SendToken(send_id=7, link_table_id=-3, address_key=TOKENS.address_key("maya@school.example"))
 SPELT = in_address(TOKENS.seal(SEND))
 
 

@@ -97,9 +97,9 @@ def test_a_text_too_long_for_its_column_is_no_other_text(database: Database) -> 
         sa.select(suppressions.c.address_key).where(suppressions.c.address_key.in_(sa.bindparam("keys", expanding=True)))
     )
     with database.write() as tx:
-        STOPS.rows(tx, [("k" * 32, "everything", "bounced", "test", tx.now)])
+        STOPS.rows(tx, [("k" * 18, "everything", "bounced", "test", tx.now)])
 
-        assert stopped.rows(tx, keys=["k" * 33]) == []
+        assert stopped.rows(tx, keys=["k" * 19]) == []
 
 
 def test_members_of_an_enumeration_and_texts_may_stand_in_one_list(database: Database) -> None:

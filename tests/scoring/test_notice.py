@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from engine.database import Database, Tx
 from engine.schema import bodies, sends
 from engine.scoring.rescore import rescore
+from engine.tokens import NOBODY
 from engine.vocabulary import Ask, Origin
 from tests.factories import TOKENS, add_event, add_lead, add_send
 from tests.schedule.plans import artifact, at, cadence, email
@@ -28,7 +29,7 @@ def notice(tx: Tx, database: Database, which: str = "raised", **lead: object) ->
     apply_rules(tx, cadence(email("co2", at(""))))
     lead_id = add_lead(tx, **{"email": "maya@fernhill.example", "fields": MAYA, **lead})
     sent = {
-        "address_key": "any",
+        "address_key": NOBODY,
         "email": "co2",
         "artifact_hash": artifact("co2").hash,
         "state": "accepted",

@@ -86,11 +86,11 @@ class Place:
             went = {"state": SendState.ACCEPTED, "attempting_at": then, "ended_at": then, "artifact_hash": ARTIFACT.hash}
             return add_send(tx, **(went | values))  # type: ignore[arg-type]
 
-    def token(self, send_id: int) -> str:
-        return in_url(sealed(send_id))
+    def token(self, send_id: int, to: str = "") -> str:
+        return in_url(sealed(send_id, to))
 
-    def address(self, purpose: str, send_id: int) -> str:
-        return f"{purpose}+{in_address(sealed(send_id))}@{self.runtime.settings.reply_domain}"
+    def address(self, purpose: str, send_id: int, to: str = "") -> str:
+        return f"{purpose}+{in_address(sealed(send_id, to))}@{self.runtime.settings.reply_domain}"
 
     def drain(self) -> list[sa.Row[Any]]:
         """What is ripe in the journal becomes events; all events, oldest first."""
@@ -112,8 +112,10 @@ class Place:
             return set(tx.run(sa.select(suppressions.c.scope)).scalars())
 
 
-def sealed(send_id: int) -> bytes:
-    return TOKENS.seal(SendToken(send_id=send_id, link_table_id=link_table_id(ARTIFACT.hash)))
+def sealed(send_id: int, to: str = "") -> bytes:
+    """`to`: the address that a mail went to whose row may be lost."""
+    key = TOKENS.address_key(to)
+    return TOKENS.seal(SendToken(send_id=send_id, link_table_id=link_table_id(ARTIFACT.hash), address_key=key))
 
 
 SETTINGS = {

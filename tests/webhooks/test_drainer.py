@@ -7,6 +7,7 @@ from time import monotonic, sleep
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from engine.tokens import NOBODY
 from tests.webhooks.place import Place
 from webhooks.entries import Fetched, OptedOut, line_of, new_key
 from webhooks.journal import Journal, segments
@@ -14,7 +15,7 @@ from webhooks.receiver import Receiver
 
 
 def opt_out(place: Place, send_id: int) -> OptedOut:
-    return OptedOut(key=new_key(), at=place.clock.now(), send_id=send_id, scope="topic")
+    return OptedOut(key=new_key(), at=place.clock.now(), send_id=send_id, address_key=NOBODY, scope="topic")
 
 
 def fetched(place: Place, send_id: int) -> Fetched:

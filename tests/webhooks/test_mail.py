@@ -18,6 +18,7 @@ from engine.database import Database
 from engine.errors import SettingsError
 from engine.schema import bodies, reactions
 from engine.vocabulary import EventType, Origin, SendState, Stream
+from tests.factories import add_lead
 from tests.inbound.mails import bounce, complaint, crowded, nested, reply
 from tests.webhooks.place import Place
 from webhooks.listener import start_listener
@@ -130,6 +131,18 @@ def test_a_bounce_without_a_token_of_ours_changes_nothing(place: Place):
 
     assert post(place, "/hooks/bounces", bounce()).status_code == 200
     assert place.drain() == []
+
+
+def test_an_answer_to_a_mail_whose_row_was_lost_is_by_whoever_has_the_address(place: Place):
+    with place.database.write() as tx:
+        lead_id = add_lead(tx, email="zoe@school.example")
+
+    post(place, "/hooks/replies", reply(to=place.address("r", 10**12, "zoe@school.example")))
+
+    (event,) = place.drain()
+    assert (event.type, event.lead_id) == (EventType.REPLIED, lead_id)
+    with place.database.read() as tx:
+        assert tx.run(sa.select(reactions.c.event_id)).scalars().all() == [event.id], "and their cadence ends"
 
 
 def test_a_complaint_stops_everything(place: Place):

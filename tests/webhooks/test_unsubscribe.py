@@ -5,10 +5,11 @@ import sqlalchemy as sa
 
 from engine.schema import leads, suppressions
 from engine.vocabulary import EventType, Origin, Stream
-from tests.factories import add_lead
+from tests.factories import TOKENS, add_lead
 from tests.schedule.plans import apply
 from tests.webhooks.place import Place
 
+LOST = 10**12  # an id of which no row is left
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
@@ -47,12 +48,30 @@ def test_one_click_stops_the_topic_without_cookie_or_redirect(place: Place, cont
     assert place.stopped() == {"topic:air-lessons"}
 
 
-def test_who_opts_out_by_a_mail_that_no_longer_has_a_row_is_not_told_that_it_worked(place: Place):
-    answer = place.client.post(f"/u/{place.token(10**12)}", data=ONE_CLICK)
+@pytest.mark.both_databases
+def test_an_opt_out_by_a_mail_whose_row_was_lost_stops_its_address(place: Place):
+    with place.database.write() as tx:
+        lead_id = add_lead(tx, email="maya@school.example")
 
-    assert answer.status_code == 410
-    assert "not unsubscribed by it" in answer.text
-    assert place.stopped() == set()
+    answer = place.client.post(f"/u/{place.token(LOST, 'maya@school.example')}", data=ONE_CLICK)
+
+    assert "You are unsubscribed" in answer.text
+    (event,) = place.drain()
+    assert (event.lead_id, event.data["scope"]) == (lead_id, "marketing"), "which topic it was nobody knows"
+    assert stopped_addresses(place) == {TOKENS.address_key("maya@school.example")}
+
+
+def test_so_does_one_of_somebody_who_was_lost_as_well(place: Place):
+    place.client.post(f"/u/{place.token(LOST, 'zoe@lost.example')}", data=ONE_CLICK)
+
+    (event,) = place.drain()
+    assert event.lead_id is None
+    assert stopped_addresses(place) == {TOKENS.address_key("zoe@lost.example")}
+
+
+def stopped_addresses(place: Place) -> set[str]:
+    with place.database.read() as tx:
+        return set(tx.run(sa.select(suppressions.c.address_key)).scalars())
 
 
 @pytest.mark.both_databases
