@@ -58,10 +58,12 @@ class Witnesses:
         self.held_back: tuple[str, ...] = ()
 
     def look_back(self) -> None:
+        """What is noticed only now says so by itself."""
         with self._database.write() as tx:
-            held = hold_if_restored(tx, list(told_by(self._places)))
-        if held is not None:
-            log.warning("nothing goes out until `handraiser resume restored`: %s", held.because)
+            known = restored(tx)
+            hold_if_restored(tx, list(told_by(self._places)))
+        if known is not None:
+            log.warning("nothing goes out until `handraiser resume restored`: %s", known.because)
 
     def note(self, send_id: int, at: datetime) -> None:
         """It was marked then, and that is committed."""

@@ -26,13 +26,13 @@ from engine.processes.verbs import VERBS
 from engine.processes.witnesses import Witnesses
 from engine.runtime import Runtime
 from engine.schedule.restored import accept, hold_if_restored, restored
-from engine.schema import metadata, sends
+from engine.schema import metadata, sends, workers
 from engine.settings import Settings
 from engine.tokens import Tokens
 from engine.witness import InFile, Witness, from_text, write_newer
 from tests.crash.given import add_work, apply_lessons
 from tests.deliver.given import settings_for
-from tests.factories import SECRET, add_lead, add_send, add_touch
+from tests.factories import SECRET, add_lead, add_send, add_touch, add_worker
 
 BOTH = pytest.mark.both_databases
 MINUTE = timedelta(minutes=1)
@@ -130,6 +130,28 @@ def test_a_database_that_is_put_back_under_a_running_process_is_held(tmp_path: P
 
     assert "nothing goes out, for this database may be older" in witnesses.held_back[0]
     assert InFile(tmp_path / ".handraiser").read() == Witness(installation=installed(database), send_id=send_id, at=at)
+
+
+def test_that_everything_is_held_is_told_once_by_each_process(
+    tmp_path: Path, sqlite_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with sqlite_database.write() as tx:
+        lost = Witness(installation=installation_id(tx), send_id=999, at=tx.now)
+    write_newer(InFile(tmp_path / ".handraiser"), lost)
+
+    for _process in range(2):
+        Witnesses(settings_for(tmp_path), sqlite_database).look_back()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_processes_that_run_stay_in_sight_while_lost_days_are_lived_again(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        add_worker(tx, id="runs", lease_until=tx.now + MINUTE)
+        add_worker(tx, id="was lost", lease_until=tx.now - MINUTE)
+
+    with at_work(sqlite_database) as ours, sqlite_database.read() as tx:
+        assert set(tx.run(sa.select(workers.c.id)).scalars()) == {"runs", ours}
 
 
 def test_a_watch_that_can_open_no_file_for_a_moment_goes_on(
