@@ -33,6 +33,13 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LAST_PORT = 65_535
 SHORTEST_SECRET = 32
 USUAL_OPS_LISTEN = "127.0.0.1:8029"
+USUAL_LISTEN = {
+    "WEB_LISTEN": "127.0.0.1:8025",
+    "REPLY_LISTEN": "127.0.0.1:8026",
+    "OUTBOX_LISTEN": "127.0.0.1:8027",
+    "PREVIEW_LISTEN": "127.0.0.1:8028",
+    "OPS_LISTEN": USUAL_OPS_LISTEN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +127,10 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
         webhook_key=given.get(PREFIX + "WEBHOOK_KEY"),
         webhook_allow=frozenset(host.strip().lower() for host in value("WEBHOOK_ALLOW", "").split(",") if host.strip()),
         reply_domain=value("REPLY_DOMAIN", reply_domain_of(public_url)),
-        reply_listen=value("REPLY_LISTEN", "127.0.0.1:8026"),
-        web_listen=value("WEB_LISTEN", "127.0.0.1:8025"),
-        outbox_listen=value("OUTBOX_LISTEN", "127.0.0.1:8027"),
-        preview_listen=value("PREVIEW_LISTEN", "127.0.0.1:8028"),
+        reply_listen=value("REPLY_LISTEN", USUAL_LISTEN["REPLY_LISTEN"]),
+        web_listen=value("WEB_LISTEN", USUAL_LISTEN["WEB_LISTEN"]),
+        outbox_listen=value("OUTBOX_LISTEN", USUAL_LISTEN["OUTBOX_LISTEN"]),
+        preview_listen=value("PREVIEW_LISTEN", USUAL_LISTEN["PREVIEW_LISTEN"]),
         ops_listen=None if value("OPS_LISTEN", "") == "off" else value("OPS_LISTEN", USUAL_OPS_LISTEN),
         ops_may_move=PREFIX + "OPS_LISTEN" not in given,
         queue_lease=seconds(value("QUEUE_LEASE_SECONDS", "30"), "QUEUE_LEASE_SECONDS"),
@@ -204,7 +211,7 @@ def is_url(text: str, *schemes: str) -> bool:
 def check_listen(name: str, listen: str) -> None:
     host, _colon, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > LAST_PORT:
-        raise SettingsError(f"HANDRAISER_{name} is {listen!r}; it must be host:port, for example 127.0.0.1:8025")
+        raise SettingsError(f"HANDRAISER_{name} is {listen!r}; it must be host:port, for example {USUAL_LISTEN[name]}")
 
 
 def read_env_file(path: Path) -> dict[str, str]:

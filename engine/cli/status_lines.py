@@ -14,6 +14,7 @@ from engine.processes.standing import MOST_COUNTED, Standing, Waiting
 from engine.processes.tally import Rates
 from engine.processes.totals import Totals
 from engine.processes.ways import DomainStanding, RelayStanding, RelayState
+from engine.vocabulary import Reason
 
 ON_LANE = {
     "reaction": "reaction",
@@ -21,6 +22,19 @@ ON_LANE = {
     "touch": "step",
     "marketing": "marketing mail",
     "post": "post",
+}
+PUT_OFF: dict[str, str] = {  # by its reason
+    Reason.TEMPORARY: "to be tried again",
+    Reason.RELAY_AWAY: "until a mail server is well",
+    Reason.DOMAIN_PAUSED: "until a provider has us again",
+    Reason.PACED: "for their turn at a provider",
+    Reason.WARM_UP: "for room in a warm-up",
+    Reason.CAP: "for room under a cap",
+    Reason.OUTRANKED: "behind another mail to the same person",
+    Reason.WINDOW: "for their window",
+    Reason.CATCH_UP: "for their turn after an outage",
+    Reason.PAUSED: "by a person",
+    Reason.UNKNOWN_ONCE: "to be sent once more",
 }
 NOTICEABLE = timedelta(seconds=5)  # what is due for less long is only on its way
 LATE = timedelta(minutes=5)
@@ -52,6 +66,8 @@ def figures(found: Status) -> Iterator[str]:
     yield f"leads       {all_there_is.leads:,}, {counted(all_there_is.suppressions, 'suppression')}"
     yield f"passages    {listed(all_there_is.passages)}"
     yield f"mail        {listed(all_there_is.mail)}"
+    if all_there_is.waiting:
+        yield f"put off     {listed({PUT_OFF.get(why, why): mails for why, mails in all_there_is.waiting.items()})}"
     if all_there_is.posts:
         yield f"posts       {listed(all_there_is.posts)}"
     following = all_there_is.next_touch_at
@@ -77,14 +93,14 @@ def relay_in_words(relay: RelayStanding) -> str:
     since = f" since {moment(relay.since)}" if relay.since else ""
     if relay.state == RelayState.WELL:
         return f"{relay.name}: well, {today}"
-    until = f", next try {moment(relay.next_try_at)}" if relay.next_try_at else ""
+    until = f", next try {instant(relay.next_try_at)}" if relay.next_try_at else ""
     because = f" ({relay.why})" if relay.why else ""
     return f"{relay.name}: {relay.state}{since}{until}{because}, {today}"
 
 
 def domain_in_words(domain: DomainStanding) -> str:
     since = f" since {moment(domain.since)}" if domain.since else ""
-    return f"{domain.domain}: left alone{since}, until {moment(domain.paused_until)} ({domain.why or 'no words'})"
+    return f"{domain.domain}: left alone{since}, until {instant(domain.paused_until)} ({domain.why or 'no words'})"
 
 
 def processes(now: Standing) -> Iterator[str]:
@@ -116,7 +132,8 @@ def of_mail(found: Status) -> Iterator[str]:
                 yield f"{ON_LANE[lane]}s are due since {spoken(late)} and not begun: see “late” in docs/operating.md"
     for relay in found.glance.relays:
         if relay.state == RelayState.LEFT_ALONE:
-            yield f"the relay {relay.name} is left alone; when it is mended it is tried by itself, at {moment(relay.next_try_at)}"
+            next_try = f"at {instant(relay.next_try_at)}" if relay.next_try_at else "soon"
+            yield f"the relay {relay.name} is left alone; when it is mended it is tried by itself, {next_try}"
     if now.unknown:
         yield (
             f"{counted(now.unknown, 'mail')} of which nobody knows whether they arrived, {now.unknown_lately:,} of the last day: "
@@ -146,6 +163,11 @@ def listed(counts: Mapping[str, int]) -> str:
 
 def moment(instant: datetime | None) -> str:
     return f"{instant:%a %d %b %H:%M} UTC" if instant else "soon"
+
+
+def instant(at: datetime) -> str:
+    """To the second: rests begin with half a minute."""
+    return f"{at:%a %d %b %H:%M:%S} UTC"
 
 
 def spoken(span: timedelta) -> str:

@@ -48,7 +48,7 @@ TABLE: dict[str, Row] = {
     "E014": Row("a value that is not one of the choices", "Use one of the values that the message lists."),
     "E015": Row("a time that cannot be read", "Write a span (`3 days`), a point (`day 3`) or a clock time (`14:30`)."),
     "E016": Row("a number that cannot be used", "Write digits only, within the bounds that the message names."),
-    "E017": Row("a name that cannot be used", "Begin with a letter; use a-z, digits, hyphens and underscores."),
+    "E017": Row("a name that cannot be used", "Use a name of the letters and signs that the message lists."),
     "E018": Row("a step that does nothing, or two things", "Give each step one of the kinds that the message lists."),
     # names that refer to something
     "E019": Row("an unknown brand", "Use the name of a file in templates/brands/, or make that file."),

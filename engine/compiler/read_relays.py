@@ -41,8 +41,10 @@ def read_relays(node: Node, findings: Findings) -> Relays:
 def read_each(section: Section) -> Iterator[tuple[Written[Relay], tuple[Text, ...]]]:
     """Each relay, and the brands that it names, with their places."""
     for key, node in section.keyed_entries("relays"):
-        if name := value_of(key, RELAY_NAME, "`relays`", section.findings):
-            yield read_relay(node, name.value, section.findings)
+        name = value_of(key, RELAY_NAME, "`relays`", section.findings)
+        read = read_relay(node, key.text, section.findings)
+        if name:
+            yield read
 
 
 def report_emptiness(section: Section) -> None:

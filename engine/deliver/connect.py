@@ -116,5 +116,6 @@ def unreached(error: Exception, phase: SmtpPhase, relay: Relay) -> NoConnectionE
     words = in_plain_words(error, phase, f"{relay.host}:{relay.port}", relay.login.means if relay.login else None)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         said = " ".join(error.message.split())
-        return NoConnectionError(f"{words} ({error.code} {said})", Deferred(code=error.code, reply=said, phase=phase))
-    return NoConnectionError(f"{words} ({error})", Deferred(code=None, reply=words, phase=phase))
+        return NoConnectionError(words, Deferred(code=error.code, reply=said, phase=phase), f"{error.code} {said}")
+    more = "" if phase in (SmtpPhase.CONNECT, SmtpPhase.TLS) else str(error)  # of those our words tell the cause
+    return NoConnectionError(words, Deferred(code=None, reply=words, phase=phase), more)

@@ -39,11 +39,14 @@ class Reuse:
 
 
 class NoConnectionError(HandraiserError):
-    """The relay could not be reached or would not have us; in words for the operator. `outcome`: of the whole batch."""
+    """The relay could not be reached or would not have us; in words for the operator, and `said` by whoever said more.
 
-    def __init__(self, words: str, outcome: Deferred) -> None:
-        super().__init__(words)
-        self.outcome = outcome
+    `outcome`: of the whole batch.
+    """
+
+    def __init__(self, words: str, outcome: Deferred, said: str = "") -> None:
+        super().__init__(f"{words} ({said})" if said else words)
+        self.words, self.said, self.outcome = words, said, outcome
 
     @property
     def kind(self) -> tuple[object, ...]:

@@ -40,9 +40,9 @@ def not_called(cause: BaseException, server: str) -> str:
         case TimeoutError():
             return f"{server} does not answer: a firewall may be in between (many networks close port 25; 587 and 465 are open)"
         case OSError():
-            return f"{server} cannot be reached: {cause.strerror or cause}"
+            return f"{server} cannot be reached, {cause.strerror or cause}: see to this machine's network"
         case _:
-            return f"{server} cannot be reached"
+            return f"{server} cannot be reached, {cause}: see to this machine's network"
 
 
 def not_encrypted(cause: BaseException, server: str) -> str:
@@ -51,7 +51,7 @@ def not_encrypted(cause: BaseException, server: str) -> str:
     if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
         return f"{server} does not encrypt from the first byte: write smtp:// (STARTTLS) in the place of smtps://"
     if isinstance(cause, OSError):
-        return f"the connection to {server} could not be encrypted: {cause.strerror or cause}"
+        return f"the connection to {server} could not be encrypted, {cause.strerror or cause}: ask whoever runs it"
     return f"{server} does not offer STARTTLS: write smtps:// and its port for that, or tls=none where nobody can listen in"
 
 

@@ -34,12 +34,18 @@ async def look_at_relay(name: str, relay: Relay, patience: float) -> list[Findin
     try:
         channel = await open_channel(relay, timeouts, own_name())
     except NoConnectionError as error:
-        return [problem(Subject.RELAY, f"{name}: {error}", "")]  # which says what to do
+        return [not_reached(name, error)]
     said = f"{name}: {relay.host}:{relay.port} {'took our login' if relay.login else 'answers, and we do not log in'}"
     secured = channel.encryption
     found = [not_encrypted(said, relay)] if secured is None else list(encrypted(name, said, secured))
     channel.leave()
     return found
+
+
+def not_reached(name: str, error: NoConnectionError) -> Finding:
+    what, _colon, advice = error.words.partition(": ")
+    said = f"{name}: {what} ({error.said})" if error.said else f"{name}: {what}"
+    return problem(Subject.RELAY, said, advice or "ask whoever runs it; what it said tells why")
 
 
 def not_encrypted(said: str, relay: Relay) -> Finding:

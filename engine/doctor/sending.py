@@ -5,17 +5,22 @@ A relay's own address is where we hand mail in. Where it sends from is its opera
 
 import ipaddress
 from collections.abc import Iterator
+from contextlib import suppress
 
 from engine.deliver.smtp import own_name, relay_of
 from engine.doctor.finding import Finding, Subject, ok, problem, unknown, warning
 from engine.doctor.names import Names
 from engine.doctor.place import Place
+from engine.errors import SettingsError
 from engine.settings import is_loopback
 
 
 def hosts_of(place: Place) -> tuple[str, ...]:
-    """The relays elsewhere."""
-    hosts = (relay_of(url).host for _name, url in place.relays)
+    """The relays elsewhere; of a URL that is none the relay's own check tells."""
+    hosts = []
+    for _name, url in place.relays:
+        with suppress(SettingsError):
+            hosts.append(relay_of(url).host)
     return tuple(dict.fromkeys(host for host in hosts if not is_loopback(host)))
 
 

@@ -86,7 +86,7 @@ def look_at_broker(settings: Settings) -> Finding:
         case True:
             return ok(Subject.BROKER, "Redis answers")
         case _:
-            said = "Redis, which HANDRAISER_BROKER_URL names, does not answer: nothing is begun until it does"
+            said = "Redis, which HANDRAISER_BROKER_URL names, does not answer: workers look for due rows themselves until it does"
             return problem(Subject.BROKER, said, "look whether it runs, and at its address and password")
 
 

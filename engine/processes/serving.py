@@ -42,23 +42,16 @@ def serving_on(listener: socket.socket, app: "WSGIApplication", *, threads: int)
 
 
 def open_listener(listen: str, setting: str) -> socket.socket:
-    host, port = listen_address(listen, setting)
+    host, _colon, port = listen.rpartition(":")  # as the settings were checked; an IPv6 host stands in brackets
+    host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        return socket.create_server((host, int(port)), family=family, backlog=512)
     except OSError as error:
         raise SettingsError(
             f"HANDRAISER_{setting}: cannot listen on {listen} ({error.strerror}). "
             "Perhaps another `handraiser` runs already; stop it, or set another address."
         ) from error
-
-
-def listen_address(listen: str, setting: str) -> tuple[str, int]:
-    """`host:port` taken apart; an IPv6 host stands in brackets."""
-    host, _colon, port = listen.rpartition(":")
-    if not host or not port.isdigit():
-        raise SettingsError(f"HANDRAISER_{setting} is {listen!r}; it must be host:port, for example 127.0.0.1:8025")
-    return host.strip("[]"), int(port)
 
 
 def stop_serving(server: Any, loop: threading.Thread) -> None:

@@ -23,13 +23,14 @@ class Totals:
     """Counts of all there is.
 
     `came_late`, `not_sent`: transactional mail of the last week that was too late, and went out all the same or not.
-    `given_up`: mail of the last week that was put off for too long.
+    `given_up`: mail of the last week that was put off for too long. `waiting`: mail that is due later, by why that is so.
     """
 
     leads: int
     suppressions: int
     passages: Mapping[str, int]
     mail: Mapping[str, int]
+    waiting: Mapping[str, int]
     posts: Mapping[str, int]
     next_touch_at: datetime | None
     handoffs: Mapping[str, int]
@@ -46,6 +47,7 @@ def totals(tx: Tx) -> Totals:
         suppressions=count(tx, suppressions),
         passages=by_state(tx, enrolments),
         mail=by_state(tx, sends),
+        waiting=waiting(tx),
         posts=by_state(tx, posts),
         next_touch_at=tx.run(sa.select(sa.func.min(touches.c.due_at)).where(in_state(touches, "waiting"))).scalar(),
         handoffs=by_state(tx, handoffs),
@@ -64,6 +66,13 @@ def count(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
 
 def awaited_lately(tx: Tx) -> tuple[sa.ColumnElement[bool], ...]:
     return sends.c.stream == Stream.TRANSACTIONAL, sends.c.ended_at > tx.now - LATELY
+
+
+def waiting(tx: Tx) -> dict[str, int]:
+    """Mail that was put off, by its reason."""
+    later = (in_state(sends, SendState.READY), sends.c.due_at > tx.now, sends.c.reason.is_not(None))
+    grouped = sa.select(sends.c.reason, sa.func.count().label("rows")).where(*later).group_by(sends.c.reason)
+    return {row.reason: row.rows for row in tx.run(grouped.order_by(sends.c.reason))}
 
 
 def by_state(tx: Tx, table: sa.Table) -> dict[str, int]:

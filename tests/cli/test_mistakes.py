@@ -59,6 +59,7 @@ def test_a_folder_that_is_no_workspace_is_left_as_it_was(call: Call, tmp_path: P
         ("WORKER_LEASE_SECONDS", "1e300", "it must be a number of seconds"),
         ("WEB_LISTEN", "127.0.0.1:99999", "it must be host:port"),
         ("WEB_LISTEN", "8025", "it must be host:port"),
+        ("REPLY_LISTEN", "8026", "for example 127.0.0.1:8026"),
         ("REPLY_LISTEN", "127.0.0.1:", "it must be host:port"),
         ("SMTP_URL", "smtp://user@host:port", "must look like smtp://user:password@host:587"),
         ("SMTP_URL", "smtp://user:s3c/ret@host:587", "are written %40 %3A %2F"),

@@ -40,9 +40,14 @@ def test_status_tells_of_relays_and_domains_in_trouble(filled: Database, run: Ru
         tx.run(sa.insert(relay_states).values(relay="main", failures=5, open_until=soon, tried_at=ago, **words))
         tx.run(sa.insert(domain_states).values(domain="slow.example", strikes=2, paused_until=soon, **words))
 
+        for reason in ("relay_away", "relay_away", "paced"):
+            add_send(tx, due_at=soon, reason=reason)
+
     told = said(run, "status")
     facts = json.loads(said(run, "status", "--json"))
 
+    assert "put off     1 for their turn at a provider, 2 until a mail server is well" in told
+    assert f"next try {soon:%a %d %b %H:%M:%S} UTC" in told
     assert "relay       main: left alone since" in told and "(421 4.7.0 come later), 0 today" in told
     assert "domain      slow.example: left alone since" in told
     assert "LOOK: the relay main is left alone" in told

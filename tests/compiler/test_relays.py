@@ -119,6 +119,12 @@ def test_a_mistake_is_told_where_it_stands(tmp_path: Path, text: str, expected: 
     assert expected in findings[0]
 
 
+def test_a_relay_whose_name_cannot_be_is_read_all_the_same(tmp_path: Path) -> None:
+    first, second = told(copy_good(tmp_path), "relays: {Main: {wieght: 3}}\n")
+
+    assert "E017" in first and 'E010 unknown key "wieght"' in second
+
+
 def test_a_misspelt_file_is_told(tmp_path: Path) -> None:
     write(copy_good(tmp_path), "relay.yaml", TWO)
 

@@ -14,6 +14,7 @@ from engine.doctor.address import look_at_address
 from engine.doctor.finding import Level
 from engine.doctor.relay import look_at_relays
 from engine.doctor.replies import look_at_exchanges, look_at_listener
+from engine.doctor.sending import look_at_pointers
 from engine.simulate.sink import Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from tests.doctor.certificates import a_certificate, served_with
@@ -30,7 +31,7 @@ HEALTH = (200, {}, b'{"status": "ok", "journal": "writes"}')
     [
         (90, [OK], "took our login; TLSv1.3, its certificate is good for 90 days"),
         (5, [OK, WARNING], "ends in 5 days"),
-        (-1, [PROBLEM], "has expired: whoever runs it must renew it"),
+        (-1, [PROBLEM], "has expired → whoever runs it must renew it"),
     ],
 )
 def test_a_relay_is_logged_in_to_and_its_certificate_looked_at(
@@ -57,7 +58,7 @@ def test_a_certificate_that_nobody_trusts_is_told(dns_server: DnsServer, tmp_pat
     with running(sink):
         [found] = look_at_relays(place_at(dns_server, tmp_path, SMTP_URL=f"smtps://127.0.0.1:{sink.port}"))
 
-    assert found.level is PROBLEM and "SSL_CERT_FILE" in found.said
+    assert found.level is PROBLEM and "SSL_CERT_FILE" in found.advice
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,15 @@ def test_a_relay_that_does_not_take_us_is_told(dns_server: DnsServer, tmp_path: 
         [found] = look_at_relays(place)
 
     assert found.level is PROBLEM and words in told([found])
+    assert found.advice, "each problem has something to do about it"
+    assert "Errno" not in found.said
+
+
+def test_a_relay_whose_url_is_none_keeps_no_other_check_from_being_made(dns_server: DnsServer, tmp_path: Path):
+    place = place_at(dns_server, tmp_path, SMTP_URL="smtp://mail.firm.example:587?wait=5")
+
+    assert [finding.level for finding in look_at_relays(place)] == [PROBLEM]
+    assert list(look_at_pointers(place))
 
 
 def test_every_relay_is_looked_at_and_one_here_may_be_plain(dns_server: DnsServer, tmp_path: Path):
