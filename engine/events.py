@@ -75,13 +75,7 @@ def append(tx: Tx, observed: Sequence[NewEvent]) -> dict[str, int]:
 
 
 def keep_bodies(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
-    rows = [
-        {"event_id": ids[event.source_key], "content": event.body, "delete_after": event.body_until}
-        for event in new
-        if event.body is not None
-    ]
-    if rows:
-        tx.run(sa.insert(bodies), rows)
+    NEW_BODIES.run(tx, [(ids[each.source_key], each.body, each.body_until) for each in new if each.body is not None])
 
 
 def plan_reactions(tx: Tx, new: Sequence[NewEvent], ids: Mapping[str, int]) -> None:
@@ -194,6 +188,7 @@ NEW_EVENTS = PreparedInsert(
     unless=("source_key",),
     returning=("source_key", "id"),
 )
+NEW_BODIES = PreparedInsert(bodies, ("event_id", "content", "delete_after"), unless=None)
 NEW_REACTIONS = PreparedInsert(reactions, ("event_id", "state", "due_at", "epoch", "claims"), unless=("event_id",))
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from engine.database import Tx
-from engine.prepared import Prepared
+from engine.prepared import Prepared, PreparedInsert
 from engine.schema import consents, leads, scores
 from engine.sql import insert, rows_at_once
 from engine.tokens import Tokens
@@ -104,14 +104,15 @@ def rounds(people: Sequence[NewLead]) -> list[list[NewLead]]:
 
 
 def save_once(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, int]:
+    ids: dict[str, int] = {}
+    changed: list[int] = []
     for some in rows_at_once(people):
         known = {row.key: row for row in BY_KEYS.rows(tx, keys=[p.key for p in some])}
-        fresh = [lead_row(tx, tokens, person) for person in some if person.key not in known]
-        if fresh:
-            tx.run(sa.insert(leads), fresh)
-        changed = [p.key for p in some if p.key not in known or update_lead(tx, tokens, known[p.key], p)]
-        await_scoring(tx, ids_by_key(tx, changed).values())
-    ids = ids_by_key(tx, [person.key for person in people])
+        fresh = NEW_LEADS.rows(tx, [lead_row(tx, tokens, person) for person in some if person.key not in known])
+        ids |= {row.key: row.id for row in (*known.values(), *fresh)}
+        changed += [row.id for row in fresh]
+        changed += [ids[p.key] for p in some if p.key in known and update_lead(tx, tokens, known[p.key], p)]
+    await_scoring(tx, changed)
     for topic in sorted({topic for person in people for topic in person.consent}):
         save_consents(
             tx,
@@ -121,17 +122,10 @@ def save_once(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, in
     return ids
 
 
-def lead_row(tx: Tx, tokens: Tokens, person: NewLead) -> dict[str, object]:
-    return {
-        "key": person.key,
-        "email": person.email,
-        "address_key": tokens.address_key(person.email) if person.email else None,
-        "zone": person.zone,
-        "fields": dict(person.fields),
-        "do_not_call": person.do_not_call,
-        "created_at": tx.now,
-        "updated_at": tx.now,
-    }
+def lead_row(tx: Tx, tokens: Tokens, person: NewLead) -> tuple[object, ...]:
+    """As NEW_LEADS has the columns."""
+    address_key = tokens.address_key(person.email) if person.email else None
+    return person.key, person.email, address_key, person.zone, dict(person.fields), person.do_not_call, tx.now, tx.now
 
 
 def update_lead(tx: Tx, tokens: Tokens, row: sa.Row[tuple[object, ...]], person: NewLead) -> bool:
@@ -161,12 +155,8 @@ def set_fields(tx: Tx, changes: Mapping[int, Mapping[str, object]]) -> None:
 
 def await_scoring(tx: Tx, lead_ids: Collection[int]) -> None:
     """Who a lead is counts in its score, so new leads and changed ones are due to be scored (`engine.scoring.rescore`)."""
-    unscored = {"points": 0.0, "reasons": [], "as_of": tx.now, "next_change_at": tx.now, "above": False, "crossings": 0}
-    rows = [{"lead_id": lead_id, **unscored} for lead_id in lead_ids]
-    if rows:
-        new = insert(tx, scores)
-        due = {"next_change_at": new.excluded.next_change_at}
-        tx.run(new.on_conflict_do_update(index_elements=["lead_id"], set_=due), rows)
+    for some in rows_at_once(dict.fromkeys(lead_ids)):
+        TO_SCORE.run(tx, [(lead_id, 0.0, [], tx.now, tx.now, False, 0) for lead_id in some])
 
 
 def ids_by_key(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
@@ -206,6 +196,18 @@ SET_FIELDS = (
     sa.update(leads)
     .where(leads.c.id == sa.bindparam("row_id"))
     .values(fields=sa.bindparam("new", type_=leads.c.fields.type), updated_at=sa.bindparam("at"))
+)
+NEW_LEADS = PreparedInsert(
+    leads,
+    ("key", "email", "address_key", "zone", "fields", "do_not_call", "created_at", "updated_at"),
+    unless=None,
+    returning=("key", "id"),
+)
+TO_SCORE = PreparedInsert(
+    scores,
+    ("lead_id", "points", "reasons", "as_of", "next_change_at", "above", "crossings"),
+    unless=("lead_id",),
+    over=("next_change_at",),
 )
 LOCKED = Prepared(
     sa.select(leads.c.id)

@@ -201,6 +201,8 @@ def speller(item: TypeEngine[Any], dialect: sa.Dialect) -> Callable[[Any], str]:
         return lambda cell: quoted(json.dumps(cell))
     if isinstance(item, sa.Date):
         return date.isoformat
+    if isinstance(item, sa.LargeBinary):
+        return lambda cell: f'"\\\\x{cell.hex()}"'
     write = writer(item, dialect)
     if isinstance(item.dialect_impl(dialect), sa.DateTime) or isinstance(item, sa.TypeDecorator):
         assert write is not None
@@ -275,8 +277,8 @@ def converted(rows: Sequence[Sequence[Any]], readers: Sequence[tuple[int, Conver
 class PreparedInsert:
     """An INSERT of any number of rows, each a tuple of these columns.
 
-    A row whose columns `unless` are there already is left out, or, with `over`, written over the old one but for those. With no
-    columns named a row is left out whatever stands in its way.
+    Of a row whose columns `unless` are there already only the columns `over` are written, over those of the old one. With no
+    columns named a row is left out whatever stands in its way; None: it is an error of SQLAlchemy's then.
     """
 
     def __init__(
@@ -284,8 +286,8 @@ class PreparedInsert:
         table: sa.Table,
         columns: tuple[str, ...],
         *,
-        unless: tuple[str, ...],
-        over: bool = False,
+        unless: tuple[str, ...] | None,
+        over: tuple[str, ...] = (),
         returning: tuple[str, ...] = (),
     ) -> None:
         self.table, self.columns, self.unless, self.over, self.returning = table, columns, unless, over, returning
@@ -313,9 +315,10 @@ class PreparedInsert:
     def finished(self, adding: Any) -> Any:
         """An INSERT of SQLAlchemy's with what to do about rows that are there, and what to return."""
         if self.over:
-            changed = {name: adding.excluded[name] for name in self.columns if name not in self.unless}
+            assert self.unless, "the columns by which a row is known"
+            changed = {name: adding.excluded[name] for name in self.over}
             adding = adding.on_conflict_do_update(index_elements=self.unless, set_=changed)
-        else:
+        elif self.unless is not None:
             adding = adding.on_conflict_do_nothing(index_elements=self.unless or None)
         return adding.returning(*(self.table.c[name] for name in self.returning)) if self.returning else adding
 

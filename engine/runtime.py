@@ -14,6 +14,7 @@ from engine.deliver.places import MOST_CONNECTIONS, Places
 from engine.deliver.wire import Wire
 from engine.dkim.sign import Signer
 from engine.posts.wire import NotedPosts, PostWire
+from engine.precedence import Precedence
 from engine.settings import Settings
 from engine.tokens import Tokens
 
@@ -30,7 +31,7 @@ class Runtime:
     """One process's workplace. `worker_id` is its row in `workers`; `has_lease()` says whether a new flight may start;
     `places` are the connections that its wire may use. `posts` is the wire to other systems; without one nothing leaves.
     `note_marked` is told of one mail of every mark that was committed. `signer` has the DKIM keys; without any, mail goes out
-    as it is.
+    as it is. By `precedence` a nurture stands aside for mail that somebody waits for.
     """
 
     settings: Settings
@@ -44,3 +45,4 @@ class Runtime:
     posts: PostWire = field(default_factory=NotedPosts)
     note_marked: Marked = unnoted
     signer: Signer = field(default_factory=Signer)
+    precedence: Precedence = field(default_factory=Precedence)

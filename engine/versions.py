@@ -20,6 +20,7 @@ from engine.schema import artifacts, cadence_versions, cadences, emails, rules
 
 LIVE = "live rules"  # in a transaction's `seen`; who writes rules takes it out
 KINDS = ("policy", "scoring", "assignment", "offers")
+COPY = Prepared(sa.select(emails.c.copy).where(emails.c.name == sa.bindparam("email")))
 NEWEST = Prepared(sa.select(rules.c.kind, sa.func.max(rules.c.id).label("id")).group_by(rules.c.kind))  # asked for every batch
 
 
@@ -107,8 +108,8 @@ _artifacts: dict[str, Artifact] = {}
 
 def transactional_copy(tx: Tx, email: str) -> Copy | None:
     """The copy that this transactional email uses now."""
-    found: str | None = tx.run(sa.select(emails.c.copy).where(emails.c.name == email)).scalar()
-    return None if found is None else copy_in(found)
+    found = COPY.rows(tx, email=email)
+    return copy_in(found[0].copy) if found and found[0].copy is not None else None
 
 
 @lru_cache(maxsize=256)

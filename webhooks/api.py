@@ -18,8 +18,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from engine.claim import SEND, Claim, put_back, take_due
 from engine.compiler.plan import Policy
 from engine.database import Tx
-from engine.deliver.rehearse import why_not_written
 from engine.deliver.transactional import request_email
+from engine.deliver.write_ahead import write_ahead
 from engine.errors import DatabaseError
 from engine.events import NewEvent, record_events
 from engine.leads import NewLead, find_lead, save_leads
@@ -40,6 +40,7 @@ LARGEST_POST = 256 * 1024
 KEPT_FOR = timedelta(days=400)  # what an event says of a person
 SOURCE = "a post of the site"
 THIS_SEND = sends.c.id == sa.bindparam("send")
+ASKED = Prepared(sa.select(sends.c.id).where(sends.c.event_id == sa.bindparam("event")))
 TOLD = Prepared(sa.select(events.c.id, events.c.lead_id).where(events.c.source_key == sa.bindparam("key")))
 
 
@@ -75,7 +76,8 @@ def pages(receiver: Receiver) -> Blueprint:
         except (ValueError, RecursionError):
             return jsonify(error="the body is not JSON"), 400
         try:
-            taken = take_event(receiver.runtime, facts, post_id=request.headers.get("webhook-id", ""))
+            with receiver.runtime.precedence.awaited():
+                taken = take_event(receiver.runtime, facts, post_id=request.headers.get("webhook-id", ""))
         except (DatabaseError, NotRendering) as error:
             return jsonify(error=str(error)), 503
         except SQLAlchemyError as error:
@@ -114,7 +116,7 @@ def store(runtime: Runtime, facts: object, post_id: str) -> tuple[Taken | list[F
         if known is not None:
             return known, []
         taken, claims = append(tx, runtime, posted)
-        if claims and (why := why_not_written(tx, runtime, claims[0])):
+        if claims and (why := write_ahead(tx, runtime, claims[0])):
             raise Unwritable(lacking(posted, live_rules(tx).policy, why))
         return taken, claims
 
@@ -133,8 +135,8 @@ def known_event(tx: Tx, posted: PostedEvent) -> Taken | None:
     row = next(iter(TOLD.rows(tx, key=source_key(posted))), None)
     if row is None:
         return None
-    asked = tx.run(sa.select(sends.c.id).where(sends.c.event_id == row.id)).scalar()
-    return Taken(event=row.id, lead=row.lead_id, send=asked, is_new=False)
+    asked = ASKED.rows(tx, event=row.id)
+    return Taken(event=row.id, lead=row.lead_id, send=asked[0].id if asked else None, is_new=False)
 
 
 def append(tx: Tx, runtime: Runtime, posted: PostedEvent) -> tuple[Taken, list[Claim]]:

@@ -30,6 +30,8 @@ from engine.runtime import Runtime
 from engine.versions import Live
 from engine.vocabulary import Reason, Stream
 
+UNWRITABLE = (RenderError, ValueError, KeyError)
+
 log = logging.getLogger(__name__)
 
 
@@ -79,20 +81,19 @@ def begin_flight(runtime: Runtime, live: Live, send: Loaded, artifacts: Mapping[
     recipient = recipient_of(send, live)
     if isinstance(recipient, Reason):
         return recipient
-    spelt = spell_token(runtime, send)
     if send.stored:
-        return flight(runtime, live, send, recipient, spelt, stored_message(runtime, send, send.stored))
+        return flight(runtime, live, send, recipient, spell_token(runtime, send), send.stored)
     try:
-        artifact = artifacts[send.artifact_hash or ""]
-        values = values_of(runtime, live, send, artifact, spelt)
-    except (RenderError, ValueError, KeyError) as error:
+        return draft_of(runtime, live, send, recipient, artifacts[send.artifact_hash or ""])
+    except UNWRITABLE as error:
         return unwritten(send, error)
+
+
+def draft_of(runtime: Runtime, live: Live, send: Loaded, recipient: str, artifact: Artifact) -> Draft:
+    """Raises UNWRITABLE."""
+    spelt = spell_token(runtime, send)
+    values = values_of(runtime, live, send, artifact, spelt)
     return Draft(send=send, recipient=recipient, spelt=spelt, artifact=artifact, values=values)
-
-
-def stored_message(runtime: Runtime, send: Loaded, stored: bytes) -> bytes:
-    """What went out before, as it was; a notice to a rep is kept as it was written and is signed here."""
-    return runtime.signer.signed(stored, send.created_at) if send.stream == Stream.INTERNAL else stored
 
 
 def end_flight(runtime: Runtime, live: Live, draft: Draft, words: WireParts | RenderError | None) -> Flight | Reason | None:
@@ -101,14 +102,20 @@ def end_flight(runtime: Runtime, live: Live, draft: Draft, words: WireParts | Re
         return None
     if isinstance(words, RenderError):
         return unwritten(send, words)
-    if send.attached is None or send.pictures is None:
-        return unwritten(send, RenderError("a file that goes with it is not in the database; `handraiser apply` puts it there"))
     try:
-        headers = headers_of(runtime, send, draft.artifact, draft.spelt, draft.values["rep"])
-        message = write_message(headers, words, send.attached, send.pictures)
-    except ValueError as error:
+        message = message_of(runtime, draft, words)
+    except UNWRITABLE as error:
         return unwritten(send, error)
-    return flight(runtime, live, send, draft.recipient, draft.spelt, runtime.signer.signed(message, send.created_at))
+    return flight(runtime, live, send, draft.recipient, draft.spelt, message)
+
+
+def message_of(runtime: Runtime, draft: Draft, words: WireParts) -> bytes:
+    """The message, not signed yet. Raises UNWRITABLE."""
+    send = draft.send
+    if send.attached is None or send.pictures is None:
+        raise RenderError("a file that goes with it is not in the database; `handraiser apply` puts it there")
+    headers = headers_of(runtime, send, draft.artifact, draft.spelt, draft.values["rep"])
+    return write_message(headers, words, send.attached, send.pictures)
 
 
 def flight(runtime: Runtime, live: Live, send: Loaded, recipient: str, spelt: Spelt, message: bytes) -> Flight:

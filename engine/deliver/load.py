@@ -18,6 +18,7 @@ from engine.conditions import zone_of
 from engine.database import Tx
 from engine.deliver.collateral import attachments_of, titles_of
 from engine.deliver.files import parts_of
+from engine.deliver.kept import kept_messages
 from engine.deliver.relays import relays_for
 from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
@@ -93,7 +94,7 @@ def load_sends(tx: Tx, claims: Sequence[Claim], live: Live) -> list[Loaded]:
     """The sends still claimed under these epochs, in the order given."""
     rows = claimed_rows(tx, dict(claims))
     people = load_leads(tx, {row.lead_id for row in rows})
-    stored = stored_bytes(tx, [row.id for row in rows if row.stream != Stream.MARKETING])
+    stored = kept_messages(tx, [row.id for row in rows if row.stream != Stream.MARKETING])
     asked = asking_events(tx, [row.event_id for row in rows if row.event_id is not None])
     return [as_loaded(tx, row, people[row.lead_id], live, stored, asked) for row in rows]
 
@@ -117,22 +118,11 @@ def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[sa.Row[tuple[object,
     return [found[send_id] for send_id in epochs if send_id in found]
 
 
-def stored_bytes(tx: Tx, send_ids: Sequence[int]) -> dict[int, bytes]:
-    if not send_ids:
-        return {}
-    chosen = sa.select(bodies.c.send_id, bodies.c.content).where(bodies.c.send_id.in_(send_ids))
-    return {row.send_id: row.content for row in tx.run(chosen)}
-
-
 def asking_events(tx: Tx, event_ids: Sequence[int]) -> dict[int, Asked]:
     if not event_ids:
         return {}
-    chosen = (
-        sa.select(events.c.id, events.c.type, events.c.occurred_at, events.c.data, bodies.c.content)
-        .join_from(events, bodies, bodies.c.event_id == events.c.id, isouter=True)
-        .where(events.c.id.in_(event_ids))
-    )
-    return {row.id: Asked(type=row.type, at=row.occurred_at, data=row.data, body=row.content) for row in tx.run(chosen)}
+    rows = ASKING.rows(tx, ids=event_ids)
+    return {row.id: Asked(type=row.type, at=row.occurred_at, data=row.data, body=row.content) for row in rows}
 
 
 def as_loaded(
@@ -222,5 +212,10 @@ CHOSEN = (
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)
     .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)))
 )  # fmt: skip
+ASKING = Prepared(
+    sa.select(events.c.id, events.c.type, events.c.occurred_at, events.c.data, bodies.c.content)
+    .join_from(events, bodies, bodies.c.event_id == events.c.id, isouter=True)
+    .where(events.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
 CLAIMED = Prepared(CHOSEN.where(sends.c.state == SendState.CLAIMED))
 WENT_OUT = Prepared(CHOSEN.where(sends.c.state.in_((SendState.ATTEMPTING, SendState.ACCEPTED, SendState.UNKNOWN))))

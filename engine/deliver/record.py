@@ -17,6 +17,7 @@ from engine.claim import held_by_dead, in_state
 from engine.database import Tx
 from engine.deliver.fates import OF_A_LOST_WORLD, Attempted, Fate, fate_of, held_since, policy_for, without_answer
 from engine.deliver.gate import pretend, stopped_of
+from engine.deliver.kept import let_go
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window
 from engine.deliver.replies import about, where_said
@@ -28,13 +29,12 @@ from engine.log import ADDRESS
 from engine.prepared import Prepared
 from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches
-from engine.schema import bodies, sends
+from engine.schema import sends
 from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
 log = logging.getLogger(__name__)
 
 MOST_TOLD = 10
-KEEP_BYTES = timedelta(days=7)
 STUCK_AFTER = timedelta(hours=6)  # longer than any micro-batch can take over a server that answers at all
 SHORT_WAIT = timedelta(hours=1)  # a retry this soon belongs to the attempt; a later one waits for the window again
 LONGEST_REPLY = 500
@@ -197,9 +197,7 @@ def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
         over = those_ended(tx, over)
     end_touches(tx, [ended_touch(row) for row in over if row.touch_id is not None])
     tell_of_doubt([row.send_id for row in over if row.fate.state == SendState.UNKNOWN and row.fate.reason != Reason.RESTORED])
-    stored = [row.send_id for row in over if row.stream != Stream.MARKETING]
-    if stored:
-        tx.run(sa.update(bodies).where(bodies.c.send_id.in_(stored)).values(delete_after=tx.now + KEEP_BYTES))
+    let_go(tx, [row.send_id for row in over if row.stream != Stream.MARKETING])
 
 
 def tell_of_doubt(send_ids: Sequence[int]) -> None:

@@ -1,6 +1,6 @@
 """The pipeline: from claimed sends to recorded outcomes.
 
-    begin → load → write → for each batch: mark → fly → record
+    begin and load → write → for each batch: mark → fly → record
 
 Before: the dispatcher claimed what was due, or `engine.advance` made sends that it holds. After: the ledger says what became of
 each. The mark is committed before a word is said to a server, and nothing is said that was not marked.
@@ -8,6 +8,7 @@ each. The mark is committed before a word is said to a server, and nothing is sa
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -21,44 +22,54 @@ from engine.deliver.counted import count_flown, count_marked, count_stopped
 from engine.deliver.failover import taken_again
 from engine.deliver.flights import Ready, write_flights
 from engine.deliver.gate import Marked, mark, recheck
+from engine.deliver.kept import keep_messages
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded, load_sends
 from engine.deliver.places import Places
 from engine.deliver.record import record_held, record_outcomes, record_shadows, record_stopped
 from engine.deliver.trouble import Flown
-from engine.deliver.wire import NoAnswer, NotBegun, Outcome
+from engine.deliver.wire import Flight, NoAnswer, NotBegun, Outcome
 from engine.metrics import in_phase
 from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.render.artifact import Artifact
 from engine.render.children import PAUSE, NotRendering
 from engine.runtime import Runtime
-from engine.schema import bodies
-from engine.sql import insert
 from engine.versions import Live, artifact, live_rules
 from engine.vocabulary import Reason, Stream
 
 MOST_WRITTEN = 32 * 1024 * 1024  # bytes of files in messages that wait for their turn
+
+Batch = tuple[Live, list[Loaded], dict[str, Artifact]]  # the rules, what is to be delivered, and its templates by hash
 
 log = logging.getLogger(__name__)
 
 
 def deliver(runtime: Runtime, claims: list[Claim]) -> None:
     """Deliver claimed sends. A stale claim is dropped in silence: somebody else has it."""
-    with runtime.database.write() as tx:
+    with in_phase("load"), runtime.database.write() as tx:
         begun = begin(tx, SEND, claims, worker_id=runtime.worker_id)
-    deliver_begun(runtime, [claim for claim in claims if claim[0] in begun])
+        held = [claim for claim in claims if claim[0] in begun]
+        batch = load(tx, runtime.places, held)
+    with given_back(runtime, held):
+        deliver_batch(runtime, batch)
 
 
 def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
-    """Deliver sends that this worker already holds. When that fails, those not yet marked are opened again for another try.
+    """Deliver sends that this worker already holds."""
+    with given_back(runtime, held):
+        with in_phase("load"), runtime.database.read() as tx:
+            batch = load(tx, runtime.places, held)
+        deliver_batch(runtime, batch)
+
+
+@contextmanager
+def given_back(runtime: Runtime, held: Sequence[Claim]) -> Iterator[None]:
+    """When delivering fails, those not yet marked are opened again for another try.
 
     Where nothing can be rendered at all, or it is the machine that fails, no row is at fault: they stay due.
     """
-    if not held:
-        return
-    crash.point("send-begun")
     try:
-        deliver_held(runtime, held)
+        yield
     except NotRendering:
         persist(runtime.database, lambda tx: put_back(tx, SEND, held))
         sleep(PAUSE)
@@ -68,9 +79,11 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
         raise
 
 
-def deliver_held(runtime: Runtime, held: Sequence[Claim]) -> None:
-    with in_phase("load"):
-        live, sends, artifacts = load(runtime, held)
+def deliver_batch(runtime: Runtime, batch: Batch) -> None:
+    live, sends, artifacts = batch
+    if not sends:
+        return
+    crash.point("send-begun")
     for some in within_memory(in_time(runtime, sends)):
         while some:
             some = deliver_some(runtime, live, some, artifacts)
@@ -96,6 +109,8 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
     drop(runtime, written.unsendable)
     batches = list(batches_of(written.ready, runtime.places))
     for at, batch in enumerate(batches):
+        if batch[0].send.stream == Stream.MARKETING:
+            runtime.precedence.stand_aside()
         with runtime.places.held(batch[0].flight.relay, len(batch)):
             if not runtime.has_lease():
                 give_back(runtime, [*(one.send for one in chain.from_iterable(batches[at:])), *written.later])
@@ -109,12 +124,11 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
     return written.later
 
 
-def load(runtime: Runtime, held: Sequence[Claim]) -> tuple[Live, list[Loaded], dict[str, Artifact]]:
-    with runtime.database.read() as tx:
-        live = within_reach(live_rules(tx), runtime.places)
-        sends = load_sends(tx, held, live)
-        hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
-        return live, sends, {artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes}
+def load(tx: Tx, places: Places, held: Sequence[Claim]) -> Batch:
+    live = within_reach(live_rules(tx), places)
+    sends = load_sends(tx, held, live)
+    hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
+    return live, sends, {artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes}
 
 
 def within_reach(live: Live, places: Places) -> Live:
@@ -206,13 +220,8 @@ def on_its_way(one: Ready, relay: str) -> Ready:
 
 def store_bytes(tx: Tx, flying: Sequence[Ready]) -> None:
     """Keep what may have to be sent once more byte for byte."""
-    rows = [
-        {"send_id": one.send.send_id, "content": one.flight.message}
-        for one in flying
-        if one.send.stream != Stream.MARKETING and one.send.stored is None
-    ]
-    if rows:
-        tx.run(insert(tx, bodies).on_conflict_do_nothing(index_elements=["send_id"]), rows)
+    unkept = [one for one in flying if one.send.stream != Stream.MARKETING and one.send.stored is None]
+    keep_messages(tx, [(one.send.send_id, one.flight.message) for one in unkept])
 
 
 def fly(runtime: Runtime, marked: Marked, through: Sequence[Ready]) -> list[Flown]:
@@ -222,7 +231,7 @@ def fly(runtime: Runtime, marked: Marked, through: Sequence[Ready]) -> list[Flow
     outcomes: Sequence[Outcome]
     try:
         with in_phase("fly"):
-            outcomes = runtime.wire.fly([one.flight for one in through], partial(recheck, runtime.database))
+            outcomes = runtime.wire.fly([signed(runtime, one) for one in through], partial(recheck, runtime.database))
     except Exception:
         log.exception("the wire failed", extra={"facts": {"sends": [one.send.send_id for one in through]}})
         outcomes = [NoAnswer(reply="the wire failed")] * len(through)
@@ -230,6 +239,12 @@ def fly(runtime: Runtime, marked: Marked, through: Sequence[Ready]) -> list[Flow
         Flown(send=one.send, outcome=outcome, relay=one.flight.relay, marked_at=marked.at, in_trouble=marked.in_trouble)
         for one, outcome in zip(through, outcomes, strict=True)
     ]
+
+
+def signed(runtime: Runtime, one: Ready) -> Flight:
+    """Not before the gate has let it through, since signing costs more than all else. A second copy is signed alike."""
+    message = runtime.signer.signed(one.flight.message, one.send.created_at)
+    return one.flight if message is one.flight.message else replace(one.flight, message=message)
 
 
 def record(runtime: Runtime, flown: Sequence[Flown]) -> None:

@@ -19,7 +19,6 @@ from engine.prepared import Prepared, PreparedInsert
 from engine.schedule.arms_had import arms_had
 from engine.schedule.draw import pick
 from engine.schema import bodies, sends
-from engine.sql import insert
 from engine.versions import Live, live_rules, transactional_copy
 from engine.vocabulary import SendState, Stream
 
@@ -58,8 +57,7 @@ def version_for(tx: Tx, live: Live, copy: Copy, *, email: str, lead: Lead) -> Ve
 
 def keep_data(tx: Tx, event_id: int, data: Mapping[str, object]) -> None:
     """What the mail will print; left alone where the event came with a body of its own."""
-    row = {"event_id": event_id, "content": json.dumps(dict(data)).encode(), "delete_after": tx.now + KEEP_DATA}
-    tx.run(insert(tx, bodies).values(row).on_conflict_do_nothing(index_elements=["event_id"]))
+    DATA.run(tx, [(event_id, json.dumps(dict(data)).encode(), tx.now + KEEP_DATA)])
 
 
 NEW_MAIL = PreparedInsert(
@@ -71,4 +69,5 @@ NEW_MAIL = PreparedInsert(
     unless=("source",),
     returning=("id",),
 )  # fmt: skip
+DATA = PreparedInsert(bodies, ("event_id", "content", "delete_after"), unless=("event_id",))
 OF_SOURCE = Prepared(sa.select(sends.c.id).where(sends.c.source == sa.bindparam("source")))

@@ -60,7 +60,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
-        reached = stack.enter_context(receiving(runtime, publisher(broker)))
+        reached = stack.enter_context(receiving(runtime))
         ops = stack.enter_context(operated(settings, database, presence, witnesses, reached.receiver))
         stack.enter_context(standing_in(runtime, threads=threads, on_unfinished=presence.abandon))
         collect_less()
@@ -119,7 +119,7 @@ def run_web_alone(settings: Settings, database: Database, *, stop: threading.Eve
     ):
         runtime = assemble(settings, database, broker, wire=Unwired(), presence=presence)
         with (
-            receiving(runtime, publisher(broker)) as reached,
+            receiving(runtime) as reached,
             operated(settings, database, presence, witnesses, reached.receiver, only_receives=True) as ops,
         ):
             collect_less()

@@ -229,5 +229,8 @@ NEW_PASSAGES = PreparedInsert(
     returning=("id", "lead_id"),
 )
 NEW_REFUSALS = PreparedInsert(
-    refusals, ("lead_id", "cadence", "reason", "asked_by", "at"), unless=("lead_id", "cadence"), over=True
+    refusals,
+    ("lead_id", "cadence", "reason", "asked_by", "at"),
+    unless=("lead_id", "cadence"),
+    over=("reason", "asked_by", "at"),
 )

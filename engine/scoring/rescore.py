@@ -88,7 +88,7 @@ SCORES = PreparedInsert(
     scores,
     ("lead_id", "points", "reasons", "as_of", "next_change_at", "above", "crossings", "rules_id"),
     unless=("lead_id",),
-    over=True,
+    over=("points", "reasons", "as_of", "next_change_at", "above", "crossings", "rules_id"),
 )
 
 

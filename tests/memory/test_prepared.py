@@ -33,7 +33,12 @@ STOPS = PreparedInsert(
     unless=("address_key", "scope"),
     returning=("address_key", "created_at"),
 )
-SCORES = PreparedInsert(scores, ("lead_id", "points", "reasons", "as_of", "above", "crossings"), unless=("lead_id",), over=True)
+SCORES = PreparedInsert(
+    scores,
+    ("lead_id", "points", "reasons", "as_of", "above", "crossings"),
+    unless=("lead_id",),
+    over=("points", "reasons", "as_of", "above", "crossings"),
+)
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 5, 8])

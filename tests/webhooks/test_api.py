@@ -101,6 +101,16 @@ def test_an_order_is_a_lead_an_event_and_a_mail_on_its_way(shop: Place):
     assert (send.state, send.stream, send.event_id, send.email) == ("claimed", "transactional", event.id, "order-confirmation")
 
 
+@pytest.mark.both_databases
+def test_the_mail_of_an_order_is_written_with_it_and_kept_until_it_is_over(shop: Place):
+    post(shop, order())
+
+    with shop.database.read() as tx:
+        kept = tx.run(sa.select(bodies).where(bodies.c.send_id == 1)).one()
+    assert kept.content.startswith(b"From: ") and b"\r\nTo: maya@school.example\r\n" in kept.content
+    assert b"DKIM-Signature" not in kept.content and kept.delete_after is None
+
+
 def test_the_claim_of_a_confirmation_is_written_out_as_sql_once(shop: Place):
     post(shop, order())
     before = taking.cache_info().misses
@@ -134,7 +144,7 @@ def test_what_is_personal_stands_in_the_body_alone(shop: Place):
 
     (event,) = shop.events()
     with shop.database.read() as tx:
-        body = tx.run(sa.select(bodies.c.content)).scalar_one()
+        body = tx.run(sa.select(bodies.c.content).where(bodies.c.event_id.is_not(None))).scalar_one()
     assert event.data == {"number": "CR-10482", "total": 854.5, "items": [{"name": "Hub", "quantity": 2}]}
     assert json.loads(body) == {"ship_to": "Maya Lindqvist, 3 Orchard Rise"}
 
