@@ -63,7 +63,10 @@ class Child:
         self.nonce, self.limits = secrets.token_hex(8), limits
         self.forms: dict[tuple[Form, int], tuple[int, Brand]] = {}  # that it has met: by artifact and the brand's identity
         self._seen, self._still = 0, 0
-        self._connection, theirs = socket.socketpair()
+        try:
+            self._connection, theirs = socket.socketpair()
+        except OSError as error:  # no file can be opened
+            raise CannotStart(error.strerror or str(error)) from error
         try:
             with theirs, shared_page() as page:
                 self._progress = mmap.mmap(page.fileno(), PROGRESS_BYTES)

@@ -1,5 +1,6 @@
 """Rendering in children: the same mails as in this process, and a mail that loops, grows or kills harms itself alone."""
 
+import errno
 import logging
 import os
 import signal
@@ -218,6 +219,23 @@ def test_where_no_child_starts_it_is_said_once_and_mended_by_itself(
 
     assert len(told) == 1
     assert fence.render_wire(PLAIN, values()) == render_wire(PLAIN, values())
+
+
+def test_where_no_file_can_be_opened_nothing_is_rendered_until_one_can(fence: Fence, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it was tried: what did not start takes up no place."""
+    monkeypatch.setattr(children_module, "PAUSE", 0.02)
+    with monkeypatch.context() as full:
+        full.setattr(child_module.socket, "socketpair", too_many_open_files)
+        for _ in range(children_module.MOST_CHILDREN + 1):
+            with pytest.raises(NotRendering, match="Too many open files"):
+                fence.render_wire(PLAIN, values())
+            time.sleep(0.03)
+
+    assert fence.render_wire(PLAIN, values()) == render_wire(PLAIN, values())
+
+
+def too_many_open_files() -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def test_a_child_has_no_environment_and_can_open_nothing(fence: Fence) -> None:
