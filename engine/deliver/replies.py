@@ -102,7 +102,7 @@ class Row:
 NONE = "none"
 BEFORE, DURING, REPORT = Where.BEFORE, Where.DURING, Where.REPORT
 LIVE = (BEFORE, DURING)
-FAILING = Rest(after=3, first=timedelta(seconds=30), longest=30 * MINUTE)
+FAILING = Rest(after=3, first=timedelta(seconds=15), longest=30 * MINUTE)  # after a short outage mail goes on within 30 s
 AT_ONCE = Rest(first=timedelta(seconds=30), longest=30 * MINUTE)
 SAYS_NOTHING = re.compile(r"[45]\.(0|1|2|3)\.0")
 

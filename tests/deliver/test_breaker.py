@@ -95,7 +95,7 @@ def test_three_failures_open_it_for_all_and_old_ones_say_nothing_new(database: D
         assert (row.open_until is not None) == (number >= 2)
 
     assert row.failures == 3
-    assert timedelta(seconds=24) <= row.open_until - row.tried_at <= timedelta(seconds=36)
+    assert timedelta(seconds=12) <= row.open_until - row.tried_at <= timedelta(seconds=18)
 
 
 def test_each_failed_probe_doubles_the_rest_up_to_half_an_hour(sqlite_database: Database, clock: VirtualClock) -> None:
