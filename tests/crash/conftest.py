@@ -5,6 +5,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,31 @@ import pytest
 from tests.crash.report import Run
 from tests.crash.trial import Trial, judged, trial
 
-LONGEST = ("test_random_kills", "test_frozen", "test_restarts", "test_named_points")
+LONGEST = (
+    "test_random_kills",
+    "test_restarts",
+    "test_frozen",
+    "test_rolling",
+    "test_named_points",
+    "test_restored",
+    "test_outages",
+)
+QUICKEST = "test_oracle"
 run = Run()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """At full size what takes longest begins first, so that nothing is waited for in the end."""
-    if config.getoption("--full"):
-        items.sort(key=lambda item: item.path.stem not in LONGEST)
+    """At full size what takes longest begins first, so that nothing is waited for in the end. A process of pytest-xdist is
+    given two tests to begin with: after a long one, one of those that take no time.
+    """
+    if not config.getoption("--full"):
+        return
+    order = {name: at for at, name in enumerate(LONGEST)}
+    trials = sorted(
+        (item for item in items if item.path.stem != QUICKEST), key=lambda item: order.get(item.path.stem, len(order))
+    )
+    quick = [item for item in items if item.path.stem == QUICKEST]
+    items[:] = [item for pair in zip_longest(trials, quick) for item in pair if item is not None]
 
 
 @pytest.fixture(scope="session")

@@ -92,19 +92,21 @@ def waits(tx: Tx, noun: Noun, somebody_looks: bool) -> sa.ColumnElement[bool]:
     return sa.or_(later, is_set_aside(noun)) if somebody_looks else later
 
 
-def unfinished(database: Database, *, most: int = 1) -> list[str]:
+def is_anything_open(database: Database) -> bool:
+    """Looks at the newest rows first, since it is asked many times a second."""
+    with database.read() as tx:
+        return any(
+            tx.run(sa.select(table.c.id).where(is_open).order_by(table.c.id.desc()).limit(1)).first()
+            for table, is_open in OPEN_ROWS.items()
+        )
+
+
+def unfinished(database: Database, *, most: int) -> list[str]:
     """Up to so many open rows of each kind; none when nothing is left to do."""
-    open_rows = {
-        reactions: reactions.c.state != ReactionState.DONE,
-        touches: touches.c.state.in_(OPEN_TOUCH),
-        enrolments: enrolments.c.state.in_(LIVE_ENROLMENT),
-        sends: sends.c.state.not_in(TERMINAL_SEND),
-        posts: posts.c.state.in_((PostState.READY, PostState.CLAIMED)),
-    }
     with database.read() as tx:
         return [
             f"{table.name} {row._asdict()}"
-            for table, is_open in open_rows.items()
+            for table, is_open in OPEN_ROWS.items()
             for row in tx.run(sa.select(table).where(is_open).limit(most))
         ]
 
@@ -124,3 +126,12 @@ def ledger(database: Database) -> list[Entry]:
             )
             for row in tx.run(chosen.order_by(sends.c.id))
         ]
+
+
+OPEN_ROWS = {
+    sends: sends.c.state.not_in(TERMINAL_SEND),
+    touches: touches.c.state.in_(OPEN_TOUCH),
+    reactions: reactions.c.state != ReactionState.DONE,
+    enrolments: enrolments.c.state.in_(LIVE_ENROLMENT),
+    posts: posts.c.state.in_((PostState.READY, PostState.CLAIMED)),
+}

@@ -6,7 +6,7 @@ Before: `tests.crash.product` and `tests.crash.given`. After: the tests, each a 
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from engine.claim import NOUNS
 from engine.database import Database
 from engine.schema import sends, touches, workers
 from engine.vocabulary import SendState
-from tests.crash.given import add_work, apply_lessons, ledger, let_time_pass, unfinished
+from tests.crash.given import add_work, apply_lessons, is_anything_open, ledger, let_time_pass, unfinished
 from tests.crash.oracle import Verdict, join, read_journal
 from tests.crash.passages import complaints_about_passages, complaints_about_posts
 from tests.crash.points import Point
@@ -28,10 +28,11 @@ from tests.factories import SECRET, TOKENS
 from tests.posts.receiver import Receiver, receiving
 from tests.services.handraiser import settings_of_a_test
 
+JOURNAL = "accepted.jsonl"
 CONNECTIONS = 2  # to the mail server, from one process
 ANY_MOMENT = "any moment, from outside"
 PATIENCE = 300  # seconds for all work to be over, on a machine that has other things to do
-LOOK_EVERY = 0.05
+LOOK_EVERY = 0.1
 SHORT_LEASES = {"QUEUE_LEASE_SECONDS": "3", "WORKER_LEASE_SECONDS": "2"}
 
 
@@ -171,7 +172,7 @@ class Trial:
             return found
 
     def is_over(self) -> bool:
-        return not unfinished(self.database)
+        return not is_anything_open(self.database)
 
     def lateness(self) -> list[timedelta]:
         """Of every mail that is over: from when it was asked for until it was; the smallest first."""
@@ -234,10 +235,12 @@ def judged(request: pytest.FixtureRequest, on_trial: Trial) -> Iterator[Trial]:
 
 
 @contextmanager
-def trial(folder: Path, database_url: str, broker_url: str | None) -> Iterator[Trial]:
-    """One process over SQLite; a dispatcher and a worker where a broker is given."""
-    journal = folder / "accepted.jsonl"
-    with mail_server(journal) as port, receiving() as receiver:
+def trial(folder: Path, database_url: str, broker_url: str | None, *, mail_port: int | None = None) -> Iterator[Trial]:
+    """One process over SQLite; a dispatcher and a worker where a broker is given. `mail_port`: of a mail server of the test's
+    own, which keeps its journal in the same place.
+    """
+    journal = folder / JOURNAL
+    with nullcontext(mail_port) if mail_port else mail_server(journal) as port, receiving() as receiver:
         settings = {
             "DATABASE_URL": database_url,
             "SMTP_URL": f"smtp://127.0.0.1:{port}?connections={CONNECTIONS}",
