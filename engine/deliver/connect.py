@@ -76,11 +76,13 @@ async def introduce(client: aiosmtplib.SMTP) -> None:
 
 async def log_in(login: Login, client: aiosmtplib.SMTP) -> None:
     """Raises NoTokenError."""
+    offered = client.server_auth_methods
+    if not offered or login.method not in (None, *offered):
+        wanted = f", not {login.method}" if login.method else ""
+        raise aiosmtplib.SMTPNotSupported(f"it offers {', '.join(offered) or 'none'}{wanted}")
     if login.method is None:
         await client.login(login.user, login.password)
         return
-    if login.method not in client.server_auth_methods:
-        raise aiosmtplib.SMTPNotSupported(f"it offers {', '.join(client.server_auth_methods) or 'none'}, not {login.method}")
     if login.method == "xoauth2":
         token = await asyncio.get_running_loop().run_in_executor(None, login.token)
         await client.auth_xoauth2(login.user, token)

@@ -73,7 +73,9 @@ def bad_certificate(error: ssl.SSLCertVerificationError, server: str) -> str:
 def not_logged_in(error: BaseException, server: str, means: str | None) -> str:
     code = getattr(error, "code", None)
     if code is None:
-        return f"{server} offers no way to log in that we know, or wants encryption first"
+        return (
+            f"{server} offers no way to log in that we know: see to ?auth= and ?tls= in the URL, or leave user and password out"
+        )
     if code in FOR_NOW:
-        return f"{server} cannot log us in for now"
+        return f"{server} cannot log us in for now: it is tried again, and if it goes on, ask whoever runs it"
     return f"{server} does not accept {means}: put the right one there; a changed URL is read when the process starts anew"

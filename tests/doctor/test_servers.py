@@ -68,6 +68,7 @@ def test_a_certificate_that_nobody_trusts_is_told(dns_server: DnsServer, tmp_pat
         ("smtp://127.0.0.1:{port}?tls=starttls", [], "does not offer STARTTLS"),
         ("smtp://127.0.0.1:{port}", [Rule(phase=Phase.CONNECT, fault=Fault.REPLY, code=554)], "554"),
         ("smtp://127.0.0.1:{port}", [Rule(phase=Phase.CONNECT, fault=Fault.HANG)], "would not have us"),
+        ("smtp://u:p@127.0.0.1:{port}", [], "no way to log in that we know (it offers none) → see to ?auth="),
     ],
 )
 def test_a_relay_that_does_not_take_us_is_told(dns_server: DnsServer, tmp_path: Path, url: str, rules: list[Rule], words: str):
