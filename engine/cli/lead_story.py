@@ -115,7 +115,7 @@ def told_mail(row: Row, local: ZoneInfo, usual_language: str) -> ToldStep:
         planned_on=str(row.created_at.astimezone(local).date()),
         when=at(row.ended_at or row.due_at, local),
         because=(
-            *waited(row.waited_for),
+            *waited(row.waited_for, row.reason),
             *([in_words(row.reason)] if row.reason else ()),
             *version_in_words(row.language, row.arm, usual_language),
             *through(row.relay),

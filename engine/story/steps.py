@@ -110,7 +110,7 @@ def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None,
         when=at(row.sent_at or row.ended_at or row.send_due_at or row.due_at, local),
         because=(
             *why_its_date(row, way, policy, mailed_at),
-            *waited(row.waited_for),
+            *waited(row.waited_for, reason),
             *([in_words(reason)] if reason else ()),
             *version_in_words(row.language, row.variant, policy.language),
             *([with_it] if (with_it := told_collateral(row.collateral)) else []),
@@ -140,8 +140,10 @@ def why_its_date(row: Row, way: Course, policy: Policy, mailed_at: datetime | No
     return told if is_open or len(told) > 1 else ()
 
 
-def waited(reason: str | None) -> Iterator[str]:
-    """Why a mail went out later than it was written. What is still to come is said of those that wait now."""
+def waited(reason: str | None, now: str | None) -> Iterator[str]:
+    """Why a mail went out later than it was written. Of those that wait `now` for the same it is said elsewhere."""
+    if reason == now:
+        return
     if reason == Reason.LATE:
         yield in_words(reason)
     elif reason is not None:

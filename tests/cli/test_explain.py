@@ -170,6 +170,14 @@ def test_a_mail_that_went_out_after_it_had_waited_says_for_what(sqlite_database:
     assert "sent order it had to wait: the mail server could not take it for now" in story
 
 
+def test_why_a_mail_waits_is_told_once(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        add_send(tx, lead_id=lead_id, stream="transactional", email="order", reason="relay_away", waited_for="relay_away")
+
+        assert told(tx, lead_id).count("our mail server cannot be reached") == 1
+
+
 def test_a_holiday_is_told_by_its_name(sqlite_database: Database) -> None:
     with sqlite_database.write() as tx:
         lead_id = inside(tx, cadence(email("welcome", at("88 days"))), holidays=Holidays(usual="GB-ENG"))
