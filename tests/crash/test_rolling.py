@@ -18,7 +18,7 @@ from tests.crash.trial import Trial
 from tests.crash.versions import next_version
 
 pytestmark = [pytest.mark.full, pytest.mark.parametrize("on_trial", ["postgres"], indirect=True)]
-RESTARTS = 60
+RESTARTS = 40
 STOPS_WITHIN = 25  # seconds
 
 
@@ -29,7 +29,7 @@ def test_processes_of_two_versions_replace_each_other_and_nothing_is_in_doubt(
     versions = cycle([next_version(tmp_path / "next"), None])
     statuses, stops = Counter[int | None](), []
     for role, _ in zip(cycle(on_trial.product.roles), range(RESTARTS), strict=False):
-        on_trial.add_work(lessons=30, orders=20)
+        on_trial.add_work(lessons=15, orders=15)
         on_trial.run_until_present(role)
         on_trial.run_for(chance.uniform(0, 1.5))
         began = time.monotonic()

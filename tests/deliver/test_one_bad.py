@@ -1,8 +1,14 @@
-"""One bad recipient or template among a hundred harms only itself: the other ninety-nine get their mail, once."""
+"""One bad recipient or template among a hundred harms only itself: the other ninety-nine get their mail, once.
 
+`pytest tests/deliver/test_one_bad.py --full -s` draws 2,000 such hundreds, one after the other over the same rows.
+"""
+
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -28,8 +34,10 @@ from tests.deliver.given import WORKER, add_claimed, add_workspace, an_artifact,
 from tests.factories import add_lead, add_worker
 
 LEASE = timedelta(seconds=30)
-BAD = "bad@mail.example"
+BAD = "bad*@mail.example"  # each another, since an address that is not there is not written to again
 PEOPLE = 100
+HUNDREDS = 2_000
+serial = count(1)
 PLACE = 41  # of the bad one among them
 RAISES = "{{ lead.rooms // 0 }}\n"
 LOOPS = "{% for a in lead.first_name|list %}" * 4 + "{% endfor %}" * 4 + "\n"
@@ -51,17 +59,16 @@ def test_a_reply_that_no_database_would_keep_is_kept_all_the_same(database: Data
     assert state_of(database, bad) == (SendState.REFUSED, "permanent")
 
 
-@pytest.mark.parametrize(
-    ("rule", "html", "outcome"),
-    [
-        (Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=550, recipient=BAD), "", (SendState.REFUSED, "permanent")),
-        (Rule(phase=Phase.RCPT, fault=Fault.DROP, recipient=BAD), "", (SendState.READY, "temporary")),
-        (Rule(phase=Phase.DOT, fault=Fault.DROP, recipient=BAD), "", (SendState.UNKNOWN, "no_answer")),
-        (None, RAISES, (SendState.CANCELLED, "template_error")),
-        (None, LOOPS, (SendState.CANCELLED, "template_error")),
-    ],
-    ids=["refused", "drops before the body", "drops after the body", "raises", "renders for ever"],
-)  # fmt: skip
+WAYS = {
+    "refused": (Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=550, recipient=BAD), "", (SendState.REFUSED, "permanent")),
+    "drops before the body": (Rule(phase=Phase.RCPT, fault=Fault.DROP, recipient=BAD), "", (SendState.READY, "temporary")),
+    "drops after the body": (Rule(phase=Phase.DOT, fault=Fault.DROP, recipient=BAD), "", (SendState.UNKNOWN, "no_answer")),
+    "raises": (None, RAISES, (SendState.CANCELLED, "template_error")),
+    "renders for ever": (None, LOOPS, (SendState.CANCELLED, "template_error")),
+}
+
+
+@pytest.mark.parametrize(("rule", "html", "outcome"), list(WAYS.values()), ids=list(WAYS))
 def test_a_bad_one_among_a_hundred_harms_only_itself(
     database: Database, tmp_path: Path, rule: Rule | None, html: str, outcome: tuple[str, str], quick_fence: None
 ) -> None:
@@ -75,6 +82,44 @@ def test_a_bad_one_among_a_hundred_harms_only_itself(
 
     assert state_of(database, bad) == outcome
     assert sorted(arrived) == everybody_else(PLACE)
+
+
+@pytest.mark.full
+@pytest.mark.both_databases
+def test_in_each_of_two_thousand_hundreds_the_bad_one_harms_only_itself(
+    database: Database, tmp_path: Path, quick_fence: None, request: pytest.FixtureRequest
+) -> None:
+    seed = request.config.getoption("--seed") or random.randrange(10**6)
+    chance, met = random.Random(seed), Counter[str]()
+    print(f"--seed {seed}")
+    arrived: list[str] = []
+    sink = Sink(on_message=lambda _from, to, _raw: arrived.append(to))
+    with database.write() as tx:
+        open_workspace(tx)
+        artifacts = {html: keep_artifact(tx, an_artifact(html=html)) for html in (RAISES, LOOPS)} | {"": an_artifact().hash}
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        for _ in range(HUNDREDS):
+            (way, (rule, html, outcome)), at = chance.choice(list(WAYS.items())), chance.randrange(PEOPLE)
+            sink.rules = [replace(rule)] if rule else []
+            with database.write() as tx:
+                bad = add_mails(tx, at=at, artifact=artifacts[html])
+            while jobs := due_jobs(runtime):
+                carry_out(runtime, jobs)
+
+            assert state_of(database, bad) == outcome, way
+            assert sorted(arrived) == everybody_else(at), way
+            met[way] += 1
+            arrived.clear()
+            end(database, bad)
+    print(f"{sum(met.values())} hundreds: {dict(met)}")
+
+
+def end(database: Database, send_id: int) -> None:
+    """So that what will be tried again is not, among the next hundred."""
+    with database.write() as tx:
+        still = sa.and_(sends.c.id == send_id, sends.c.state == SendState.READY)
+        tx.run(sa.update(sends).where(still).values(state=SendState.CANCELLED, reason="temporary", due_at=None, ended_at=tx.now))
 
 
 def test_a_mail_that_kills_its_worker_is_set_aside_the_third_time_and_said_so(
@@ -138,16 +183,24 @@ def carry_out(runtime: Runtime, jobs: Sequence[tuple[Lane, list[Claim]]]) -> Non
 def add_hundred(database: Database, *, at: int, html: str = "") -> int:
     """A hundred mails that are due, one of them bad; its id."""
     with database.write() as tx:
-        add_workspace(tx)
-        tx.run(sa.update(workers).where(workers.c.id == WORKER).values(lease_until=tx.now + timedelta(days=1)))
+        open_workspace(tx)
         artifact = keep_artifact(tx, an_artifact(html=html)) if html else an_artifact().hash
-        ids = [add_due(tx, number, number == at, artifact) for number in range(PEOPLE)]
-    return ids[at]
+        return add_mails(tx, at=at, artifact=artifact)
+
+
+def open_workspace(tx: Tx) -> None:
+    add_workspace(tx)
+    tx.run(sa.update(workers).where(workers.c.id == WORKER).values(lease_until=tx.now + timedelta(days=1)))
+
+
+def add_mails(tx: Tx, *, at: int, artifact: str) -> int:
+    return [add_due(tx, number, number == at, artifact) for number in range(PEOPLE)][at]
 
 
 def add_due(tx: Tx, number: int, is_bad: bool, artifact: str) -> int:
-    email = BAD if is_bad else f"reader{number}@mail.example"
-    lead_id = add_lead(tx, email=email, fields={"first_name": "x" * 2000 if is_bad else "Ada", "rooms": 3})
+    key = next(serial)
+    email = BAD.replace("*", str(key)) if is_bad else f"reader{number}@mail.example"
+    lead_id = add_lead(tx, key=str(key), email=email, fields={"first_name": "x" * 2000 if is_bad else "Ada", "rooms": 3})
     of_bad = {"artifact_hash": artifact} if is_bad else {}
     return add_claimed(tx, lead_id=lead_id, worker=None, state=SendState.READY, lease_until=None, **of_bad)[0]
 
