@@ -132,8 +132,7 @@ def of_mail(found: Status) -> Iterator[str]:
                 yield f"{ON_LANE[lane]}s are due since {spoken(late)} and not begun: see “late” in docs/operating.md"
     for relay in found.glance.relays:
         if relay.state == RelayState.LEFT_ALONE:
-            next_try = f"at {instant(relay.next_try_at)}" if relay.next_try_at else "soon"
-            yield f"the relay {relay.name} is left alone; when it is mended it is tried by itself, {next_try}"
+            yield left_alone(relay, all_there_is.waiting.get(Reason.RELAY_AWAY, 0))
     if now.unknown:
         yield (
             f"{counted(now.unknown, 'mail')} of which nobody knows whether they arrived, {now.unknown_lately:,} of the last day: "
@@ -148,6 +147,13 @@ def of_mail(found: Status) -> Iterator[str]:
     if all_there_is.given_up:
         given_up = counted(all_there_is.given_up, "mail")
         yield f"{given_up} of the last week could not go for days and were given up: see “too old” in docs/operating.md"
+
+
+def left_alone(relay: RelayStanding, mails: int) -> str:
+    """`mails`: so many wait for some relay."""
+    waiting = f" ({counted(mails, 'mail')} put off until a mail server is well)" if mails else ""
+    next_try = f"at {instant(relay.next_try_at)}" if relay.next_try_at else "soon"
+    return f"the relay {relay.name} is left alone{waiting}; when it is mended it is tried by itself, {next_try}"
 
 
 def of_people(found: Status) -> Iterator[str]:
