@@ -5,6 +5,7 @@ nobody hears, or that somebody else has heard, costs one pause and nothing else.
 """
 
 from contextlib import suppress
+from threading import Event
 from time import sleep
 from typing import Any
 
@@ -14,7 +15,7 @@ from redis.exceptions import RedisError
 
 MOST_RINGS = 16  # of a bell that nobody hears
 NO_SLEEP = 0  # of Dramatiq's consumer, in milliseconds
-FULL_SECONDS = 0.1  # in which some of the jobs that a worker holds are done
+FULL_SECONDS = 0.1  # until a worker that holds as many jobs as it may looks again, unless half of them are done before
 
 
 def bell_of(queue_name: str) -> str:
@@ -30,25 +31,28 @@ def ring(client: Redis, queue_name: str) -> None:
 
 
 class ListeningConsumer(Consumer):
-    """Dramatiq's own consumer, made with `NO_SLEEP`; where it would sleep for want of a job this one listens for the bell."""
+    """Dramatiq's own consumer, made with `NO_SLEEP`; where it would sleep for want of a job this one listens for the bell, and
+    where its worker holds as many as it may, it leaves the bell to others until half of them are done.
+    """
 
     def __init__(self, inner: Any, client: Redis, queue_name: str, *, patience: float) -> None:
         self.inner = inner
         self._client = client
         self._bell = bell_of(queue_name)
         self._patience = patience  # seconds
+        self._has_room = Event()
 
     def __next__(self) -> MessageProxy | None:
+        self._has_room.clear()
+        is_full = self.inner.outstanding_message_count >= self.inner.prefetch  # then the inner one does not ask Redis
         message: MessageProxy | None = next(self.inner)
-        if message is None:
+        if message is None and is_full:
+            self._has_room.wait(min(FULL_SECONDS, self._patience))
+        elif message is None:
             self.listen()
         return message
 
     def listen(self) -> None:
-        """A worker that holds as many jobs as it may leaves the bell to others."""
-        if self.inner.outstanding_message_count >= self.inner.prefetch:
-            sleep(min(FULL_SECONDS, self._patience))
-            return
         try:
             self._client.blpop([self._bell], timeout=self._patience)
         except RedisError:
@@ -56,9 +60,15 @@ class ListeningConsumer(Consumer):
 
     def ack(self, message: MessageProxy) -> None:
         self.inner.ack(message)
+        self._make_room()
 
     def nack(self, message: MessageProxy) -> None:
         self.inner.nack(message)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self.inner.outstanding_message_count <= self.inner.prefetch // 2:
+            self._has_room.set()
 
     def requeue(self, messages: Any) -> None:
         self.inner.requeue(messages)

@@ -2,11 +2,12 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
 
-from engine.processes.bells import MOST_RINGS, bell_of
+from engine.processes.bells import FULL_SECONDS, MOST_RINGS, bell_of
 from engine.processes.broker import open_broker, publisher
 from engine.processes.lanes import TRANSACTIONAL
 
@@ -51,3 +52,22 @@ def test_a_worker_that_holds_as_many_jobs_as_it_may_soon_looks_whether_it_may_ho
 
     assert next(consumer) is None
     assert time.monotonic() - began < 1
+
+
+def test_small_jobs_are_fetched_as_fast_as_they_are_done(redis_url: str) -> None:
+    """Else rows that travel alone after a crash would be claimed anew before their jobs are taken up, for ever."""
+    jobs, prefetch = 200, 2
+    broker = open_broker(redis_url)
+    for number in range(jobs):
+        publisher(broker)(TRANSACTIONAL, [(number, 1)])
+    consumer = broker.consume(QUEUE, prefetch=prefetch, timeout=1_900)
+    began, done = time.monotonic(), 0
+
+    with ThreadPoolExecutor(1) as worker:
+        while done < jobs:
+            message = next(consumer)
+            if message is not None:
+                worker.submit(consumer.ack, message)
+                done += 1
+
+    assert time.monotonic() - began < jobs / prefetch * FULL_SECONDS / 2
