@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= 4
-TRIALS ?= 5
+TRIALS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench crash postfix pictures migration clean
