@@ -136,7 +136,8 @@ class Database:
         """A connection on which a transaction has begun."""
         with self.engine.connect() as connection:
             if self.is_sqlite:
-                connection.exec_driver_sql(begin)
+                connection.begin()
+                Tx(connection, self.now()).ask(begin, ())
                 yield Tx(connection, self.now())
             else:
                 instant = begun(connection, begin)

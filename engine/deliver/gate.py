@@ -137,7 +137,7 @@ MAY_GO = sa.and_(
     sends.c.id.in_(sa.bindparam("ids", expanding=True)),
     sa.tuple_(sends.c.id, sends.c.epoch).in_(sa.bindparam("pairs", expanding=True)),
     sends.c.state == SendState.CLAIMED,
-    sends.c.worker_id == sa.bindparam("worker"),
+    sa.or_(sends.c.worker_id.is_(None), sends.c.worker_id == sa.bindparam("worker")),
     ~stops(sends),
 )
 WAITED_FOR = sa.func.coalesce(sends.c.reason, sends.c.waited_for)
@@ -146,6 +146,7 @@ MARK = Prepared(
     .where(MAY_GO)
     .values(
         state=SendState.ATTEMPTING,
+        worker_id=sa.bindparam("worker"),
         attempts=sends.c.attempts + 1,
         attempting_at=sa.bindparam("now"),
         cap_on=sa.bindparam("day"),

@@ -1,15 +1,15 @@
 """The pipeline: from claimed sends to recorded outcomes.
 
-    begin and load → write → for each batch: mark → fly → record
+    load → begin → write → for each batch: mark → fly → record
 
 Before: the dispatcher claimed what was due, or `engine.advance` made sends that it holds. After: the ledger says what became of
 each. The mark is committed before a word is said to a server, and nothing is said that was not marked.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from time import sleep
@@ -39,18 +39,24 @@ from engine.vocabulary import Reason, Stream
 
 MOST_WRITTEN = 32 * 1024 * 1024  # bytes of files in messages that wait for their turn
 
-Batch = tuple[Live, list[Loaded], dict[str, Artifact]]  # the rules, what is to be delivered, and its templates by hash
-
 log = logging.getLogger(__name__)
 
 
-def deliver(runtime: Runtime, claims: list[Claim]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is to be delivered, with the rules and {hash: template} that it needs."""
+
+    live: Live
+    sends: Sequence[Loaded]
+    artifacts: Mapping[str, Artifact]
+
+
+def deliver(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Deliver claimed sends. A stale claim is dropped in silence: somebody else has it."""
-    with in_phase("load"), runtime.database.write() as tx:
-        begun = begin(tx, SEND, claims, worker_id=runtime.worker_id)
-        held = [claim for claim in claims if claim[0] in begun]
-        batch = load(tx, runtime.places, held)
-    with given_back(runtime, held):
+    with in_phase("load"), runtime.database.read() as tx:
+        batch = load(tx, runtime.places, claims)
+    batch = take_over(runtime, batch)
+    with given_back(runtime, [(send.send_id, send.epoch) for send in batch.sends]):
         deliver_batch(runtime, batch)
 
 
@@ -60,6 +66,18 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
         with in_phase("load"), runtime.database.read() as tx:
             batch = load(tx, runtime.places, held)
         deliver_batch(runtime, batch)
+
+
+def take_over(runtime: Runtime, batch: Batch) -> Batch:
+    """Begin what is still to be written, so that a mail that ends its worker is noticed. One that is written already harms nobody:
+    its mark takes it over, which spares somebody who waits for it a commit.
+    """
+    unwritten = [(send.send_id, send.epoch) for send in batch.sends if not send.stored]
+    if not unwritten:
+        return batch
+    with runtime.database.write() as tx:
+        begun = begin(tx, SEND, unwritten, worker_id=runtime.worker_id)
+    return replace(batch, sends=[send for send in batch.sends if send.stored or send.send_id in begun])
 
 
 @contextmanager
@@ -80,13 +98,12 @@ def given_back(runtime: Runtime, held: Sequence[Claim]) -> Iterator[None]:
 
 
 def deliver_batch(runtime: Runtime, batch: Batch) -> None:
-    live, sends, artifacts = batch
-    if not sends:
+    if not batch.sends:
         return
     crash.point("send-begun")
-    for some in within_memory(in_time(runtime, sends)):
+    for some in within_memory(in_time(runtime, batch.sends)):
         while some:
-            some = deliver_some(runtime, live, some, artifacts)
+            some = deliver_some(runtime, batch.live, some, batch.artifacts)
 
 
 def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
@@ -102,7 +119,7 @@ def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
     yield some
 
 
-def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: dict[str, Artifact]) -> list[Loaded]:
+def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: Mapping[str, Artifact]) -> list[Loaded]:
     """Those that are still to be delivered: while one template holds everybody up, the mails of others go first."""
     with in_phase("write"):
         written = write_flights(runtime, live, sends, artifacts)
@@ -128,7 +145,7 @@ def load(tx: Tx, places: Places, held: Sequence[Claim]) -> Batch:
     live = within_reach(live_rules(tx), places)
     sends = load_sends(tx, held, live)
     hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
-    return live, sends, {artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes}
+    return Batch(live=live, sends=sends, artifacts={artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes})
 
 
 def within_reach(live: Live, places: Places) -> Live:
