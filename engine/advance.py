@@ -14,7 +14,8 @@ from typing import TypeVar, assert_never
 import sqlalchemy as sa
 
 from engine import crash
-from engine.claim import TOUCH, Claim, hold
+from engine.claim import SEND, TOUCH, Claim, hold
+from engine.claim import put_back as put_back_sends
 from engine.compiler.plan import (
     BranchStep,
     EmailStep,
@@ -69,12 +70,17 @@ REACHES_OTHERS = (TaskStep, WebhookStep, RaiseStep)  # what a cadence that only 
 
 def advance_touches(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Advance claimed touches and deliver what they send. A stale claim is dropped in silence: somebody else has it."""
+    held: list[Claim] = []
     try:
-        with runtime.database.write() as tx:
-            held = advance(tx, runtime, claims)
-            crash.point("touch-decided-before-commit")
+        for some in runtime.precedence.bits(claims):
+            with runtime.precedence.turn(), runtime.database.write() as tx:
+                held += advance(tx, runtime, some)
+                crash.point("touch-decided-before-commit")
     except AWAY:
         persist(runtime.database, lambda tx: open_send_rows(tx, claims, worker_id=runtime.worker_id))
+        raise
+    except Exception:
+        persist(runtime.database, lambda tx: put_back_sends(tx, SEND, held))
         raise
     crash.point("touch-decided-after-commit")
     deliver_begun(runtime, held)

@@ -5,19 +5,28 @@ pass. Lanes and threads of its own are not enough: they share one interpreter an
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
+from typing import TypeVar
 
-LONGEST = 0.05  # seconds for which a portion of a nurture stands aside at most, so that it never stands still
-A_MOMENT = 0.002  # the next step of the same mail follows within it
+LONGEST = 0.25  # seconds for which a nurture stands aside at most, so that it never stands still
+LATELY = (
+    1.0  # seconds; while such mail comes more often than this, work that can wait is done bit by bit, by one thread at a time
+)
+A_BIT = 8
+
+Item = TypeVar("Item")
 
 
 class Precedence:
-    """`awaited()` goes first, `stand_aside()` lets it."""
+    """`awaited()` goes first; a `turn()` of other work comes after it, a bit at a time."""
 
     def __init__(self) -> None:
         self._in_hand = 0
+        self._last = float("-inf")
         self._changed = threading.Condition()
+        self._one_at_a_time = threading.Lock()
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
@@ -29,13 +38,28 @@ class Precedence:
         finally:
             with self._changed:
                 self._in_hand -= 1
+                self._last = monotonic()
                 self._changed.notify_all()
 
-    def stand_aside(self) -> None:
-        """Called between two portions of work that can wait, with no transaction open."""
-        if not self._in_hand:
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Work that can wait, some milliseconds of it. No transaction is open before, and no server is waited for within."""
+        if not self.is_flowing():
+            yield
             return
-        with self._changed:
-            self._changed.wait_for(lambda: not self._in_hand, LONGEST)
-            self._changed.wait_for(lambda: self._in_hand > 0, A_MOMENT)
-            self._changed.wait_for(lambda: not self._in_hand, LONGEST)
+        with self._one_at_a_time:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._in_hand, LONGEST)
+            yield
+
+    def bits(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        """The items as many at once as should be done in one turn."""
+        at = 0
+        while at < len(items):
+            size = A_BIT if self.is_flowing() else len(items)
+            yield items[at : at + size]
+            at += size
+
+    def is_flowing(self) -> bool:
+        """Whether there is mail that somebody waits for, or was a moment ago."""
+        return self._in_hand > 0 or monotonic() - self._last < LATELY

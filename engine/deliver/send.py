@@ -8,7 +8,7 @@ each. The mark is committed before a word is said to a server, and nothing is sa
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -69,8 +69,8 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
 
 
 def take_over(runtime: Runtime, batch: Batch) -> Batch:
-    """Begin what is still to be written, so that a mail that ends its worker is noticed. One that is written already harms nobody:
-    its mark takes it over, which spares somebody who waits for it a commit.
+    """Begin what is still to be written, so that a mail that ends its worker is noticed. One that is written already harms
+    nobody: its mark takes it over, which spares somebody who waits for it a commit.
     """
     unwritten = [(send.send_id, send.epoch) for send in batch.sends if not send.stored]
     if not unwritten:
@@ -121,24 +121,28 @@ def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
 
 def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifacts: Mapping[str, Artifact]) -> list[Loaded]:
     """Those that are still to be delivered: while one template holds everybody up, the mails of others go first."""
-    with in_phase("write"):
+    with turn_of(runtime, sends[0]), in_phase("write"):
         written = write_flights(runtime, live, sends, artifacts)
     drop(runtime, written.unsendable)
     batches = list(batches_of(written.ready, runtime.places))
     for at, batch in enumerate(batches):
-        if batch[0].send.stream == Stream.MARKETING:
-            runtime.precedence.stand_aside()
         with runtime.places.held(batch[0].flight.relay, len(batch)):
             if not runtime.has_lease():
                 give_back(runtime, [*(one.send for one in chain.from_iterable(batches[at:])), *written.later])
                 return []
-            marked, through = mark_batch(runtime, live.policy, batch)
+            with turn_of(runtime, batch[0].send):
+                marked, through = mark_batch(runtime, live.policy, batch)
             flown = fly(runtime, marked, through)
             record(runtime, flown)
             end_there(runtime, marked)
         if again := taken_again(runtime, flown):
             deliver(runtime, again)
     return written.later
+
+
+def turn_of(runtime: Runtime, send: Loaded) -> AbstractContextManager[None]:
+    """Nurture comes after what somebody waits for."""
+    return runtime.precedence.turn() if send.stream == Stream.MARKETING else nullcontext()
 
 
 def load(tx: Tx, places: Places, held: Sequence[Claim]) -> Batch:

@@ -7,7 +7,7 @@ nurture of thousands, or a slow mail server, does not stand before it.
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from time import sleep
 
@@ -62,10 +62,10 @@ def working(
 
 def start_threads(broker: dramatiq.Broker, threads: int) -> list[Worker]:
     broker.emit_after("process_boot")
-    express = max(1, threads // 4)
+    express = threads // 2
     groups = [
         worker(broker, EXPRESS, express),
-        worker(broker, BULK, max(1, threads - express)),
+        worker(broker, BULK, threads - express),
         worker(broker, OUTWARD, OUTWARD_THREADS),
     ]
     for group in groups:
@@ -104,7 +104,8 @@ def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Ver
     """Do one job."""
     crash.point("job-taken")
     try:
-        with metrics.Timed(metrics.job_seconds(lane.queue)), precedence(runtime, lane):
+        first = runtime.precedence.awaited() if lane is TRANSACTIONAL else nullcontext()
+        with metrics.Timed(metrics.job_seconds(lane.queue)), first:
             verbs[lane.noun.name](runtime, claims)
     except Exception as error:
         metrics.JOBS.labels(lane.queue, "failed").inc()
@@ -114,15 +115,6 @@ def carry_out(runtime: Runtime, broker: dramatiq.Broker, verbs: Mapping[str, Ver
     if lane.queue in FOLLOWED_BY:
         lease = runtime.settings.queue_lease
         dispatch_at_once(runtime.database, publisher(broker), FOLLOWED_BY[lane.queue], lease=lease)
-
-
-def precedence(runtime: Runtime, lane: Lane) -> AbstractContextManager[None]:
-    """Jobs that can wait begin after those that somebody waits for."""
-    if lane is TRANSACTIONAL:
-        return runtime.precedence.awaited()
-    if lane in BULK:
-        runtime.precedence.stand_aside()
-    return nullcontext()
 
 
 def fail(runtime: Runtime, lane: Lane, claims: list[Claim], error: Exception) -> None:

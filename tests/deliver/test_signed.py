@@ -1,4 +1,4 @@
-"""Mail is signed where it is written: what arrives is signed, and a second copy is the same bytes."""
+"""Mail is signed on its way out: what arrives is signed, and a second copy is the same bytes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,16 +27,30 @@ def test_a_lesson_arrives_with_both_signatures(database: Database, tmp_path: Pat
     assert verdicts(message, *both_keys()) == [True, True]
 
 
-def test_an_order_sent_once_more_has_the_signatures_it_had_although_a_key_is_new(database: Database, tmp_path: Path) -> None:
+def test_an_order_sent_once_more_has_the_signatures_it_had(database: Database, tmp_path: Path) -> None:
+    first, second = sent_twice(database, tmp_path, keys=both_keys())
+
+    assert first == second and verdicts(second, *both_keys()) == [True, True]
+
+
+def test_a_key_that_came_in_between_signs_the_same_message(database: Database, tmp_path: Path) -> None:
+    new = an_ed25519_key(selector="new")
+
+    first, second = sent_twice(database, tmp_path, keys=[new])
+
+    assert first[first.index(b"\r\nFrom: ") :] == second[second.index(b"\r\nFrom: ") :]
+    assert (verdicts(first, *both_keys()), verdicts(second, new)) == ([True, True], [True])
+
+
+def sent_twice(database: Database, folder: Path, *, keys: Sequence[DkimKey]) -> tuple[bytes, bytes]:
+    """An order's mail whose first 250 was lost; `keys`: those of the second time."""
     lost = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP, times=1)])
     with database.write() as tx:
         add_workspace(tx)
         send_id = an_order(tx)
-
-    first = delivered(database, tmp_path, [send_id], lost)
-    second = delivered(database, tmp_path, [send_id], keys=[*both_keys(), an_ed25519_key(selector="new")])
-
-    assert first == second and verdicts(second[0], *both_keys()) == [True, True]
+    [first] = delivered(database, folder, [send_id], lost)
+    [second] = delivered(database, folder, [send_id], keys=keys)
+    return first, second
 
 
 def test_a_notice_to_a_rep_is_signed_though_it_was_stored_before(database: Database, tmp_path: Path) -> None:

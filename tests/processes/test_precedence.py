@@ -3,20 +3,17 @@
 import threading
 from time import monotonic
 
-from engine.precedence import LONGEST, Precedence
+from engine.precedence import A_BIT, LONGEST, Precedence
 
 MUCH = 5.0
 
 
 def test_nobody_stands_aside_for_nothing() -> None:
     precedence = Precedence()
-    with precedence.awaited():
-        pass
 
     began = monotonic()
-    precedence.stand_aside()
-
-    assert monotonic() - began < LONGEST / 2
+    with precedence.turn():
+        assert monotonic() - began < LONGEST / 2
 
 
 def test_what_can_wait_goes_on_when_the_mail_is_gone() -> None:
@@ -25,8 +22,8 @@ def test_what_can_wait_goes_on_when_the_mail_is_gone() -> None:
 
     def wait() -> None:
         stands.set()
-        precedence.stand_aside()
-        order.append("nurture")
+        with precedence.turn():
+            order.append("nurture")
 
     with precedence.awaited():
         nurture = threading.Thread(target=wait)
@@ -43,6 +40,17 @@ def test_what_can_wait_never_stands_still() -> None:
 
     with precedence.awaited():
         began = monotonic()
-        precedence.stand_aside()
+        with precedence.turn():
+            assert LONGEST <= monotonic() - began < MUCH
 
-        assert LONGEST <= monotonic() - began < MUCH
+
+def test_beside_awaited_mail_it_goes_bit_by_bit() -> None:
+    precedence = Precedence()
+    items = list(range(20))
+
+    assert list(precedence.bits(items)) == [items]
+    with precedence.awaited():
+        bits = list(precedence.bits(items))
+
+    assert [item for bit in bits for item in bit] == items
+    assert max(map(len, bits)) == A_BIT
