@@ -62,10 +62,9 @@ def working(
 
 def start_threads(broker: dramatiq.Broker, threads: int) -> list[Worker]:
     broker.emit_after("process_boot")
-    express = threads // 2
     groups = [
-        worker(broker, EXPRESS, express),
-        worker(broker, BULK, threads - express),
+        worker(broker, EXPRESS, threads // 2),
+        worker(broker, BULK, threads),
         worker(broker, OUTWARD, OUTWARD_THREADS),
     ]
     for group in groups:
