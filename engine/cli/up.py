@@ -12,7 +12,13 @@ from engine.processes.up import run_up
 
 @click.command("up")
 @workspace_option
-@click.option("--threads", type=click.IntRange(2, 64), default=8, show_default=True, help="Threads for nurture; half as many more serve awaited mail.")
+@click.option(
+    "--threads",
+    type=click.IntRange(2, 64),
+    default=8,
+    show_default=True,
+    help="Threads for nurture; half as many more serve awaited mail.",
+)
 def up_command(workspace: Path, threads: int) -> None:
     """Run everything in one process: what is due is sent, replies and clicks are received.
 

@@ -12,7 +12,13 @@ from engine.processes.up import run_worker_alone
 
 @click.command("worker")
 @workspace_option
-@click.option("--threads", type=click.IntRange(2, 64), default=8, show_default=True, help="Threads for nurture; half as many more serve awaited mail.")
+@click.option(
+    "--threads",
+    type=click.IntRange(2, 64),
+    default=8,
+    show_default=True,
+    help="Threads for nurture; half as many more serve awaited mail.",
+)
 def worker_command(workspace: Path, threads: int) -> None:
     """Take jobs from the broker and do them: decide steps, send mail, react to events. Several may run at once.
 
