@@ -54,6 +54,10 @@ class Taken:
     is_new: bool
 
 
+class ToldMeanwhile(Exception):
+    """The same event was stored between our look and our own writing."""
+
+
 class Unwritable(Exception):
     """The mail that an event asks for lacks something. The shop must know: an order without its confirmation is an order lost."""
 
@@ -98,7 +102,7 @@ def take_event(runtime: Runtime, facts: object, *, post_id: str) -> Taken | list
     try:
         try:
             taken, claims = store(runtime, facts, post_id)
-        except IntegrityError:  # somebody added the same lead this very moment: now it is there
+        except (IntegrityError, ToldMeanwhile):  # somebody added the same lead or event this very moment: now it is there
             taken, claims = store(runtime, facts, post_id)
     except Unwritable as refused:
         return refused.faults
@@ -168,7 +172,7 @@ def save_lead(tx: Tx, runtime: Runtime, posted: PostedEvent) -> int:
 
 
 def record_event(tx: Tx, posted: PostedEvent, lead_id: int) -> int:
-    """Personal parts of the data go to the body alone."""
+    """Personal parts of the data go to the body alone. Raises ToldMeanwhile."""
     personal = json.dumps(posted.personal, ensure_ascii=False).encode() if posted.personal else None
     event = NewEvent(
         source_key=source_key(posted),
@@ -180,7 +184,10 @@ def record_event(tx: Tx, posted: PostedEvent, lead_id: int) -> int:
         body=personal,
         body_until=tx.now + KEPT_FOR if personal is not None else None,
     )
-    return record_events(tx, [event])[event.source_key]
+    fresh = record_events(tx, [event])
+    if event.source_key not in fresh:
+        raise ToldMeanwhile
+    return fresh[event.source_key]
 
 
 def source_key(posted: PostedEvent) -> str:
