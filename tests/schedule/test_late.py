@@ -67,7 +67,9 @@ def test_a_mail_that_is_taken_up_a_second_time_shifts_what_follows_once(house: H
     held = claim_sends(house)
     with house.database.write() as tx:
         begin_sends(tx, SEND, held, worker_id=house.runtime.worker_id)
-    in_time(house.runtime, load(house.runtime, held)[1])  # and then that worker dies
+    with house.database.read() as tx:
+        batch = load(tx, house.runtime.places, held)
+    in_time(house.runtime, batch.sends)  # and then that worker dies
     with house.database.write() as tx:
         put_back(tx, SEND, held)
     deliver_all(house)
