@@ -34,9 +34,9 @@ def test_what_killed_workers_held_goes_on_within_seventy_seconds_by_the_usual_le
 def kill_and_wait(on_trial: Trial, chance: Random, rounds: int) -> None:
     for _ in range(rounds):
         on_trial.product.roles = (*SURVIVORS, *VICTIMS)
-        on_trial.add_work(lessons=40, orders=20)
         for role in on_trial.product.roles:
             on_trial.run_until_present(role)
+        on_trial.add_work(lessons=40, orders=20)
         on_trial.run_for(chance.uniform(0, 0.5))
         dead = kill_all(on_trial)
         on_trial.recovered_in += seconds_until_free(on_trial, dead)
