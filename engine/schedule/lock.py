@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from engine.database import Tx
 from engine.leads import lock_leads
+from engine.prepared import Prepared
 from engine.schema import enrolments, touches
 from engine.vocabulary import LIVE_ENROLMENT
 
@@ -18,7 +19,17 @@ def lock_passages(tx: Tx, lead_ids: Collection[int], *, touch_ids: Collection[in
     if tx.is_sqlite:
         return
     lock_leads(tx, lead_ids)
-    of_touches = sa.select(touches.c.enrolment_id).where(touches.c.id.in_(touch_ids))
-    of_leads = sa.and_(enrolments.c.lead_id.in_(lead_ids), enrolments.c.state.in_(LIVE_ENROLMENT))
-    chosen = sa.select(enrolments.c.id).where(sa.or_(of_leads, enrolments.c.id.in_(of_touches)))
-    tx.run(chosen.order_by(enrolments.c.id).with_for_update(key_share=True))
+    LOCKED.rows(tx, lead_ids=lead_ids, touch_ids=touch_ids)
+
+
+OF_LEADS = sa.select(enrolments.c.id).where(
+    enrolments.c.lead_id.in_(sa.bindparam("lead_ids", expanding=True)), enrolments.c.state.in_(LIVE_ENROLMENT)
+)
+OF_TOUCHES = sa.select(touches.c.enrolment_id).where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True)))
+# Joined by UNION: no index serves one OR the other, and PostgreSQL read every passage there is for each job.
+LOCKED = Prepared(
+    sa.select(enrolments.c.id)
+    .where(enrolments.c.id.in_(OF_LEADS.union(OF_TOUCHES)))
+    .order_by(enrolments.c.id)
+    .with_for_update(key_share=True)
+)
