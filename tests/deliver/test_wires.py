@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.deliver.channel import Channel
+from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.places import MICRO_BATCH, Places
 from engine.deliver.pool import LONGEST_WAIT, Away, Pool, Reuse
 from engine.deliver.smtp import open_wires, pool_of, relay_of
@@ -23,7 +23,7 @@ from engine.deliver.wires import PooledWire, micro_batches
 from engine.errors import SettingsError
 from engine.simulate.sink import Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
-from tests.deliver.wires import SHORT, flight, kinds, nobody
+from tests.deliver.wires import PATIENT, SHORT, flight, kinds, nobody
 
 
 def through(relay: str, *numbers: int, domain: str = "mail.example", connections: int | None = None) -> list[Flight]:
@@ -34,8 +34,8 @@ def through(relay: str, *numbers: int, domain: str = "mail.example", connections
 
 
 @contextmanager
-def wire_over(urls: dict[str, str]) -> Iterator[Wire]:
-    wire = open_wires(urls, timeouts=SHORT)
+def wire_over(urls: dict[str, str], timeouts: Timeouts = SHORT) -> Iterator[Wire]:
+    wire = open_wires(urls, timeouts=timeouts)
     try:
         yield wire
     finally:
@@ -75,14 +75,18 @@ def test_a_relay_that_is_away_takes_no_other_with_it() -> None:
 def test_a_relay_that_hangs_takes_no_other_with_it() -> None:
     hanging = Sink(rules=[Rule(phase=Phase.CONNECT, fault=Fault.HANG)])
 
-    with running(hanging), sinks("here") as by_name, wire_over({"here": by_name["here"].url, "away": hanging.url}) as wire:
+    with (
+        running(hanging),
+        sinks("here") as by_name,
+        wire_over({"here": by_name["here"].url, "away": hanging.url}, PATIENT) as wire,
+    ):
         threading.Thread(target=wire.fly, args=(through("away", *range(100)), nobody), daemon=True).start()
         began = time.monotonic()
         outcomes = wire.fly(through("here", 200), nobody)
         took = time.monotonic() - began
 
     assert kinds(outcomes) == ["Accepted"]
-    assert took < SHORT.connect / 2
+    assert took < PATIENT.connect / 2
 
 
 def test_a_relay_without_an_address_is_told_as_one_that_is_away() -> None:
