@@ -14,8 +14,7 @@ from typing import TypeVar, assert_never
 import sqlalchemy as sa
 
 from engine import crash
-from engine.claim import SEND, TOUCH, Claim, hold
-from engine.claim import put_back as put_back_sends
+from engine.claim import TOUCH, Claim, hold
 from engine.compiler.plan import (
     BranchStep,
     EmailStep,
@@ -35,7 +34,7 @@ from engine.deliver.compose import TouchMail, open_send_rows, send_rows_for_touc
 from engine.deliver.send import deliver_begun
 from engine.expressions.condition import Condition
 from engine.look import Reached, look
-from engine.persist import AWAY, persist
+from engine.persist import persist
 from engine.posts.ask import NewPost, write_posts
 from engine.prepared import Prepared
 from engine.runtime import Runtime
@@ -76,11 +75,8 @@ def advance_touches(runtime: Runtime, claims: Sequence[Claim]) -> None:
             with runtime.precedence.turn(), runtime.database.write() as tx:
                 held += advance(tx, runtime, some)
                 crash.point("touch-decided-before-commit")
-    except AWAY:
+    except Exception:  # of some bits the mails may be there, and nobody else opens them while we live
         persist(runtime.database, lambda tx: open_send_rows(tx, claims, worker_id=runtime.worker_id))
-        raise
-    except Exception:
-        persist(runtime.database, lambda tx: put_back_sends(tx, SEND, held))
         raise
     crash.point("touch-decided-after-commit")
     deliver_begun(runtime, held)

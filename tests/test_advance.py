@@ -18,6 +18,7 @@ from engine.database import Database, Tx
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.expressions.fields import EventKind, EventSchema
 from engine.leads import load_leads
+from engine.precedence import A_BIT
 from engine.runtime import Runtime
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.leave import suspend
@@ -364,6 +365,30 @@ def test_a_process_that_dies_after_the_commit_leaves_its_send_to_the_sweep(datab
     with database.read() as tx:
         assert touch(tx).state == "sending"
         assert tx.run(sa.select(sends.c.state, sends.c.worker_id)).one() == ("claimed", WORKER)
+
+
+@both
+def test_a_touch_that_breaks_its_job_leaves_the_mails_of_those_before_it_free(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    worker = runtime(database, Accepting(), tmp_path)
+    with database.write() as tx:
+        enrolled(tx, email("welcome", at("")))
+        enrol_leads(tx, "new-enquiry", [add_lead(tx) for _ in range(A_BIT)])
+        claims = take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30))
+
+    def breaks(_tx: Tx, _runtime: Runtime, some: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        if len(some) < A_BIT:
+            raise ValueError("the ninth")
+        return advance(_tx, _runtime, some)
+
+    monkeypatch.setattr("engine.advance.advance", breaks)
+    with worker.precedence.awaited(), pytest.raises(ValueError, match="the ninth"):
+        advance_touches(worker, claims)
+
+    with database.read() as tx:
+        mails = tx.run(sa.select(sends.c.state, sends.c.worker_id)).all()
+    assert mails == [("ready", None)] * A_BIT
 
 
 class Accepting:
