@@ -11,9 +11,7 @@ from time import monotonic
 from typing import TypeVar
 
 LONGEST = 0.25  # seconds for which a nurture stands aside at most, so that it never stands still
-LATELY = (
-    1.0  # seconds; while such mail comes more often than this, work that can wait is done bit by bit, by one thread at a time
-)
+LATELY = 1.0  # seconds; while such mail comes more often, work that can wait is done bit by bit, by one thread at a time
 A_BIT = 8
 
 Item = TypeVar("Item")

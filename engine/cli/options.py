@@ -25,6 +25,17 @@ def workspace_option(command: Command) -> Command:
     )(command)
 
 
+def threads_option(command: Command) -> Command:
+    """`--threads N`, handed over as `threads: int`."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(2, 64),
+        default=8,
+        show_default=True,
+        help="Threads for nurture; half as many more serve awaited mail.",
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     """`--json`, handed over as `as_json: bool`."""
     return click.option("--json", "as_json", is_flag=True, help="Print for a machine.")(command)

@@ -5,20 +5,14 @@ from pathlib import Path
 import click
 
 from engine.cli.opening import open_workspace
-from engine.cli.options import workspace_option
+from engine.cli.options import threads_option, workspace_option
 from engine.processes.assemble import begin_process
 from engine.processes.up import run_up
 
 
 @click.command("up")
 @workspace_option
-@click.option(
-    "--threads",
-    type=click.IntRange(2, 64),
-    default=8,
-    show_default=True,
-    help="Threads for nurture; half as many more serve awaited mail.",
-)
+@threads_option
 def up_command(workspace: Path, threads: int) -> None:
     """Run everything in one process: what is due is sent, replies and clicks are received.
 

@@ -5,20 +5,14 @@ from pathlib import Path
 import click
 
 from engine.cli.opening import open_workspace
-from engine.cli.options import workspace_option
+from engine.cli.options import threads_option, workspace_option
 from engine.processes.assemble import begin_process
 from engine.processes.up import run_worker_alone
 
 
 @click.command("worker")
 @workspace_option
-@click.option(
-    "--threads",
-    type=click.IntRange(2, 64),
-    default=8,
-    show_default=True,
-    help="Threads for nurture; half as many more serve awaited mail.",
-)
+@threads_option
 def worker_command(workspace: Path, threads: int) -> None:
     """Take jobs from the broker and do them: decide steps, send mail, react to events. Several may run at once.
 
