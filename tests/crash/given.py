@@ -10,19 +10,25 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from engine.claim import NOUNS, Noun, in_state, is_set_aside
+from engine.claim import NOUNS, SEND, Noun, in_state, is_set_aside, put_back, take_due
 from engine.compiler.workspace import compile_workspace
 from engine.database import Database, Tx
 from engine.deliver.transactional import request_email
+from engine.deliver.write_ahead import write_ahead
 from engine.events import NewEvent, record_events
+from engine.processes.assemble import Unwired
 from engine.render import library
+from engine.runtime import Runtime
 from engine.schedule.apply import apply_plan
 from engine.schedule.enrol import enrol_leads
 from engine.schema import enrolments, leads, posts, reactions, sends, touches
+from engine.settings import read_settings
+from engine.tokens import Tokens
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TERMINAL_SEND, EventType, Origin, PostState, ReactionState
 from tests.crash.lessons import CADENCE, NOTHING, NOWHERE, write_workspace
 from tests.crash.oracle import Entry
 from tests.factories import add_lead
+from webhooks.api import THIS_SEND
 
 REP = "dana@clearroom.example"
 serial = count(1)
@@ -36,13 +42,27 @@ def apply_lessons(database: Database, folder: Path, *, webhook: str = NOWHERE, m
         apply_plan(tx, compiled.plan, compiled.artifacts, attachments=compiled.attachments)
 
 
-def add_work(database: Database, *, lessons: int, orders: int, hands: int) -> None:
+def receiver_over(database: Database, folder: Path, environment: Mapping[str, str]) -> Runtime:
+    """The workplace of a receiver, which writes confirmations and sends nothing."""
+    settings = read_settings(folder, environment)
+    return Runtime(
+        settings=settings,
+        database=database,
+        tokens=Tokens(settings.require_secret()),
+        wire=Unwired(),
+        worker_id="receiver",
+        has_lease=lambda: True,
+        publish=lambda _noun, _claims: None,
+    )
+
+
+def add_work(receiver: Runtime, *, lessons: int, orders: int, hands: int) -> None:
     """New people: some enrolled, some with an order, some who want a call."""
-    with database.write() as tx:
+    with receiver.database.write() as tx:
         enrol_leads(tx, CADENCE, [add_person(tx) for _ in range(lessons)])
         record_events(tx, [call_wanted_by(tx, add_person(tx)) for _ in range(hands)])
         for _ in range(orders):
-            place_order(tx, add_person(tx))
+            place_order(tx, receiver, add_person(tx))
 
 
 def add_person(tx: Tx) -> int:
@@ -52,14 +72,17 @@ def add_person(tx: Tx) -> int:
     )
 
 
-def place_order(tx: Tx, lead_id: int) -> None:
-    """What the receiver does when a shop posts an order."""
+def place_order(tx: Tx, receiver: Runtime, lead_id: int) -> None:
+    """What the receiver does when a shop posts an order while no queue takes its mail: that is written, and waits."""
     number, source_key = {"number": f"CR-{lead_id}"}, f"shop:{lead_id}"
     order = NewEvent(
         source_key=source_key, type="order_placed", origin=Origin.HUMAN, lead_id=lead_id, data=number, occurred_at=tx.now
     )
     event_id = record_events(tx, [order])[source_key]
-    request_email(tx, event_id, order.type, lead_id, number | {"ship_to": "3 Orchard Rise, Leeds"})
+    send_id = request_email(tx, event_id, order.type, lead_id, number | {"ship_to": "3 Orchard Rise, Leeds"})
+    [claim] = take_due(tx, SEND, limit=1, lease=receiver.settings.queue_lease, only=THIS_SEND, send=send_id)
+    assert write_ahead(tx, receiver, claim) is None
+    put_back(tx, SEND, [claim])
 
 
 def call_wanted_by(tx: Tx, lead_id: int) -> NewEvent:

@@ -19,7 +19,7 @@ from engine.claim import NOUNS
 from engine.database import Database
 from engine.schema import sends, touches, workers
 from engine.vocabulary import SendState
-from tests.crash.given import add_work, apply_lessons, is_anything_open, ledger, let_time_pass, unfinished
+from tests.crash.given import add_work, apply_lessons, is_anything_open, ledger, let_time_pass, receiver_over, unfinished
 from tests.crash.oracle import Verdict, join, read_journal
 from tests.crash.passages import complaints_about_passages, complaints_about_posts
 from tests.crash.points import Point
@@ -58,7 +58,8 @@ class Trial:
     nobody_looks: bool = False  # at rows that were set aside: everything must go on by itself
 
     def add_work(self, *, lessons: int = 12, orders: int = 6, hands: int = 2) -> None:
-        add_work(self.database, lessons=lessons, orders=orders, hands=hands)
+        receiver = receiver_over(self.database, self.product.folder, self.product.environment)
+        add_work(receiver, lessons=lessons, orders=orders, hands=hands)
 
     def die_at(self, point: Point, passes: int) -> bool:
         """Run until the process that passes there has died at that pass. False: all work was over before it did."""

@@ -120,7 +120,7 @@ class Day:
             enrol_leads(tx, "lessons", list(newcomers.values()))
             for number, lead_id in newcomers.items():
                 if number % ORDERS_EVERY == 0:
-                    place_order(tx, lead_id)
+                    place_order(tx, self.runtime, lead_id)
         self.came_in += people
 
     def renew(self, tx: Tx) -> None:
