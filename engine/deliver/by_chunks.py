@@ -9,15 +9,15 @@ there is a text that could be delivered twice or taken for commands. A long text
 """
 
 import logging
-from collections.abc import Sequence
 from time import monotonic
 
 from engine import crash
 from engine.deliver.channel import Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import mended
-from engine.deliver.trip import WHOLE, ClosingError, Trip, deferred, is_yes, mail_refusal, refusal
-from engine.deliver.watch import CannotLookError, Watch
-from engine.deliver.wire import Accepted, Flight, NotBegun, Outcome, Stopped
+from engine.deliver.loads import Load
+from engine.deliver.trip import WHOLE, ClosingError, More, Trip, deferred, is_yes, mail_refusal, refusal
+from engine.deliver.watch import CannotLookError
+from engine.deliver.wire import Accepted, NotBegun, Outcome, Stopped
 from engine.vocabulary import SmtpPhase
 
 AHEAD = 4  # messages without an answer; so many a broken connection leaves in doubt at most
@@ -52,8 +52,8 @@ class Chunking:
 class ChunkTrip(Trip):
     """Up to `AHEAD` messages at a time."""
 
-    def __init__(self, channel: Channel, flights: Sequence[Flight], watch: Watch, timeouts: Timeouts, chunking: Chunking) -> None:
-        super().__init__(channel, flights, watch, timeouts)
+    def __init__(self, channel: Channel, load: Load, more: More, timeouts: Timeouts, chunking: Chunking) -> None:
+        super().__init__(channel, load, more, timeouts)
         self._chunking = chunking
         self._is_understood = False
         self._opened: set[int] = set()  # by halves, and the first was taken
@@ -104,7 +104,7 @@ class ChunkTrip(Trip):
         self.channel.needs_reset = True
         self.channel.write(b"".join((reset, opening.mail, opening.rcpt, b"BDAT %d\r\n" % len(first), first)))
         outcome = await self._answer_to_first(at, with_reset=bool(reset))
-        if outcome is None and await self.watch.stops(self.flights[at].send_id):
+        if outcome is None and await self.stops(at):
             outcome = Stopped()
         if outcome is not None:
             self.end(at, outcome)

@@ -4,14 +4,12 @@
 Before: `engine.deliver.transaction` has a channel. After: outcomes. In doubt is a message whose final dot could have left.
 """
 
-from collections.abc import Sequence
-
 from engine import crash
 from engine.deliver.channel import Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import stuffed
-from engine.deliver.trip import WHOLE, Trip, deferred, is_yes, mail_refusal, refusal
-from engine.deliver.watch import Watch
-from engine.deliver.wire import Accepted, Flight, Outcome, Stopped
+from engine.deliver.loads import Load
+from engine.deliver.trip import WHOLE, More, Trip, deferred, is_yes, mail_refusal, refusal
+from engine.deliver.wire import Accepted, Outcome, Stopped
 from engine.vocabulary import SmtpPhase
 
 DOT = b".\r\n"
@@ -20,8 +18,8 @@ DOT = b".\r\n"
 class DataTrip(Trip):
     """One body at a time."""
 
-    def __init__(self, channel: Channel, flights: Sequence[Flight], watch: Watch, timeouts: Timeouts) -> None:
-        super().__init__(channel, flights, watch, timeouts)
+    def __init__(self, channel: Channel, load: Load, more: More, timeouts: Timeouts) -> None:
+        super().__init__(channel, load, more, timeouts)
         self._pipelines = "pipelining" in channel.extensions
 
     async def run(self) -> None:
@@ -34,7 +32,7 @@ class DataTrip(Trip):
         """Which one is announced then; None: no more."""
         self.begin(at)
         refusal = await self._invitation(at)
-        if refusal is None and await self.watch.stops(self.flights[at].send_id):
+        if refusal is None and await self.stops(at):
             self.end(at, Stopped())
             self.channel.lose("a message was stopped after DATA")  # the only way back that delivers nothing
         elif refusal is None:

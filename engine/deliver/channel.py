@@ -15,7 +15,8 @@ from engine.errors import HandraiserError
 
 LONGEST_LINE = 8_192
 LONGEST_REPLY = 65_536
-# Exim drops a connection after ten RSETs that followed no message, Postfix after twenty errors; a micro-batch may have eight.
+# Exim drops a connection after ten RSETs that followed no message, Postfix after twenty errors. When we hear of the third, three more
+# are under way at most, and a load was taken along at most: nine.
 MOST_REFUSED = 3
 CLOSING = 421  # "service not available, closing": may answer anything (RFC 5321 section 3.8)
 ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ?")
@@ -95,12 +96,14 @@ class Channel(asyncio.Protocol):
         finally:
             alarm.cancel()
 
-    def may_carry_on(self, *, most_messages: int, longest_life: float, longest_idle: float) -> bool:
-        """Whether an idle connection may be used again. Anything heard while idle (a 421, mostly) spoils it."""
-        now = self._loop.time()
-        is_young = now - self._opened_at < longest_life and now - self._used_at < longest_idle
+    def may_carry_on(self, *, most_messages: int, longest_life: float) -> bool:
+        """Whether it is there, and was not used for long, nor for much that the server refused."""
         is_welcome = self.flown < most_messages and self.refused < MOST_REFUSED
-        return self._lost is None and not self._replies and is_welcome and is_young
+        return self._lost is None and is_welcome and self._loop.time() - self._opened_at < longest_life
+
+    def has_rested_well(self, longest_idle: float) -> bool:
+        """Not for long, and anything heard while idle (a 421, mostly) spoils it."""
+        return not self._replies and self._loop.time() - self._used_at < longest_idle
 
     def rest(self) -> None:
         """Note when the connection became idle."""

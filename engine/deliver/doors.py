@@ -1,6 +1,6 @@
 """How many connections at once have mail for one recipient domain under way, over all relays of this process.
 
-Before: `engine.deliver.wires` has a micro-batch. After: it flies as soon as no domain in it is at its limit. Lives on one event
+Before: `engine.deliver.wires` has a load. After: it flies as soon as no domain in it is at its limit. Lives on one event
 loop.
 """
 

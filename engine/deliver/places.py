@@ -1,23 +1,24 @@
-"""The connections to each relay that one process may use at once. Whoever sends holds those it needs from the mark to the record.
+"""The connections to each relay that one process may use at once. Who sends holds room for its mails from the mark to the record.
 
-Before: `engine.processes` knows the relays' limits. After: `engine.deliver.send` marks only what has a connection waiting for
-it, so that a process killed at any moment leaves at most one micro-batch a connection in doubt.
+Before: `engine.processes` knows the relays' limits. After: `engine.deliver.send` marks only as much as the connections carry, so
+that a process killed at any moment leaves at most one micro-batch a connection in doubt.
 """
 
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-MICRO_BATCH = 8  # messages over one connection between two looks at the ledger
+MICRO_BATCH = 8  # messages for each connection that may be marked and not yet recorded
+LOAD = 4  # that are handed to a connection together: a batch flies over all of them while the one before is written down
 MOST_CONNECTIONS = 16  # to a relay, unless its URL says otherwise
 EVERY = ""  # in the place of a relay's name: all of them
-MARKETING_BATCH = 64  # one mark and one record for so many; the wire carries them in micro-batches, one a connection
+MARKETING_BATCH = 64  # one mark and one record for so many
 
 
 class Places:
     """So many connections to each relay, by its name, or to all together; a thread waits until there are enough for its mails.
 
-    `batch`: how many marketing mails are marked and recorded together, over half of the connections at most: the others fly
+    `batch`: how many marketing mails are marked and recorded together, half of what may be in doubt at most: the others fly
     meanwhile. More is cheaper.
     """
 
@@ -37,7 +38,7 @@ class Places:
 
     @contextmanager
     def held(self, relay: str, messages: int) -> Iterator[None]:
-        """Hold the connections that so many messages fly over, `batch_for` it at most; to a relay out of reach nothing flies."""
+        """Hold the room that so many messages take, `batch_for` it at most; to a relay out of reach nothing flies."""
         key, wanted = self._key(relay), -(-messages // MICRO_BATCH)
         if key not in self._most:
             yield

@@ -1,6 +1,6 @@
 """Open connections to one relay, used again while they are young.
 
-Before: `engine.deliver.wires` has a micro-batch for the relay. After: `engine.deliver.transaction` speaks. All pools of a process
+Before: `engine.deliver.wires` has a load for the relay. After: `engine.deliver.transaction` speaks. All pools of a process
 live on one event loop.
 """
 
@@ -8,17 +8,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import uniform
+from time import monotonic
 
 from engine.deliver.by_chunks import Chunking
 from engine.deliver.channel import Channel, Timeouts
+from engine.deliver.loads import Load, Waiting
 from engine.deliver.places import MOST_CONNECTIONS
 from engine.deliver.transaction import carry
 from engine.deliver.watch import Watch
 from engine.deliver.wire import Deferred, Flight, Outcome
 from engine.errors import HandraiserError
 from engine.log import Trouble
-from engine.metrics import CONNECTIONS, SMTP_SECONDS, Timed
+from engine.metrics import CONNECTIONS, SMTP_SECONDS
 
 Connect = Callable[[], Awaitable[Channel]]
 # Seconds until a relay that was away is called again: shorter than workers agree to spare it.
@@ -66,13 +69,21 @@ class Pool:
         self._idle: list[Channel] = []
         self._chunking = Chunking()
         self._trouble = Trouble(log, f"no mail goes out through {name}; it waits and is tried again")
-        self._places = asyncio.Semaphore(reuse.connections)
+        self._waiting = Waiting()
+        self._carriers: set[asyncio.Task[None] | None] = set()
         self._away = Away()
 
-    async def fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
-        """Carry a micro-batch over one connection. One outcome each, in order."""
-        async with self._places:
-            return await self._fly_over_one(flights, watch)
+    async def fly(self, flights: Sequence[Flight], watch: Watch) -> Sequence[Outcome]:
+        """Carry them over one connection. One outcome each, in order."""
+        load = Load(flights, watch)
+        if len(self._carriers) < self._reuse.connections:
+            self._carriers.add(asyncio.create_task(self._carry_from(load)))
+        else:
+            self._waiting.add(load)
+        outcomes = await load.landed
+        if load.began_at is not None:
+            self._seconds.observe(monotonic() - load.began_at)
+        return outcomes
 
     def leave(self) -> None:
         """Take leave of the idle connections."""
@@ -80,15 +91,25 @@ class Pool:
             channel.leave()
         self._idle.clear()
 
-    async def _fly_over_one(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
+    async def _carry_from(self, load: Load | None) -> None:
+        """This load and those that wait, one after the other, over one connection at a time."""
+        while load is not None:
+            try:
+                await self._carry_over_one(load)
+            except Exception as error:
+                load.fail(error)
+            load = self._waiting.next()
+        self._carriers.remove(asyncio.current_task())  # not by a callback: what comes before that would wait for ever
+
+    async def _carry_over_one(self, load: Load) -> None:
         while (rested := self._take_idle()) is not None:
-            outcomes = await self._carry(rested, flights, watch)
-            if outcomes is not None:
-                return outcomes
+            if await self._carry(rested, load):
+                return
         fresh = await self._open()
         if isinstance(fresh, Deferred):
-            return [fresh] * len(flights)
-        return await self._carry(fresh, flights, watch) or []
+            load.landed.set_result([fresh] * len(load.flights))
+            return
+        await self._carry(fresh, load)
 
     async def _open(self) -> Channel | Deferred:
         """A new connection; or why there is none, which for a moment is said without another call."""
@@ -110,15 +131,19 @@ class Pool:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    async def _carry(self, channel: Channel, flights: Sequence[Flight], watch: Watch) -> list[Outcome] | None:
-        with Timed(self._seconds):
-            outcomes = await carry(channel, flights, watch, self._timeouts, self._chunking)
+    async def _carry(self, channel: Channel, load: Load) -> bool:
+        """Whether it landed, with all that it took along; not where the connection was found dead."""
+        is_carried = await carry(channel, load, partial(self._next_for, channel), self._timeouts, self._chunking)
         channel.rest()
         if self._is_usable(channel):
             self._idle.append(channel)
         else:
             channel.leave()
-        return outcomes
+        return is_carried
+
+    def _next_for(self, channel: Channel) -> Load | None:
+        """What goes on over a connection that is in use; None: nothing waits, or it has been used for long enough."""
+        return self._waiting.next() if self._may_carry_on(channel) else None
 
     def _take_idle(self) -> Channel | None:
         """The connection used last, so that those not needed grow old and are closed."""
@@ -130,11 +155,10 @@ class Pool:
         return None
 
     def _is_usable(self, channel: Channel) -> bool:
-        return channel.may_carry_on(
-            most_messages=self._reuse.most_messages,
-            longest_life=self._reuse.longest_life,
-            longest_idle=self._reuse.longest_idle,
-        )
+        return self._may_carry_on(channel) and channel.has_rested_well(self._reuse.longest_idle)
+
+    def _may_carry_on(self, channel: Channel) -> bool:
+        return channel.may_carry_on(most_messages=self._reuse.most_messages, longest_life=self._reuse.longest_life)
 
 
 class Away:

@@ -1,32 +1,34 @@
-"""The mail transaction: a micro-batch of messages over one connection, knowing at every moment what a loss would mean.
+"""The mail transaction: messages one after the other over one connection, knowing at every moment what a loss would mean.
 
 Before: `engine.deliver.pool` has a channel. After: one outcome a flight. Until the last byte of a text could have left, a lost
 message is certainly not delivered; from then on until an answer nobody can know (RFC 1047).
 """
 
-from collections.abc import Sequence
-
 from engine.deliver.by_chunks import Chunking, ChunkTrip
 from engine.deliver.by_data import DataTrip
 from engine.deliver.channel import Channel, LostError, Timeouts
-from engine.deliver.trip import Trip
-from engine.deliver.watch import CannotLookError, Watch
-from engine.deliver.wire import Flight, Outcome
+from engine.deliver.loads import Load
+from engine.deliver.trip import More, Trip
+from engine.deliver.watch import CannotLookError
 
 
-async def carry(
-    channel: Channel, flights: Sequence[Flight], watch: Watch, timeouts: Timeouts, chunking: Chunking
-) -> list[Outcome] | None:
-    """Carry flights over an open channel; one outcome each, in order. None: the connection was found dead at its first use
-    after a rest, and nothing counts as said.
+async def carry(channel: Channel, load: Load, more: More, timeouts: Timeouts, chunking: Chunking) -> bool:
+    """Carry a load over an open channel, and what `more` gives when it comes to its end, until each has landed. False: the
+    connection was found dead at its first use after a rest, and nothing counts as said.
     """
-    trip: Trip = DataTrip(channel, flights, watch, timeouts)
+    trip: Trip = DataTrip(channel, load, more, timeouts)
     if chunking.fits(channel.extensions):
-        trip = ChunkTrip(channel, flights, watch, timeouts, chunking)
+        trip = ChunkTrip(channel, load, more, timeouts, chunking)
     try:
         await trip.run()
     except LostError as lost:
         if trip.under_way or not isinstance(lost, CannotLookError):
             channel.lose(str(lost))
         trip.note_loss(lost)
-    return None if trip.found_dead else trip.result()
+    except Exception as error:
+        channel.lose("the wire failed")
+        trip.fail(error)
+    if trip.found_dead:
+        return False
+    trip.land_all()
+    return True

@@ -1,4 +1,4 @@
-"""One micro-batch of messages on its way over one connection: what is known of each, and what a loss would mean.
+"""Messages on their way over one connection: what is known of each, and what a loss would mean.
 
 Before: `engine.deliver.transaction` has a channel. After: one outcome a flight. How the text is spoken is said by those that
 derive from it: `engine.deliver.by_data`, `engine.deliver.by_chunks`.
@@ -6,16 +6,21 @@ derive from it: `engine.deliver.by_data`, `engine.deliver.by_chunks`.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
+from time import monotonic
 
 from engine.deliver.channel import CLOSING, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import Opening, opening
-from engine.deliver.watch import CannotLookError, Watch
+from engine.deliver.loads import Load
+from engine.deliver.watch import CannotLookError
 from engine.deliver.wire import Accepted, Deferred, Flight, NoAnswer, NotBegun, Outcome, Refused, Stopped
 from engine.vocabulary import SmtpPhase
 
 WHOLE = 65_536  # the server must have taken a longer body before its last bytes are written
 TOO_BIG = ("5.3.4", "5.2.3")
+NOT_BEGUN = NotBegun(reply="the connection ended before this one")
+
+More = Callable[[], Load | None]
 
 
 class ClosingError(LostError):
@@ -27,40 +32,62 @@ class ClosingError(LostError):
 
 
 class Trip(ABC):
-    """Flights begin in order and end in order."""
+    """Flights begin in order and end in order. At the end of a load it goes on with the next, if `more` gives one, so that what
+    leads to its first message leaves together with the end of the last.
+    """
 
-    def __init__(self, channel: Channel, flights: Sequence[Flight], watch: Watch, timeouts: Timeouts) -> None:
+    def __init__(self, channel: Channel, load: Load, more: More, timeouts: Timeouts) -> None:
         self.channel = channel
-        self.flights = flights
-        self.watch = watch
         self.timeouts = timeouts
+        self.flights: dict[int, Flight] = {}  # by number; those that landed are forgotten
         self.outcomes: dict[int, Outcome] = {}
         self.openings: dict[int, Opening] = {}
         self.under_way: deque[int] = deque()  # begun and without their last answer
         self.in_doubt: set[int] = set()  # of these, those whose last byte could have left
         self.phase = SmtpPhase.MAIL
         self.found_dead = False  # at the first word after a rest: nothing counts as said
+        self._more = more
+        self._loads: deque[tuple[range, Load]] = deque()
+        self._last = -1
         self._is_rested = channel.flown > 0
         self._heard = False
+        self._take(load)
 
     @abstractmethod
     async def run(self) -> None:
         """Raises LostError."""
 
+    def _take(self, load: Load) -> None:
+        load.began_at = monotonic()
+        numbers = range(self._last + 1, self._last + 1 + len(load.flights))
+        self.flights.update(zip(numbers, load.flights, strict=True))
+        self._loads.append((numbers, load))
+        self._last = numbers[-1]
+
     async def next_after(self, at: int) -> int | None:
         """The next flight that may begin. Those that may not get their outcome here. Raises CannotLookError."""
-        for index in range(at + 1, len(self.flights)):
-            flight = self.flights[index]
-            if await self.watch.stops(flight.send_id):
-                self.outcomes[index] = Stopped()
+        while self._goes_on_after(at):
+            at += 1
+            if await self.stops(at):
+                self.outcomes[at] = Stopped()
                 continue
-            spoken = opening(flight, self.channel.extensions)
+            spoken = opening(self.flights[at], self.channel.extensions)
             if isinstance(spoken, Refused):
-                self.outcomes[index] = spoken
+                self.outcomes[at] = spoken
                 continue
-            self.openings[index] = spoken
-            return index
+            self.openings[at] = spoken
+            return at
         return None
+
+    def _goes_on_after(self, at: int) -> bool:
+        if at == self._last and self._heard and (load := self._more()) is not None:
+            self._take(load)
+        return at < self._last
+
+    async def stops(self, at: int) -> bool:
+        """The second look. Raises CannotLookError."""
+        load = next(load for numbers, load in self._loads if at in numbers)
+        return await load.watch.stops(self.flights[at].send_id)
 
     def begin(self, at: int) -> None:
         self.under_way.append(at)
@@ -71,6 +98,8 @@ class Trip(ABC):
         self.in_doubt.discard(at)
         self.outcomes[at] = outcome
         self.channel.refused += not isinstance(outcome, Accepted)
+        while self._loads and all(number in self.outcomes for number in self._loads[0][0]):
+            self._land_first()
 
     async def reply(self, phase: SmtpPhase, patience: float) -> Reply:
         """The next answer, which is to `phase`. Raises ClosingError, LostError."""
@@ -97,10 +126,23 @@ class Trip(ABC):
             return NoAnswer(reply=why)
         return Deferred(code=None, reply=why, phase=self.phase)
 
-    def result(self) -> list[Outcome]:
+    def _land_first(self) -> None:
         """Those that have no outcome were not begun: no text of theirs left, or none that the server could have taken."""
-        not_begun = NotBegun(reply="the connection ended before this one")
-        return [self.outcomes.get(index, not_begun) for index in range(len(self.flights))]
+        numbers, load = self._loads.popleft()
+        load.landed.set_result([self.outcomes.pop(number, NOT_BEGUN) for number in numbers])
+        for number in numbers:
+            del self.flights[number]
+            self.openings.pop(number, None)
+
+    def land_all(self) -> None:
+        """It is over."""
+        while self._loads:
+            self._land_first()
+
+    def fail(self, error: Exception) -> None:
+        while self._loads:
+            _numbers, load = self._loads.popleft()
+            load.fail(error)
 
 
 def refusal(reply: Reply, phase: SmtpPhase) -> Deferred | Refused | None:

@@ -96,7 +96,7 @@ class Wire(Protocol):
     def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
         """One outcome for each flight, in order. Called from worker threads; blocks until all outcomes are known.
 
-        A connection carries at most a micro-batch of them; more go side by side.
+        A connection carries a few of them in a row; more go side by side.
 
         `recheck(send_ids)` returns those that must stop now; the wire asks when its mark is older than a second.
         """

@@ -1,8 +1,8 @@
 """The real wire: to several relays, each with its pool of connections, on one event loop in one thread.
 
-Before: worker threads call `fly`. After: `engine.deliver.pool` carries each micro-batch. What a thread hands over flies in
-micro-batches, side by side, each over a connection of its own; so a process killed at any moment leaves at most one micro-batch
-a connection in doubt.
+Before: worker threads call `fly`. After: `engine.deliver.pool` carries each load. What a thread hands over flies a few mails at a
+time, side by side, over all connections; those of the next thread follow wherever one is free. How much may be handed over at
+once is said by `engine.deliver.places`.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from engine.deliver.doors import Doors
-from engine.deliver.places import MICRO_BATCH
+from engine.deliver.places import LOAD
 from engine.deliver.pool import Pool
 from engine.deliver.watch import Watch
 from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
@@ -48,13 +48,13 @@ class PooledWire:
         self._loop.close()
 
     async def _fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
-        trips = list(micro_batches(flights))
-        flown = await asyncio.gather(*(self._fly_some([flights[at] for at in trip], watch) for trip in trips))
-        outcomes = {at: outcome for trip, some in zip(trips, flown, strict=True) for at, outcome in zip(trip, some, strict=True)}
+        loads = list(loads_of(flights))
+        flown = await asyncio.gather(*(self._fly_some([flights[at] for at in load], watch) for load in loads))
+        outcomes = {at: outcome for load, some in zip(loads, flown, strict=True) for at, outcome in zip(load, some, strict=True)}
         return [outcomes[at] for at in range(len(flights))]
 
-    async def _fly_some(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
-        """A micro-batch, all of it through one relay."""
+    async def _fly_some(self, flights: Sequence[Flight], watch: Watch) -> Sequence[Outcome]:
+        """A load, all of it through one relay."""
         relay = flights[0].relay
         pool = self._pools.get(relay, self._usual)
         if pool is None:
@@ -72,7 +72,7 @@ class PooledWire:
         await asyncio.sleep(0)
 
 
-def micro_batches(flights: Sequence[Flight]) -> Iterator[list[int]]:
+def loads_of(flights: Sequence[Flight]) -> Iterator[list[int]]:
     """Which of them go together, by their places: those of one relay, and side by side those of a domain that has a limit."""
     ways: dict[str, list[int]] = {}
     for at, flight in enumerate(flights):
@@ -80,7 +80,7 @@ def micro_batches(flights: Sequence[Flight]) -> Iterator[list[int]]:
     for way in ways.values():
         if any(flights[at].connections for at in way):
             way.sort(key=lambda at: (flights[at].connections is None, flights[at].domain))
-        yield from (way[begin : begin + MICRO_BATCH] for begin in range(0, len(way), MICRO_BATCH))
+        yield from (way[begin : begin + LOAD] for begin in range(0, len(way), LOAD))
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from engine.deliver import wires
 from engine.deliver.by_chunks import AHEAD, AN_HOUR, Chunking
 from engine.deliver.channel import Timeouts
 from engine.deliver.smtp import open_wire
@@ -15,6 +16,11 @@ from engine.simulate.sink_session import COMMANDS, Session
 from tests.deliver.wires import BODY, CHUNKING, flight, fly, kinds, nobody, wire_to
 
 Kept = list[tuple[str, str, bytes]]
+
+
+@pytest.fixture(autouse=True)
+def _all_over_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wires, "LOAD", 8)
 
 
 def a_sink(*rules: Rule, kept: Kept | None = None) -> Sink:

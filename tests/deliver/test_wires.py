@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.deliver.channel import Channel, Timeouts
-from engine.deliver.places import MICRO_BATCH, Places
+from engine.deliver.places import LOAD, MICRO_BATCH, Places
 from engine.deliver.pool import LONGEST_WAIT, Away, Pool, Reuse
 from engine.deliver.smtp import open_wires, pool_of, relay_of
 from engine.deliver.watch import Watch
 from engine.deliver.wire import Accepted, Deferred, Flight, Outcome, Wire
-from engine.deliver.wires import PooledWire, micro_batches
+from engine.deliver.wires import PooledWire, loads_of
 from engine.errors import SettingsError
 from engine.simulate.sink import Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
@@ -104,7 +104,7 @@ def test_a_relay_that_could_not_be_reached_is_spared_for_a_moment() -> None:
         again = kinds(wire.fly(through("a", 50), nobody))
 
         assert (set(first), again) == ({"Deferred"}, ["Deferred"])
-        assert once == len(called) <= 5  # one for each micro-batch, and no more
+        assert once == len(called) <= 40 // LOAD  # one for each load, and no more
 
 
 def test_a_relay_that_comes_back_is_used_again_by_the_same_wire() -> None:
@@ -135,12 +135,12 @@ def test_no_relay_is_called_more_often_the_longer_it_is_away() -> None:
 
 def test_mail_for_a_domain_with_a_limit_is_under_way_on_so_many_connections_only() -> None:
     limited = through("a", *range(40), domain="gmail.example", connections=2)
-    others = through("a", *range(40, 48), domain="web.example")
+    others = through("a", *range(40, 40 + LOAD), domain="web.example")
 
     with sinks("a") as by_name, wire_over({"a": by_name["a"].url}) as wire:
         outcomes = kinds(wire.fly([*limited[:20], *others, *limited[20:]], nobody))
 
-    assert outcomes == ["Accepted"] * 48
+    assert outcomes == ["Accepted"] * (40 + LOAD)
     assert calls(by_name["a"]) <= 3
 
 
@@ -157,7 +157,7 @@ def test_the_limit_of_a_domain_holds_over_all_relays_and_threads() -> None:
         for thread in threads:
             thread.join()
 
-    assert len(most_at_once) == 9
+    assert len(most_at_once) == 72 // LOAD
     assert max(most_at_once) == 2
 
 
@@ -176,15 +176,15 @@ flights = st.lists(
 
 @given(flights)
 @settings(max_examples=30)
-def test_a_micro_batch_has_one_relay_and_each_mail_is_in_one(some: Sequence[Flight]) -> None:
-    batches = list(micro_batches(some))
+def test_a_load_has_one_relay_and_each_mail_is_in_one(some: Sequence[Flight]) -> None:
+    loads = list(loads_of(some))
 
-    assert sorted(at for batch in batches for at in batch) == list(range(len(some)))
-    assert all(1 <= len(batch) <= MICRO_BATCH and len({some[at].relay for at in batch}) == 1 for batch in batches)
-    for relay in "abc":  # mails of a limited domain lie side by side, in as few batches as they can
-        own = [batch for batch in batches if some[batch[0]].relay == relay]
-        limited = [batch for batch in own if any(some[at].connections for at in batch)]
-        assert len(limited) == -(-sum(some[at].connections is not None for batch in own for at in batch) // MICRO_BATCH)
+    assert sorted(at for load in loads for at in load) == list(range(len(some)))
+    assert all(1 <= len(load) <= LOAD and len({some[at].relay for at in load}) == 1 for load in loads)
+    for relay in "abc":  # mails of a limited domain lie side by side, in as few loads as they can
+        own = [load for load in loads if some[load[0]].relay == relay]
+        limited = [load for load in own if any(some[at].connections for at in load)]
+        assert len(limited) == -(-sum(some[at].connections is not None for load in own for at in load) // LOAD)
 
 
 def test_places_are_counted_for_each_relay() -> None:
@@ -258,7 +258,7 @@ def counting_server() -> Iterator[tuple[int, list[int]]]:
 
 @contextmanager
 def at_once_at_two_relays(most: list[int]) -> Iterator[Wire]:
-    """Two relays that take their time; for each micro-batch it is noted how many were under way with it."""
+    """Two relays that take their time; for each load it is noted how many were under way with it."""
     under_way = 0
 
     class Slow(Pool):

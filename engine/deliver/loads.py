@@ -1,0 +1,40 @@
+"""Loads: the few mails that go over one connection in a row, and those that wait for one.
+
+Before: `engine.deliver.wires` has cut into loads what a thread handed over. After: `engine.deliver.pool` gives each a connection,
+or a trip that comes to its end goes on with it (`engine.deliver.trip`). All on one event loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from engine.deliver.watch import Watch
+from engine.deliver.wire import Flight, Outcome
+
+
+class Load:
+    """Some flights. `landed`: one outcome each, in order. `began_at`: when a connection had it, by `time.monotonic`."""
+
+    def __init__(self, flights: Sequence[Flight], watch: Watch) -> None:
+        self.flights, self.watch = flights, watch
+        self.began_at: float | None = None
+        self.landed: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
+
+    def fail(self, error: Exception) -> None:
+        """Nobody knows what became of them."""
+        if not self.landed.done():
+            self.landed.set_exception(error)
+
+
+class Waiting:
+    """A mail that goes alone, since somebody waits for it, goes before the others."""
+
+    def __init__(self) -> None:
+        self._alone, self._others = deque[Load](), deque[Load]()
+
+    def add(self, load: Load) -> None:
+        (self._alone if len(load.flights) == 1 else self._others).append(load)
+
+    def next(self) -> Load | None:
+        waiting = self._alone or self._others
+        return waiting.popleft() if waiting else None
