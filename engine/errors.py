@@ -4,7 +4,10 @@ Everything raised on purpose derives from `HandraiserError`; `engine.cli` prints
 ends in a traceback. Expected outcomes (a deferral, a skip) are values, not errors.
 """
 
+import errno
 from dataclasses import dataclass
+
+SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)  # what a machine may be
 
 
 class HandraiserError(Exception):

@@ -8,6 +8,7 @@ and where it happened are told; at DEBUG, too.
 import json
 import logging
 import re
+import sqlite3
 import sys
 import threading
 import traceback
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-from engine.errors import HandraiserError
+from engine.errors import SHORT_OF, HandraiserError
 
 ADDRESS = re.compile(r"""(?:\\?"[^"@]*\\?"|[^\s<>"'=,;:]+)(?:@|%40)[\w.-]+""", re.IGNORECASE)
 QUIETER = {
@@ -70,6 +71,16 @@ def own_words(error: BaseException) -> str:
     return ""
 
 
+def says_all(error: BaseException) -> bool:
+    """Whether its words are enough: it is of ours, or a database or the machine cannot for now. SQLite calls a table that is
+    missing the same, which is a mistake of ours.
+    """
+    if isinstance(error, OSError) and not isinstance(error, HandraiserError):
+        return error.errno in SHORT_OF
+    is_missing = getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return isinstance(error, HandraiserError) or (type(error).__name__ in ABOUT_A_SERVER and not is_missing)
+
+
 def lines_to(stream: TextIO) -> logging.Handler:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
@@ -100,7 +111,7 @@ class Trouble:
     """Something that fails again and again while it lasts, at every row or every second: told as it begins, when it turns into
     one that was not told yet, and when it is over.
 
-    Which one it is, is the error's type or its `kind`. An error of ours is told by its own words, another with its traceback.
+    Which one it is, is the error's type or its `kind`. Where the error's words say all they are told, else where it happened.
     """
 
     def __init__(self, log: logging.Logger, words: str) -> None:
@@ -112,8 +123,8 @@ class Trouble:
         if kind in self._told:
             return
         self._told.add(kind)
-        if isinstance(error, HandraiserError):
-            self._log.error("%s: %s", self._words, error)
+        if says_all(error):
+            self._log.error("%s: %s", self._words, own_words(error))
         else:
             self._log.error(self._words, exc_info=error)
 

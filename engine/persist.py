@@ -4,7 +4,6 @@ Before: something has happened outside, or rows are ours that nobody else will o
 may run again after a commit whose answer was lost, so it must move rows by compare-and-set only.
 """
 
-import errno
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from typing import TypeVar
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from engine.database import Database, Tx
+from engine.errors import SHORT_OF
 from engine.log import Trouble
 
 AWAY = (OperationalError, InterfaceError, TimeoutError)  # the database cannot, but see `is_away`
-SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)  # what a machine may be
 WAITS = (0.1, 0.5, 1.0, 2.0)  # seconds between tries; the last one again and again
 
 Done = TypeVar("Done")

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from engine.beside import beside
 from engine.database import Tx
+from engine.log import Trouble
 from engine.pauses import pauses_seen
 from engine.runtime import Runtime
 from engine.schedule.sweep import sweep_if_due
@@ -36,6 +37,7 @@ def keeping_up(runtime: Runtime) -> AbstractContextManager[None]:
 
 
 def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
+    failing = Trouble(log, "a round of upkeep failed; the next one comes")
     rounds = 0
     while not stop.wait(EVERY_SECONDS):
         try:
@@ -50,8 +52,9 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
                 with runtime.database.write() as tx:
                     forget_bodies(tx)
                     forget_troubles(tx)
-        except Exception:
-            log.exception("a round of upkeep failed; the next one comes")
+            failing.over()
+        except Exception as error:
+            failing.tell(error)
         rounds += 1
 
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from io import StringIO
 
 import pytest
+import sqlalchemy as sa
 
+from engine.database import Database
 from engine.log import Trouble, lines_to
 from engine.processes.witnesses import InRedis, told_by, unkept
 
@@ -45,3 +47,26 @@ def test_a_redis_that_is_away_is_told_once_and_briefly(said: StringIO) -> None:
     told = said.getvalue()
     assert told.count("\n") == 1 and len(told) < 400
     assert "Redis: ConnectionError" in told and "s3cret" not in told
+
+
+def test_a_full_disk_is_told_once_and_without_the_way_there(said: StringIO, sqlite_database: Database) -> None:
+    trouble = Trouble(logging.getLogger("engine.test"), "a round failed; the next one comes")
+
+    for _again in range(2):
+        with pytest.raises(sa.exc.OperationalError) as full, sqlite_database.write() as tx:
+            tx.run(sa.text("PRAGMA max_page_count = 1"))
+            tx.run(sa.text("CREATE TABLE large AS SELECT zeroblob(10000000) AS bytes"))
+        trouble.tell(full.value)
+
+    told = said.getvalue()
+    assert told.count("\n") == 1 and "Traceback" not in told and "exception" not in told
+    assert "a round failed; the next one comes: database or disk is full" in told
+
+
+def test_a_table_that_is_missing_is_told_with_the_way_there(said: StringIO, sqlite_database: Database) -> None:
+    with pytest.raises(sa.exc.OperationalError) as missing, sqlite_database.read() as tx:
+        tx.run(sa.text("SELECT * FROM nowhere"))
+
+    Trouble(logging.getLogger("engine.test"), "a round failed; the next one comes").tell(missing.value)
+
+    assert "test_log.py" in said.getvalue() and "no such table: nowhere" in said.getvalue()
