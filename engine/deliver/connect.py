@@ -79,7 +79,8 @@ async def log_in(login: Login, client: aiosmtplib.SMTP) -> None:
     offered = client.server_auth_methods
     if not offered or login.method not in (None, *offered):
         wanted = f", not {login.method}" if login.method else ""
-        raise aiosmtplib.SMTPNotSupported(f"it offers {', '.join(offered) or 'none'}{wanted}")
+        first = " before STARTTLS: write tls=starttls" if client.supports_extension("starttls") else ""
+        raise aiosmtplib.SMTPNotSupported(f"it offers {', '.join(offered) or 'none'}{wanted}{first}")
     if login.method is None:
         await client.login(login.user, login.password)
         return

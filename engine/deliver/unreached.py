@@ -72,6 +72,8 @@ def bad_certificate(error: ssl.SSLCertVerificationError, server: str) -> str:
 
 def not_logged_in(error: BaseException, server: str, means: str | None) -> str:
     code = getattr(error, "code", None)
+    if isinstance(error, TimeoutError | ConnectionError):
+        return f"{server} breaks off or says nothing when we log in: it is tried again, and if it goes on, ask whoever runs it"
     if code is None:
         return (
             f"{server} offers no way to log in that we know: see to ?auth= and ?tls= in the URL, or leave user and password out"

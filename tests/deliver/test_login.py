@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 
+import aiosmtplib
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -242,6 +243,22 @@ def test_a_url_that_leads_nowhere_is_told_once(url: str, phase: SmtpPhase, words
 )
 def test_a_network_that_fails_is_told_in_plain_words(error: OSError, words: str) -> None:
     assert words in in_plain_words(error, SmtpPhase.CONNECT, "r.example:587", None)
+
+
+@pytest.mark.parametrize("error", [aiosmtplib.SMTPReadTimeoutError("Timed out"), aiosmtplib.SMTPServerDisconnected("Lost")])
+def test_silence_at_the_login_is_not_called_a_wrong_setting(error: Exception) -> None:
+    words = in_plain_words(error, SmtpPhase.AUTH, "r.example:587", "the user and password")
+
+    assert words.startswith("r.example:587 breaks off or says nothing when we log in: it is tried again")
+
+
+def test_who_lets_log_in_after_starttls_alone_is_told_of_that(trusted: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with guarded(Doorkeeper(), trusted) as port:
+        outcomes = fly(f"smtp://shop%40fern.example:right@127.0.0.1:{port}", times=2)
+
+    assert all(isinstance(one, Deferred) and one.phase == SmtpPhase.AUTH for one in outcomes)
+    (said,) = told(caplog)
+    assert "it offers none before STARTTLS: write tls=starttls" in said
 
 
 def test_the_ledger_and_the_story_tell_why_nothing_goes_out(
