@@ -83,7 +83,7 @@ class Policy:
     relay: Rest | None = None
     domain: Rest | None = None
     suppress_after: int | None = None
-    advice: str = ""  # for the operator, who is told when there is some
+    advice: str = ""  # for the operator, who is told when there is some; {url}: the setting with the relay's address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +150,11 @@ ROWS: tuple[Row, ...] = (
 POLICIES: dict[About, Policy] = {
     About.UNREACHABLE: Policy(
         means="the relay cannot be reached, or was lost before a mail", mail=Mail.WAITS, relay=FAILING,
-        advice="see whether the mail server runs and HANDRAISER_SMTP_URL is right; `handraiser doctor` looks",
+        advice="see whether the mail server runs and {url} is right; `handraiser doctor` looks",
     ),
     About.LOGIN: Policy(
         means="the relay does not know us", mail=Mail.WAITS, relay=AT_ONCE,
-        advice="put the right user and password into HANDRAISER_SMTP_URL",
+        advice="put the right user and password into {url}; if its words ask for STARTTLS, ?tls=starttls behind it",
     ),
     About.RELAY_QUOTA: Policy(
         means="the relay has taken as much of our mail as it will for now", mail=Mail.WAITS,
@@ -166,7 +166,7 @@ POLICIES: dict[About, Policy] = {
     About.RELAY_REFUSES: Policy(means="the relay will not have us, or not our sender's address", mail=Mail.WAITS, relay=FAILING,
                                 advice="ask whoever runs the relay; its words say why"),
     About.RELAYING: Policy(means="the relay does not pass our mail on", mail=Mail.TRIED_AGAIN, relay=FAILING,
-                           advice="log in by HANDRAISER_SMTP_URL, or have the relay allow this machine"),
+                           advice="log in by {url}, or have the relay allow this machine"),
     About.LOST: Policy(means="the connection was lost within the mail", relay=FAILING,
                        advice="if it goes on, ask whoever runs the relay"),
     About.CLOSING: Policy(means="the relay breaks off", relay=FAILING, advice="if it goes on, ask whoever runs the relay"),

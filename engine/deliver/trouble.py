@@ -16,7 +16,7 @@ from engine.deliver.load import Loaded
 from engine.deliver.replies import Policy
 from engine.deliver.wire import Accepted, Deferred, Outcome, Refused
 from engine.log import ADDRESS
-from engine.settings import MAIN
+from engine.settings import MAIN, url_setting
 
 log = logging.getLogger(__name__)
 told: set[str] = set()  # what is wrong with our mails is said once a process, not for each
@@ -55,7 +55,8 @@ def strikes(failed: dict[str, tuple[Refused | Deferred, Policy]], marked_at: dat
     for name, (outcome, policy) in failed.items():
         rest = policy.relay if kind is RELAYS else policy.domain
         if name and rest is not None:
-            yield Strike(name=name, marked_at=marked_at, rest=rest, why=words_of(outcome), advice=policy.advice)
+            advice = policy.advice.format(url=url_setting(name))
+            yield Strike(name=name, marked_at=marked_at, rest=rest, why=words_of(outcome), advice=advice)
 
 
 def words_of(outcome: Refused | Deferred) -> str:

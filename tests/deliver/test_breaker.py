@@ -1,7 +1,7 @@
 """A relay or a provider in trouble is left alone by all workers, asked again by one, and its mail goes out when it is well."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,14 @@ from engine.clock import VirtualClock
 from engine.compiler.relay import Relay, WarmUp
 from engine.database import Database, Tx
 from engine.deliver.breaker import PROBE_TAKES, RELAYS, Strike, may_probe, strike
+from engine.deliver.fates import policy_for
 from engine.deliver.gate import mark
 from engine.deliver.load import load_sends
 from engine.deliver.record import record_held
 from engine.deliver.replies import AT_ONCE, FAILING
 from engine.deliver.send import deliver
+from engine.deliver.trouble import strikes
+from engine.deliver.wire import Deferred
 from engine.processes.totals import totals
 from engine.runtime import Runtime
 from engine.schedule.pause import pause, resume
@@ -24,7 +27,7 @@ from engine.schema import domain_states, relay_days, relay_states, sends, touche
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.versions import live_rules
-from engine.vocabulary import PauseKind, Reason, SendState
+from engine.vocabulary import PauseKind, Reason, SendState, SmtpPhase
 from tests.deliver.given import WORKER, a_policy, add_mail, add_workspace, runtime_over, send_of
 from tests.factories import add_lead
 
@@ -140,6 +143,15 @@ def test_a_refused_login_is_enough_at_once(sqlite_database: Database, tmp_path: 
         row = tx.run(sa.select(relay_states)).one()
     assert row.open_until is not None
     assert row.why == "530 5.7.0 authentication required"
+
+
+@pytest.mark.parametrize(("relay", "setting"), [("main", "HANDRAISER_SMTP_URL;"), ("bulk", "HANDRAISER_SMTP_URL_BULK;")])
+def test_an_operator_is_told_which_setting_to_look_at(relay: str, setting: str) -> None:
+    refused = Deferred(code=535, reply="5.7.8 no", phase=SmtpPhase.AUTH)
+
+    [struck] = strikes({relay: (refused, policy_for(refused))}, datetime(2026, 11, 2, tzinfo=UTC), RELAYS)
+
+    assert struck.advice.startswith(f"put the right user and password into {setting}")
 
 
 @pytest.mark.both_databases

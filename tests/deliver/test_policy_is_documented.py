@@ -5,6 +5,7 @@ prints them.
 from datetime import timedelta
 
 from engine.deliver.replies import POLICIES, ROWS, Mail, Policy, Rest, Row
+from engine.settings import MAIN, url_setting
 from tests.source import ROOT
 
 
@@ -34,7 +35,8 @@ def line_of_row(row: Row) -> str:
 
 
 def line_of_policy(about: str, policy: Policy) -> str:
-    return f"| `{about}` | {policy.means} | {mail(policy)} | {left_alone(policy)} | {address(policy)} | {policy.advice or '–'} |"
+    advice = policy.advice.format(url=url_setting(MAIN)) or "–"
+    return f"| `{about}` | {policy.means} | {mail(policy)} | {left_alone(policy)} | {address(policy)} | {advice} |"
 
 
 def mail(policy: Policy) -> str:
