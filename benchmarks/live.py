@@ -117,12 +117,10 @@ def installed(folder: Path, smtp_url: str, **settings: str) -> Iterator[Installa
 
 
 def settle(database: Database) -> None:
-    """Have PostgreSQL count the rows, as it does by itself in the life of a table that grows slowly."""
-    if database.is_sqlite:
-        return
+    """Do what a database does by itself in the life of tables that grow slowly: count the rows, and put them in their places."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE"))
-        connection.execute(sa.text("CHECKPOINT"))
+        for tidying in ("PRAGMA wal_checkpoint(TRUNCATE)",) if database.is_sqlite else ("VACUUM ANALYZE", "CHECKPOINT"):
+            connection.execute(sa.text(tidying))
 
 
 def extras() -> str:
