@@ -41,14 +41,20 @@ class Precedence:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Work that can wait, some milliseconds of it. No transaction is open before, and no server is waited for within."""
+        """Work that can wait, some milliseconds of it. Before it no transaction is open and no connection held; within it nobody
+        waits for a server.
+        """
         if not self.is_flowing():
             yield
             return
         with self._one_at_a_time:
-            with self._changed:
-                self._changed.wait_for(lambda: not self._in_hand, LONGEST)
+            self.let_pass()
             yield
+
+    def let_pass(self) -> None:
+        """Stand aside, before something is taken that others wait for as well."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._in_hand, LONGEST)
 
     def bits(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """The items as many at once as should be done in one turn."""

@@ -26,6 +26,7 @@ class Places:
         self._batch = batch
         self._most = {EVERY: connections} if isinstance(connections, int) else dict(connections)
         self._free = dict(self._most)
+        self._first = dict.fromkeys(self._most, 0)  # threads that wait and go before the others
         self._changed = threading.Condition()
 
     def reach(self, relay: str) -> bool:
@@ -37,15 +38,21 @@ class Places:
         return min(self._batch, max(1, self._most.get(self._key(relay), 1) // 2) * MICRO_BATCH)
 
     @contextmanager
-    def held(self, relay: str, messages: int) -> Iterator[None]:
-        """Hold the room that so many messages take, `batch_for` it at most; to a relay out of reach nothing flies."""
+    def held(self, relay: str, messages: int, *, first: bool = False) -> Iterator[None]:
+        """Hold the room that so many messages take, `batch_for` it at most; to a relay out of reach nothing flies.
+
+        `first`: before all that wait and are not.
+        """
         key, wanted = self._key(relay), -(-messages // MICRO_BATCH)
         if key not in self._most:
             yield
             return
         with self._changed:
-            self._changed.wait_for(lambda: self._free[key] >= wanted)
+            self._first[key] += first
+            self._changed.wait_for(lambda: self._free[key] >= wanted and (first or not self._first[key]))
+            self._first[key] -= first
             self._free[key] -= wanted
+            self._changed.notify_all()
         try:
             yield
         finally:

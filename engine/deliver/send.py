@@ -126,12 +126,11 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
     drop(runtime, written.unsendable)
     batches = list(batches_of(written.ready, runtime.places))
     for at, batch in enumerate(batches):
-        with runtime.places.held(batch[0].flight.relay, len(batch)):
+        with place_for(runtime, batch):
             if not runtime.has_lease():
                 give_back(runtime, [*(one.send for one in chain.from_iterable(batches[at:])), *written.later])
                 return []
-            with turn_of(runtime, batch[0].send):
-                marked, through = mark_batch(runtime, live.policy, batch)
+            marked, through = mark_batch(runtime, live.policy, batch)
             flown = fly(runtime, marked, through)
             record(runtime, flown)
             end_there(runtime, marked)
@@ -143,6 +142,14 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
 def turn_of(runtime: Runtime, send: Loaded) -> AbstractContextManager[None]:
     """Nurture comes after what somebody waits for."""
     return runtime.precedence.turn() if send.stream == Stream.MARKETING else nullcontext()
+
+
+def place_for(runtime: Runtime, batch: Sequence[Ready]) -> AbstractContextManager[None]:
+    """Nurture lets pass what somebody waits for before it takes a place, not while it holds one that such mail may need."""
+    is_nurture = batch[0].send.stream == Stream.MARKETING
+    if is_nurture:
+        runtime.precedence.let_pass()
+    return runtime.places.held(batch[0].flight.relay, len(batch), first=not is_nurture)
 
 
 def load(tx: Tx, places: Places, held: Sequence[Claim]) -> Batch:

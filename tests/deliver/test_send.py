@@ -1,6 +1,7 @@
 """The pipeline over real sockets and a real database: what is claimed is delivered once, or has its reason."""
 
 import email
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +17,7 @@ from engine.compiler.plan import Offer
 from engine.compiler.sender import Sender
 from engine.database import Database, Tx
 from engine.deliver.load import load_sends
-from engine.deliver.places import MARKETING_BATCH
+from engine.deliver.places import MARKETING_BATCH, Places
 from engine.deliver.record import record_stopped, settle_lost
 from engine.deliver.send import deliver, deliver_begun
 from engine.deliver.transactional import request_email
@@ -458,6 +459,33 @@ def test_transactional_mail_goes_ahead_of_marketing(database: Database, tmp_path
         deliver_begun(runtime, [*claims, urgent])
 
     assert kept[0] == "dana@clearroom.example"
+
+
+def test_a_nurture_that_stands_aside_holds_no_place_that_the_mail_before_it_needs(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood = threading.Event()
+    with database.write() as tx:
+        claims = [add_mail(tx, add_workspace(tx))]
+        urgent = add_internal(tx, lead_id=add_lead(tx), content=b"Subject: now\r\n\r\n")
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        runtime = replace(runtime, places=Places(1))
+
+        def stand_aside() -> None:
+            stood.set()
+            assert sent.wait(5), "the mail that goes first came to no place"
+
+        sent = threading.Event()
+        monkeypatch.setattr(runtime.precedence, "let_pass", stand_aside)
+        nurture = threading.Thread(target=deliver_begun, args=(runtime, claims), daemon=True)
+        nurture.start()
+        assert stood.wait(5)
+        deliver_begun(runtime, [urgent])
+        sent.set()
+        nurture.join(5)
+
+    assert [send_of(database, send_id).state for send_id, _ in (urgent, *claims)] == [SendState.ACCEPTED] * 2
 
 
 def test_no_flight_begins_on_a_lease_that_runs_out(database: Database, tmp_path: Path) -> None:

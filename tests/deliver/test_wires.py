@@ -208,6 +208,27 @@ def test_places_are_counted_for_each_relay() -> None:
     assert (places.reach("a"), places.reach("c"), Places(4).reach("c")) == (True, False, True)
 
 
+def test_who_goes_first_has_the_next_free_place() -> None:
+    places, order = Places(1), []
+    in_turn = {first: threading.Event() for first in (False, True)}
+
+    def wait(*, first: bool) -> None:
+        in_turn[first].set()
+        with places.held("a", 1, first=first):
+            order.append(first)
+
+    threads = [threading.Thread(target=wait, kwargs={"first": first}, daemon=True) for first in in_turn]
+    with places.held("a", 1):
+        for thread, begun in zip(threads, in_turn.values(), strict=True):
+            thread.start()
+            assert begun.wait(1)
+            time.sleep(0.02)
+    for thread in threads:
+        thread.join(1)
+
+    assert order == [True, False]
+
+
 def test_a_url_says_how_long_a_connection_is_used() -> None:
     relay = relay_of("smtp://127.0.0.1:25?connections=4&messages=20&life=60")
 
