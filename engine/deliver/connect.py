@@ -51,6 +51,9 @@ async def open_channel(relay: Relay, timeouts: Timeouts, local_hostname: str) ->
     except (aiosmtplib.SMTPException, OSError, NoTokenError) as error:
         client.close()
         raise unreached(error, reached(error, phase), relay) from error
+    except asyncio.CancelledError:
+        client.close()
+        raise
 
 
 Step = Callable[[aiosmtplib.SMTP], Awaitable[object]]

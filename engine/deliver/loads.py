@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from engine.deliver.watch import Watch
-from engine.deliver.wire import Flight, Outcome
+from engine.deliver.wire import Flight, NotBegun, Outcome
 
 
 class Load:
@@ -19,6 +19,11 @@ class Load:
         self.flights, self.watch = flights, watch
         self.began_at: float | None = None
         self.landed: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
+
+    def put_down(self) -> None:
+        """No connection took them up, so nothing was said of them; those that landed did."""
+        if not self.landed.done():
+            self.landed.set_result([NotBegun(reply="broken off before this one")] * len(self.flights))
 
     def fail(self, error: Exception) -> None:
         """Nobody knows what became of them."""

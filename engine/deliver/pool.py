@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import uniform
 from time import monotonic
+from typing import cast
 
 from engine.deliver.by_chunks import Chunking
 from engine.deliver.channel import Channel, Timeouts
@@ -70,13 +71,16 @@ class Pool:
         self._chunking = Chunking()
         self._trouble = Trouble(log, f"no mail goes out through {name}; it waits and is tried again")
         self._waiting = Waiting()
-        self._carriers: set[asyncio.Task[None] | None] = set()
+        self._carriers: set[asyncio.Task[None]] = set()
         self._away = Away()
+        self._is_over = False
 
     async def fly(self, flights: Sequence[Flight], watch: Watch) -> Sequence[Outcome]:
         """Carry them over one connection. One outcome each, in order."""
         load = Load(flights, watch)
-        if len(self._carriers) < self._reuse.connections:
+        if self._is_over:
+            load.put_down()
+        elif len(self._carriers) < self._reuse.connections:
             self._carriers.add(asyncio.create_task(self._carry_from(load)))
         else:
             self._waiting.add(load)
@@ -85,8 +89,14 @@ class Pool:
             self._seconds.observe(monotonic() - load.began_at)
         return outcomes
 
-    def leave(self) -> None:
-        """Take leave of the idle connections."""
+    async def leave(self) -> None:
+        """Begin nothing more, break off what is under way, and take leave of the idle connections."""
+        self._is_over = True
+        await asyncio.sleep(0)  # a task that is cancelled before its first step cannot say what became of its load
+        while (load := self._waiting.next()) is not None:
+            load.put_down()
+        for carrier in self._carriers:
+            carrier.cancel()
         for channel in self._idle:
             channel.leave()
         self._idle.clear()
@@ -96,10 +106,14 @@ class Pool:
         while load is not None:
             try:
                 await self._carry_over_one(load)
+            except asyncio.CancelledError:
+                load.put_down()
             except Exception as error:
                 load.fail(error)
             load = self._waiting.next()
-        self._carriers.remove(asyncio.current_task())  # not by a callback: what comes before that would wait for ever
+        self._carriers.remove(
+            cast("asyncio.Task[None]", asyncio.current_task())
+        )  # not by a callback: what comes before that would wait for ever
 
     async def _carry_over_one(self, load: Load) -> None:
         while (rested := self._take_idle()) is not None:

@@ -4,6 +4,8 @@ Before: `engine.deliver.pool` has a channel. After: one outcome a flight. Until 
 message is certainly not delivered; from then on until an answer nobody can know (RFC 1047).
 """
 
+import asyncio
+
 from engine.deliver.by_chunks import Chunking, ChunkTrip
 from engine.deliver.by_data import DataTrip
 from engine.deliver.channel import Channel, LostError, Timeouts
@@ -25,6 +27,9 @@ async def carry(channel: Channel, load: Load, more: More, timeouts: Timeouts, ch
         if trip.under_way or not isinstance(lost, CannotLookError):
             channel.lose(str(lost))
         trip.note_loss(lost)
+    except asyncio.CancelledError:
+        break_off(channel, trip)
+        raise
     except Exception as error:
         channel.lose("the wire failed")
         trip.fail(error)
@@ -32,3 +37,10 @@ async def carry(channel: Channel, load: Load, more: More, timeouts: Timeouts, ch
         return False
     trip.land_all()
     return True
+
+
+def break_off(channel: Channel, trip: Trip) -> None:
+    lost = LostError("broken off, since this process ends")
+    channel.lose(str(lost))
+    trip.note_loss(lost)
+    trip.land_all()

@@ -8,18 +8,21 @@ once is said by `engine.deliver.places`.
 import asyncio
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from engine.deliver.doors import Doors
 from engine.deliver.places import LOAD
 from engine.deliver.pool import Pool
 from engine.deliver.watch import Watch
-from engine.deliver.wire import Deferred, Flight, Outcome, Recheck
+from engine.deliver.wire import Deferred, Flight, NotBegun, Outcome, Recheck
 from engine.vocabulary import SmtpPhase
 
 try:
     import uvloop
 except ImportError:  # an extra: `pip install handraiser[fast]`
     uvloop = None  # type: ignore[assignment]
+
+LAND_SECONDS = 1.0  # for what is broken off
 
 
 class PooledWire:
@@ -29,6 +32,8 @@ class PooledWire:
         self._pools = dict(pools)
         self._usual = usual
         self._doors = Doors()
+        self._flying: set[asyncio.Task[None]] = set()
+        self._gate, self._is_closed = threading.Lock(), False
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
         self._thread.start()
@@ -36,18 +41,31 @@ class PooledWire:
     def fly(self, flights: Sequence[Flight], recheck: Recheck) -> list[Outcome]:
         """See `engine.deliver.wire.Wire`. Never raises for what a server or a network does."""
         watch = Watch(flights, recheck)  # here, so that a busy loop makes no mark look younger than it is
-        return asyncio.run_coroutine_threadsafe(self._fly(flights, watch), self._loop).result()
+        with self._gate:
+            if self._is_closed:
+                return [NotBegun(reply="this process ends")] * len(flights)
+            flown = asyncio.run_coroutine_threadsafe(self._fly(flights, watch), self._loop)
+        return flown.result()
 
     def close(self) -> None:
-        """Take leave of the idle connections and end the thread. Safe to repeat."""
-        if self._loop.is_closed():
-            return
+        with self._gate:
+            if self._is_closed:
+                return
+            self._is_closed = True
         asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     async def _fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._flying.add(task)
+        try:
+            return await self._fly_loads(flights, watch)
+        finally:
+            self._flying.remove(task)
+
+    async def _fly_loads(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
         loads = list(loads_of(flights))
         flown = await asyncio.gather(*(self._fly_some([flights[at] for at in load], watch) for load in loads))
         outcomes = {at: outcome for load, some in zip(loads, flown, strict=True) for at, outcome in zip(load, some, strict=True)}
@@ -68,7 +86,9 @@ class PooledWire:
 
     async def _leave(self) -> None:
         for pool in (*self._pools.values(), *([self._usual] if self._usual else [])):
-            pool.leave()
+            await pool.leave()
+        if self._flying:
+            await asyncio.wait(self._flying, timeout=LAND_SECONDS)
         await asyncio.sleep(0)
 
 

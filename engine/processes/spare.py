@@ -14,13 +14,13 @@ from engine.beside import beside
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
 from engine.processes.reach import is_in_process, ping
-from engine.processes.worker import DRAIN_MILLISECONDS, working
+from engine.processes.worker import DRAIN_MILLISECONDS, LAND_SECONDS, working
 from engine.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
-DRAIN_SECONDS = DRAIN_MILLISECONDS / 1_000
+DRAIN_SECONDS = DRAIN_MILLISECONDS / 1_000 + LAND_SECONDS
 
 
 def standing_in(runtime: Runtime, *, threads: int, on_unfinished: Callable[[], None]) -> AbstractContextManager[None]:

@@ -57,7 +57,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer, note_marked=witnesses.note)
         stack.enter_context(keeping_tally(database, presence.worker_id))
-        stack.enter_context(working(broker, runtime, threads=threads, on_unfinished=presence.abandon))
+        stack.enter_context(working(broker, runtime, threads=threads, on_overdue=wire.close, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
         stack.enter_context(dispatching(database, publisher(broker), settings))
         reached = stack.enter_context(receiving(runtime))
@@ -99,7 +99,7 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer, note_marked=witnesses.note)
         with (
             keeping_tally(database, presence.worker_id),
-            working(broker, runtime, threads=threads, on_unfinished=presence.abandon),
+            working(broker, runtime, threads=threads, on_overdue=wire.close, on_unfinished=presence.abandon),
             keeping_up(runtime),
             operated(settings, database, presence, witnesses) as ops,
             standing_in(runtime, threads=threads, on_unfinished=presence.abandon),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from time import sleep
+from time import monotonic, sleep
 
 import dramatiq
 from dramatiq.worker import Worker
@@ -27,7 +27,8 @@ from engine.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-DRAIN_MILLISECONDS = 25_000
+DRAIN_MILLISECONDS = 23_000
+LAND_SECONDS = 2.0  # in which it is written down what became of mails that were broken off
 OUTWARD_THREADS = 4  # they mostly wait
 POLL_MILLISECONDS = 500  # how soon an idle thread sees that it should stop, and asks Redis where it heard no bell
 AWAY_SECONDS = 1.0  # a thread whose job failed since the database was away takes the next one after this
@@ -41,11 +42,12 @@ def working(
     *,
     threads: int,
     verbs: Mapping[str, Verb] = VERBS,
+    on_overdue: Callable[[], None] = lambda: None,
     on_unfinished: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Take jobs while the block lasts; then give back what no server was told of, and finish the rest (25 s at most).
 
-    `on_unfinished` is called when jobs are still running after that.
+    `on_overdue` is called shortly before that if jobs are still running, `on_unfinished` if they run on all the same.
     """
     declare_actors(broker, partial(carry_out, runtime, broker, verbs))
     groups = start_threads(broker, threads)
@@ -55,7 +57,9 @@ def working(
         give_back_unmarked(runtime)
         if not stop_threads(groups):
             give_back_unmarked(runtime)
-            on_unfinished()
+            on_overdue()
+            if not have_ended(groups, LAND_SECONDS):
+                on_unfinished()
         if isinstance(broker, InProcessBroker):
             give_back(runtime.database, broker)
 
@@ -80,6 +84,13 @@ def stop_threads(groups: Sequence[Worker]) -> bool:
     """Whether every thread finished in time."""
     with ThreadPoolExecutor(len(groups)) as stoppers:
         list(stoppers.map(lambda group: group.stop(timeout=DRAIN_MILLISECONDS), groups))
+    return have_ended(groups, 0)
+
+
+def have_ended(groups: Sequence[Worker], seconds: float) -> bool:
+    until = monotonic() + seconds
+    for thread in (thread for group in groups for thread in group.workers):
+        thread.join(max(0.0, until - monotonic()))
     return not any(thread.is_alive() for group in groups for thread in group.workers)
 
 

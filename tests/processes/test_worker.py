@@ -213,10 +213,16 @@ def test_what_a_reaction_asks_for_is_published_without_waiting_for_a_tick(runtim
         assert sent.wait(10)
 
 
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the process is asked to stop."""
+    monkeypatch.setattr(worker_module, "DRAIN_MILLISECONDS", 200)
+    monkeypatch.setattr(worker_module, "LAND_SECONDS", 0.3)
+
+
 def test_a_process_whose_mail_server_hangs_stops_in_time_and_leaves_its_lease_to_decide(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "DRAIN_MILLISECONDS", 200)
+    hurry(monkeypatch)
     presence = Presence(runtime.database, kind="up", lease=timedelta(minutes=1))
     presence.start()
     begun, answered = threading.Event(), threading.Event()
@@ -240,10 +246,29 @@ def test_a_process_whose_mail_server_hangs_stops_in_time_and_leaves_its_lease_to
         assert presence.worker_id in tx.run(sa.select(workers.c.id)).scalars().all()
 
 
+def test_jobs_that_end_when_their_mails_are_broken_off_leave_nothing_to_the_lease(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    begun, broken_off, unfinished = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(_runtime: Runtime, _claims: list[Claim]) -> None:
+        begun.set()
+        broken_off.wait(10)
+
+    broker = open_broker("memory:")
+    add_touches(runtime, 1)
+    with working(broker, runtime, threads=2, verbs=verbs(touch=hang), on_overdue=broken_off.set, on_unfinished=unfinished.set):
+        tick(runtime.database, publisher(broker), lease=LEASE)
+        begun.wait(10)
+
+    assert broken_off.is_set() and not unfinished.is_set()
+
+
 def test_mails_that_wait_for_a_connection_are_given_back_though_their_thread_hangs(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "DRAIN_MILLISECONDS", 200)
+    hurry(monkeypatch)
     begun, answered = threading.Event(), threading.Event()
     with runtime.database.write() as tx:
         marked, waiting = (add_send(tx, stream=Stream.MARKETING, due_at=tx.now) for _ in range(2))
