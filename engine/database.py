@@ -39,11 +39,13 @@ LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanish
 class Tx:
     """A transaction: its connection and the one instant that counts as now within it.
 
-    `seen` keeps what is asked for again and again and cannot change within it (see `engine.versions.live_rules`).
+    `cursor` is the driver's own. There is one for all, since to make one costs psycopg as much as to ask something. `seen` keeps
+    what is asked for again and again and cannot change within it (see `engine.versions.live_rules`).
     """
 
     connection: sa.Connection
     now: datetime
+    cursor: Any
     seen: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -57,12 +59,12 @@ class Tx:
         return self.connection.execute(statement, parameters)
 
     def ask(self, sql: str, values: Any) -> Any:
-        """The driver's own cursor, after it has run SQL that is ready for it; a list of values runs it once for each.
+        """The driver's cursor, after it has run SQL that is ready for it; a list of values runs it once for each. An answer is
+        to be read before the next question.
 
         SQLAlchemy's way to the same cursor costs ten times what SQLite takes to find a row. Errors are SQLAlchemy's all the same.
         """
-        connection = self.connection
-        cursor, are_many = connection.connection.cursor(), isinstance(values, list)
+        connection, cursor, are_many = self.connection, self.cursor, isinstance(values, list)
         for listener in connection.dispatch.before_cursor_execute:
             listener(connection, cursor, sql, values, None, are_many)
         try:
@@ -137,11 +139,12 @@ class Database:
         with self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.begin()
-                Tx(connection, self.now()).ask(begin, ())
-                yield Tx(connection, self.now())
+                cursor = connection.connection.cursor()
+                Tx(connection, self.now(), cursor).ask(begin, ())
+                yield Tx(connection, self.now(), cursor)
             else:
-                instant = begun(connection, begin)
-                yield Tx(connection, instant if self._clock is None else self._clock.now())
+                cursor, instant = begun(connection, begin)
+                yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor)
 
     def now(self) -> datetime:
         assert self._clock is not None, "PostgreSQL says itself what it counts as now"
@@ -151,33 +154,30 @@ class Database:
         self.engine.dispose()
 
 
-def begun(connection: sa.Connection, begin: str) -> datetime:
-    """Begin a transaction on PostgreSQL, and its time of day: one round trip. A connection that has died in the pool is replaced.
+def begun(connection: sa.Connection, begin: str) -> tuple[Any, datetime]:
+    """Begin a transaction on PostgreSQL: its cursor and its time of day, in one round trip. A connection that has died in the
+    pool is replaced.
 
     Raises what SQLAlchemy raises when the database is away.
     """
     try:
-        instant = begun_there(connection, begin)
+        cursor, instant = begun_there(connection, begin)
     except connection.dialect.loaded_dbapi.OperationalError as error:
         connection.invalidate(error)
         try:
-            instant = begun_there(connection, begin)
+            cursor, instant = begun_there(connection, begin)
         except connection.dialect.loaded_dbapi.OperationalError as again:
             connection.invalidate(again)
             raise sa.exc.OperationalError(begin, None, again, hide_parameters=True) from again
     connection.begin()
-    return instant
+    return cursor, instant
 
 
-def begun_there(connection: sa.Connection, begin: str) -> datetime:
+def begun_there(connection: sa.Connection, begin: str) -> tuple[Any, datetime]:
     cursor: Any = connection.connection.cursor()
-    try:
-        cursor.execute(f"{begin}; SELECT clock_timestamp()", prepare=False)
-        cursor.nextset()
-        instant: datetime = cursor.fetchone()[0]
-    finally:
-        cursor.close()
-    return instant
+    cursor.execute(f"{begin}; SELECT clock_timestamp()", prepare=False)
+    cursor.nextset()
+    return cursor, cursor.fetchone()[0]
 
 
 def postgres_engine(url: str, connections: int) -> sa.Engine:

@@ -236,7 +236,6 @@ def written_alone(bind: sa.BindParameter[Any], dialect: sa.Dialect) -> Any:
 def changed_by(cursor: Any) -> int:
     """How many rows."""
     changed: int = cursor.rowcount
-    cursor.close()
     return changed
 
 
@@ -252,9 +251,7 @@ class Answer:
         """The rows of the driver's cursor as named tuples."""
         if self.readers is None:
             self.readers = list(self.readers_for([described[1] for described in cursor.description]))
-        found = cursor.fetchall()
-        cursor.close()
-        return list(map(self.row._make, converted(found, self.readers)))
+        return list(map(self.row._make, converted(cursor.fetchall(), self.readers)))
 
     def readers_for(self, driver_types: Sequence[Any]) -> Iterator[tuple[int, Convert]]:
         """(place of a column, what makes Python's values of the driver's), for those columns that need it."""

@@ -47,7 +47,7 @@ def test_both_evaluations_agree_for_every_lead(database: Database, request: pyte
         nonlocal asked, answered
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
-            tx = Tx(connection, scene.now)
+            tx = Tx(connection, scene.now, connection.connection.cursor())
             lead_ids = [add(tx, lead) for lead in scene.leads]
             in_memory, in_sql = both_answers(tx, lead_ids, scene)
             connection.rollback()

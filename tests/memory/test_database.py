@@ -94,3 +94,13 @@ def test_a_look_leaves_prepared_what_was_prepared(postgres_database: Database) -
 def pid(tx: Tx) -> int:
     found: int = tx.run(sa.text("SELECT pg_backend_pid()")).scalar_one()
     return found
+
+
+@pytest.mark.both_databases
+def test_a_transaction_asks_all_by_one_cursor(database: Database) -> None:
+    with database.read() as tx:
+        assert tx.ask("SELECT 1", ()).fetchall() == [(1,)]
+        asked = tx.ask("SELECT 2", ())
+
+        assert asked is tx.ask("SELECT 3", ())
+        assert asked.fetchall() == [(3,)]

@@ -75,7 +75,7 @@ def course_of(database: Database, told: list[list[NewEvent]]) -> tuple[object, .
     """What a lead that is told so scores at the end, and how it came there: every change, and whether it was ready then."""
     with database.engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
-        tx = Tx(connection, NOW)
+        tx = Tx(connection, NOW, connection.connection.cursor())
         lead_id = add_lead(tx, email="same@example.com")
         for bunch in told:
             record_events(tx, [replace(event, lead_id=lead_id) for event in bunch])
