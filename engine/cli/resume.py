@@ -1,5 +1,6 @@
 """`handraiser resume`: let go what was held back."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from engine.cli.options import counted, json_option, print_json, workspace_optio
 from engine.cli.pause import NAMED, WHAT, carried_through, domain_named, known, tell
 from engine.cli.restored import resume_restored
 from engine.database import Database, Tx
+from engine.deliver.breaker import DOMAINS, RELAYS, ask_again, left_alone
 from engine.errors import UsageError
-from engine.pauses import WHOLE, pauses_seen
+from engine.pauses import WHOLE, Pause, pauses_seen
 from engine.schedule.catch_up import current
 from engine.schedule.pause import resume
 from engine.story.held_back import called
 from engine.vocabulary import PauseKind
+
+BREAKERS = {PauseKind.RELAY: RELAYS, PauseKind.DOMAIN: DOMAINS}
 
 
 @click.command("resume")
@@ -29,6 +33,8 @@ from engine.vocabulary import PauseKind
 @json_option
 def resume_command(what: str | None, name: str | None, until: str | None, moved: bool, workspace: Path, as_json: bool) -> None:
     """Let go what `handraiser pause` held back; without a word more, tell what is held back and since when.
+
+    A relay or a domain that is left alone because of its own trouble is tried at once: say so when it is mended.
 
     A cadence goes on later by the days that it stood still. Other mail that became overdue is let out little by little.
 
@@ -54,13 +60,12 @@ def resume_command(what: str | None, name: str | None, until: str | None, moved:
     with database.write() as tx:
         kind, name = meant(tx, PauseKind(what), name)
         ended = resume(tx, kind, name)
+        is_asked = kind in BREAKERS and ask_again(tx, BREAKERS[kind], name)
         catching_up = current(tx)
     if as_json:
         print_json(asdict(ended) if ended else None)
-    elif ended is None:
-        click.echo("It was not held back.")
     else:
-        click.echo(f"{called(ended)} goes on, held back since {ended.since:%a %d %b %H:%M} UTC.")
+        click.echo("\n".join(told(kind, name, ended, is_asked=is_asked)))
     if ended is not None and kind == PauseKind.CADENCE:
         say_gone_on(carried_through(database), as_json=as_json)
     elif ended is not None and catching_up is not None and not as_json:
@@ -68,15 +73,25 @@ def resume_command(what: str | None, name: str | None, until: str | None, moved:
     warn(database, as_json=as_json)
 
 
+def told(kind: PauseKind, name: str, ended: Pause | None, *, is_asked: bool) -> Iterator[str]:
+    if ended is not None:
+        yield f"{called(ended)} goes on, held back since {ended.since:%a %d %b %H:%M} UTC."
+    if is_asked:
+        yield f"The {kind} {name} was left alone and is tried again now; `handraiser status` tells how it goes."
+    if ended is None and not is_asked:
+        yield "It was not held back."
+
+
 def meant(tx: Tx, kind: PauseKind, name: str | None) -> tuple[PauseKind, str]:
     """What is held back. Raises UsageError for a name of which nothing is."""
     if kind not in NAMED:
         return kind, WHOLE
     held = [each for paused, each in pauses_seen(tx).held if paused == kind]
+    held += left_alone(tx, BREAKERS[kind]) if kind in BREAKERS else []
     if not name:
         raise UsageError(f"which {kind}? Held back: {', '.join(held) or 'none'}")
     name = domain_named(name) if kind == PauseKind.DOMAIN else name
-    return kind, name if not held else known(name, f"paused {kind}", held)
+    return kind, name if not held else known(name, f"{kind} that is held back", sorted(set(held)))
 
 
 def say_gone_on(passages: int, *, as_json: bool) -> None:

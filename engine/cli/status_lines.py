@@ -153,7 +153,8 @@ def left_alone(relay: RelayStanding, mails: int) -> str:
     """`mails`: so many wait for some relay."""
     waiting = f" ({counted(mails, 'mail')} put off until a mail server is well)" if mails else ""
     next_try = f"at {instant(relay.next_try_at)}" if relay.next_try_at else "soon"
-    return f"the relay {relay.name} is left alone{waiting}; when it is mended it is tried by itself, {next_try}"
+    at_once = f"when it is mended, `handraiser resume relay {relay.name}` tries it at once"
+    return f"the relay {relay.name} is left alone{waiting}; it is tried by itself, {next_try}; {at_once}"
 
 
 def of_people(found: Status) -> Iterator[str]:

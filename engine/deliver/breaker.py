@@ -15,10 +15,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from engine.claim import in_state
 from engine.database import Tx
 from engine.deliver.replies import Rest
 from engine.prepared import Prepared, PreparedInsert
-from engine.schema import Instant, domain_states, relay_states
+from engine.schema import Instant, domain_states, relay_states, sends
+from engine.vocabulary import Reason, SendState
 
 log = logging.getLogger(__name__)
 JITTER = 0.2
@@ -30,9 +32,12 @@ CODES = re.compile(r"\d{3}( [245]\.\d{1,3}\.\d{1,3})?(?= )")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What has breakers: a table, and what its columns are called there. `forgives`: one success and all is forgotten."""
+    """What has breakers: a table, and what its columns are called there. `reason`: why mail waits for it. `forgives`: one success
+    and all is forgotten.
+    """
 
     called: str
+    reason: Reason
     table: sa.Table
     name: sa.Column[Any]
     strikes: sa.Column[Any]
@@ -45,12 +50,12 @@ class Kind:
 
 
 RELAYS = Kind(
-    called="relay", table=relay_states, name=relay_states.c.relay, strikes=relay_states.c.failures,
+    called="relay", reason=Reason.RELAY_AWAY, table=relay_states, name=relay_states.c.relay, strikes=relay_states.c.failures,
     until=relay_states.c.open_until, forgives=True,
 )  # fmt: skip
 DOMAINS = Kind(
-    called="domain", table=domain_states, name=domain_states.c.domain, strikes=domain_states.c.strikes,
-    until=domain_states.c.paused_until, forgives=False,
+    called="domain", reason=Reason.DOMAIN_PAUSED, table=domain_states, name=domain_states.c.domain,
+    strikes=domain_states.c.strikes, until=domain_states.c.paused_until, forgives=False,
 )  # fmt: skip
 
 
@@ -82,6 +87,19 @@ def troubles(tx: Tx, domains: Collection[str]) -> dict[tuple[str, str], Trouble]
 def may_probe(tx: Tx, kind: Kind, name: str) -> bool:
     """Whether it is ours to find out how it is: of all who ask at once, one may."""
     return probing(kind).run(tx, of=name, now=tx.now, until=tx.now + PROBE_TAKES) == 1
+
+
+def left_alone(tx: Tx, kind: Kind) -> list[str]:
+    return list(tx.run(sa.select(kind.name).where(kind.until > tx.now).order_by(kind.name)).scalars())
+
+
+def ask_again(tx: Tx, kind: Kind, name: str) -> bool:
+    """Whether it was left alone; then it is asked at once, by the first of what waits for it: a person says that it is mended."""
+    if not tx.run(sa.update(kind.table).where(kind.name == name, kind.until > tx.now).values({kind.until: tx.now})).rowcount:
+        return False
+    waiting = (in_state(sends, SendState.READY), sends.c.reason == kind.reason, sends.c.due_at > tx.now)
+    tx.run(sa.update(sends).where(*waiting).values(due_at=tx.now))
+    return True
 
 
 def strike(tx: Tx, kind: Kind, strikes: Iterable[Strike]) -> None:

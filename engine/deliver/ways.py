@@ -174,6 +174,5 @@ def begin_probes(tx: Tx, ways: Ways, going: set[int]) -> dict[int, Held]:
     for (kind, name), send_ids in sorted(ways.probing.items(), key=lambda item: (item[0][0].called, item[0][1])):
         ours = [send_id for send_id in send_ids if send_id in going and send_id not in lost]
         if ours and not may_probe(tx, kind, name):
-            reason = Reason.RELAY_AWAY if kind is RELAYS else Reason.DOMAIN_PAUSED
-            lost.update(dict.fromkeys(ours, Held(reason=reason, due_at=tx.now + PROBE_TAKES)))
+            lost.update(dict.fromkeys(ours, Held(reason=kind.reason, due_at=tx.now + PROBE_TAKES)))
     return lost

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from engine.installation import installation_id
 from engine.migrations import upgrade
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.restored import hold_if_restored
-from engine.schema import enrolments
+from engine.schema import domain_states, enrolments, relay_states, sends
+from engine.vocabulary import Reason
 from engine.witness import Witness
-from tests.factories import SECRET, add_lead
+from tests.factories import SECRET, add_lead, add_send
 from tests.schedule.plans import at, cadence, email
 from tests.scoring.models import apply_rules
 
@@ -89,6 +91,26 @@ def test_resuming_one_thing_tells_what_still_holds(run: Run) -> None:
 
     assert "Still held back: mail to xn--bcher-kva.example is held back" in told
     assert [each["name"] for each in json.loads(run("pause", "--json").output)] == ["xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason"), [("relay", "main", Reason.RELAY_AWAY), ("domain", "slow.example", Reason.DOMAIN_PAUSED)]
+)
+def test_what_is_left_alone_is_tried_at_once_when_somebody_has_mended_it(
+    run: Run, filled: Database, kind: str, name: str, reason: Reason
+) -> None:
+    with filled.write() as tx:
+        later, so = tx.now + timedelta(hours=1), {"since": tx.now, "tried_at": tx.now}
+        tx.run(sa.insert(relay_states).values(relay="main", failures=9, why="535 no", open_until=later, **so))
+        tx.run(sa.insert(domain_states).values(domain="slow.example", strikes=4, why="421", paused_until=later, **so))
+        mail = add_send(tx, due_at=later, reason=reason)
+
+    told = said(run, "resume", kind, name)
+
+    assert told == f"The {kind} {name} was left alone and is tried again now; `handraiser status` tells how it goes."
+    with filled.read() as tx:
+        assert tx.run(sa.select(sends.c.due_at).where(sends.c.id == mail)).scalar_one() <= tx.now
+    assert said(run, "resume", kind, name) == "It was not held back."
 
 
 def test_a_held_copy_says_what_it_saw_and_goes_on_when_it_is_told_that_it_was_moved(run: Run, filled: Database) -> None:

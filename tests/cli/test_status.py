@@ -50,7 +50,8 @@ def test_status_tells_of_relays_and_domains_in_trouble(filled: Database, run: Ru
     assert f"next try {soon:%a %d %b %H:%M:%S} UTC" in told
     assert "relay       main: left alone since" in told and "(421 4.7.0 come later), 0 today" in told
     assert "domain      slow.example: left alone since" in told
-    assert "LOOK: the relay main is left alone (2 mails put off until a mail server is well); when it is mended" in told
+    assert "LOOK: the relay main is left alone (2 mails put off until a mail server is well); it is tried by itself" in told
+    assert "when it is mended, `handraiser resume relay main` tries it at once" in told
     assert (facts["relays"][0]["failures"], facts["domains"][0]["strikes"]) == (5, 2)
 
 

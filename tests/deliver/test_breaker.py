@@ -11,7 +11,7 @@ from engine.claim import SEND, Claim, take_due
 from engine.clock import VirtualClock
 from engine.compiler.relay import Relay, WarmUp
 from engine.database import Database, Tx
-from engine.deliver.breaker import PROBE_TAKES, RELAYS, Strike, may_probe, strike
+from engine.deliver.breaker import PROBE_TAKES, RELAYS, Strike, ask_again, may_probe, strike
 from engine.deliver.fates import policy_for
 from engine.deliver.gate import mark
 from engine.deliver.load import load_sends
@@ -143,6 +143,25 @@ def test_a_refused_login_is_enough_at_once(sqlite_database: Database, tmp_path: 
         row = tx.run(sa.select(relay_states)).one()
     assert row.open_until is not None
     assert row.why == "530 5.7.0 authentication required"
+
+
+def test_a_relay_that_somebody_has_mended_takes_its_mails_at_once(sqlite_database: Database, tmp_path: Path) -> None:
+    with sqlite_database.write() as tx:
+        version_id = add_workspace(tx)
+        for _ in range(20):
+            add_mail(tx, version_id, due_at=tx.now, **DUE)
+    refused = Rule(phase=Phase.MAIL, fault=Fault.REPLY, code=535, text="5.7.8 wrong", times=8)
+
+    with runtime_over(sqlite_database, sink := Sink(rules=[refused]), tmp_path) as runtime:
+        deliver_due(runtime)
+        assert (deliver_due(runtime), sink.kept) == (0, 0)
+        with sqlite_database.write() as tx:
+            assert ask_again(tx, RELAYS, "main") and not ask_again(tx, RELAYS, "main")
+        deliver_due(runtime)
+
+    assert sink.kept > 0
+    with sqlite_database.read() as tx:
+        assert tx.run(sa.select(relay_states)).all() == []
 
 
 @pytest.mark.parametrize(("relay", "setting"), [("main", "HANDRAISER_SMTP_URL;"), ("bulk", "HANDRAISER_SMTP_URL_BULK;")])
