@@ -18,6 +18,7 @@ from engine.deliver.login import Login, NoTokenError
 from engine.deliver.pool import NoConnectionError, Reuse
 from engine.deliver.unreached import in_plain_words
 from engine.deliver.wire import Deferred
+from engine.errors import SHORT_OF
 from engine.vocabulary import SmtpPhase
 
 
@@ -124,4 +125,5 @@ def unreached(error: Exception, phase: SmtpPhase, relay: Relay) -> NoConnectionE
         said = " ".join(error.message.split())
         return NoConnectionError(words, Deferred(code=error.code, reply=said, phase=phase), f"{error.code} {said}")
     more = "" if phase in (SmtpPhase.CONNECT, SmtpPhase.TLS) else str(error)  # of those our words tell the cause
-    return NoConnectionError(words, Deferred(code=None, reply=words, phase=phase), more)
+    is_ours = isinstance(error.__cause__, OSError) and error.__cause__.errno in SHORT_OF
+    return NoConnectionError(words, Deferred(code=None, reply=words, phase=phase, is_ours=is_ours), more)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeGuard
 
 from engine.database import Tx
 from engine.deliver.breaker import DOMAINS, RELAYS, Kind, Strike, recover, strike
@@ -36,7 +37,7 @@ class Flown:
 def note_trouble(tx: Tx, flown: Sequence[Flown]) -> None:
     """A relay that took any of them is well. A domain that turned any of them away is not, whatever else it took."""
     marked_at = next((one.marked_at for one in flown if one.marked_at is not None), tx.now)
-    answers = [(one, one.outcome, policy_for(one.outcome)) for one in flown if isinstance(one.outcome, Refused | Deferred)]
+    answers = [(one, one.outcome, policy_for(one.outcome)) for one in flown if is_theirs(one.outcome)]
     if answers:
         tell([(outcome, policy) for _one, outcome, policy in answers])
     failed = {one.relay: (outcome, policy) for one, outcome, policy in answers if policy.relay is not None}
@@ -49,6 +50,11 @@ def note_trouble(tx: Tx, flown: Sequence[Flown]) -> None:
     troubled = frozenset[tuple[str, str]]().union(*(one.in_trouble for one in flown))
     recover(tx, RELAYS, {name for name in well if (RELAYS.called, name) in troubled}, marked_at)
     recover(tx, DOMAINS, {name for name in took if (DOMAINS.called, name) in troubled}, marked_at)
+
+
+def is_theirs(outcome: Outcome) -> TypeGuard[Refused | Deferred]:
+    """Whether a server said or did this."""
+    return isinstance(outcome, Refused) or (isinstance(outcome, Deferred) and not outcome.is_ours)
 
 
 def strikes(failed: dict[str, tuple[Refused | Deferred, Policy]], marked_at: datetime, kind: Kind) -> Iterator[Strike]:

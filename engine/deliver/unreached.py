@@ -6,6 +6,7 @@ Before: `engine.deliver.connect` failed. After: `engine.deliver.pool` says it on
 import socket
 import ssl
 
+from engine.errors import SHORT_OF
 from engine.vocabulary import SmtpPhase
 
 EXPIRED, NOT_YET_VALID, OTHER_HOST, OTHER_IP = 10, 9, 62, 64  # OpenSSL's X509_V_ERR_…
@@ -39,6 +40,8 @@ def not_called(cause: BaseException, server: str) -> str:
             return f"nobody listens at {server}: see to the host and port in the URL, and whether the mail server runs"
         case TimeoutError():
             return f"{server} does not answer: a firewall may be in between (many networks close port 25; 587 and 465 are open)"
+        case OSError() if cause.errno in SHORT_OF:
+            return f"this machine cannot call {server}, {cause.strerror}: see to its limits (ulimit -n) and its memory"
         case OSError():
             return f"{server} cannot be reached, {cause.strerror or cause}: see to this machine's network"
         case _:

@@ -41,11 +41,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """A temporary refusal, or no connection: certainly not delivered, try later. `phase`: None where no server was asked."""
+    """A temporary refusal, or no connection: certainly not delivered, try later. `phase`: None where no server was asked.
+    `is_ours`: it was this machine that could not, and no server is to be left alone for it.
+    """
 
     code: int | None
     reply: str
     phase: SmtpPhase | None = None
+    is_ours: bool = False
 
     @property
     def is_unreached(self) -> bool:

@@ -1,9 +1,12 @@
 """A relay or a provider in trouble is left alone by all workers, asked again by one, and its mail goes out when it is well."""
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
+import aiosmtplib
 import pytest
 import sqlalchemy as sa
 
@@ -143,6 +146,25 @@ def test_a_refused_login_is_enough_at_once(sqlite_database: Database, tmp_path: 
         row = tx.run(sa.select(relay_states)).one()
     assert row.open_until is not None
     assert row.why == "530 5.7.0 authentication required"
+
+
+def test_no_relay_is_left_alone_for_a_machine_that_can_open_nothing(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sqlite_database.write() as tx:
+        version_id = add_workspace(tx)
+        claims = [add_mail(tx, version_id, due_at=tx.now, **DUE) for _ in range(24)]
+
+    async def no_more(*_where: object, **_how: object) -> NoReturn:
+        raise aiosmtplib.SMTPConnectError("no") from OSError(errno.EMFILE, "Too many open files")
+
+    with runtime_over(sqlite_database, Sink(), tmp_path) as runtime:
+        monkeypatch.setattr(aiosmtplib.SMTP, "connect", no_more)
+        deliver_due(runtime, at_once=4)
+
+    assert counted(sqlite_database) == {(SendState.READY, Reason.RELAY_AWAY): len(claims)}
+    with sqlite_database.read() as tx:
+        assert tx.run(sa.select(relay_states)).all() == []
 
 
 def test_a_relay_that_somebody_has_mended_takes_its_mails_at_once(sqlite_database: Database, tmp_path: Path) -> None:

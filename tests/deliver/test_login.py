@@ -238,6 +238,7 @@ def test_a_url_that_leads_nowhere_is_told_once(url: str, phase: SmtpPhase, words
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "the DNS knows no r.example:"),
         (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), "the DNS does not answer about r.example:"),
         (TimeoutError(), "r.example:587 does not answer: a firewall may be in between"),
+        (OSError(24, "Too many open files"), "this machine cannot call r.example:587, Too many open files: see to its limits"),
         (OSError(113, "No route to host"), "r.example:587 cannot be reached, No route to host: see to"),
     ],
 )
