@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.database import Database
 from engine.errors import UsageError
-from engine.installation import require_same_key
+from engine.installation import installation_id, require_same_key
 from engine.migrations import upgrade
 from engine.settings import Settings, read_settings
 from engine.tokens import Tokens
@@ -39,6 +39,7 @@ def prepare_database(settings: Settings, database: Database) -> None:
     if settings.secret_keys:
         with database.write() as tx:
             require_same_key(tx, tokens_of(settings))
+            installation_id(tx)  # so that also a backup from before the first mail is known as a backup
 
 
 def tokens_of(settings: Settings) -> Tokens:

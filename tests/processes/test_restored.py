@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from engine.beside import beside
+from engine.cli.opening import prepare_database
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
@@ -86,6 +88,20 @@ def test_what_was_given_up_has_no_more_say(database: Database, clock: VirtualClo
     clock.move_to(clock.now() + MINUTE)
     with database.write() as tx:  # the old one still runs somewhere, and tells so
         assert hold_if_restored(tx, [Witness(installation=lost.installation, send_id=8, at=tx.now)]) is not None
+
+
+def test_a_backup_from_before_the_first_mail_holds_everything(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    database = Database.open(f"sqlite:///{tmp_path / 'handraiser.db'}", durable=False)
+    prepare_database(settings, database)
+    with sqlite3.connect(tmp_path / "handraiser.db") as made, sqlite3.connect(tmp_path / "backup.db") as copy:
+        made.backup(copy)
+    backup = Database.open(f"sqlite:///{tmp_path / 'backup.db'}", durable=False)
+    with database.write() as tx:
+        sent = Witness(installation=installation_id(tx), send_id=7, at=tx.now)
+
+    with backup.write() as tx:
+        assert hold_if_restored(tx, [sent]) is not None
 
 
 def test_a_copied_file_is_another_place_and_a_moved_one_is_not(tmp_path: Path, sqlite_url: str) -> None:
