@@ -18,7 +18,7 @@ from engine.conditions import zone_of
 from engine.database import Tx
 from engine.deliver.collateral import attachments_of, titles_of
 from engine.deliver.files import parts_of
-from engine.deliver.kept import kept_messages
+from engine.deliver.kept import unpacked
 from engine.deliver.relays import relays_for
 from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
@@ -94,8 +94,7 @@ def load_sends(tx: Tx, claims: Sequence[Claim], live: Live) -> list[Loaded]:
     """The sends still claimed under these epochs, in the order given."""
     rows = claimed_rows(tx, dict(claims))
     people = load_leads(tx, {row.lead_id for row in rows})
-    stored = kept_messages(tx, [row.id for row in rows if row.stream != Stream.MARKETING])
-    asked = asking_events(tx, [row.event_id for row in rows if row.event_id is not None])
+    stored, asked = kept_of(tx, [row.id for row in rows if row.stream != Stream.MARKETING])
     return [as_loaded(tx, row, people[row.lead_id], live, stored, asked) for row in rows]
 
 
@@ -105,7 +104,7 @@ def load_sent(tx: Tx, send_id: int, live: Live) -> Loaded | None:
     lead = load_leads(tx, [row.lead_id]).get(row.lead_id) if row is not None else None
     if row is None or lead is None:
         return None
-    asked = asking_events(tx, [row.event_id]) if row.event_id is not None else {}
+    _stored, asked = kept_of(tx, [row.id])
     return as_loaded(tx, row, lead, live, {}, asked)
 
 
@@ -118,11 +117,12 @@ def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[sa.Row[tuple[object,
     return [found[send_id] for send_id in epochs if send_id in found]
 
 
-def asking_events(tx: Tx, event_ids: Sequence[int]) -> dict[int, Asked]:
-    if not event_ids:
-        return {}
-    rows = ASKING.rows(tx, ids=event_ids)
-    return {row.id: Asked(type=row.type, at=row.occurred_at, data=row.data, body=row.content) for row in rows}
+def kept_of(tx: Tx, send_ids: Sequence[int]) -> tuple[dict[int, bytes], dict[int, Asked]]:
+    """What is kept for these sends: their messages, and the events that asked for them, each by the send's id."""
+    rows = KEPT.rows(tx, ids=send_ids) if send_ids else []
+    stored = {row.id: unpacked(row.message) for row in rows if row.message is not None}
+    told = [row for row in rows if row.type is not None]
+    return stored, {row.id: Asked(type=row.type, at=row.occurred_at, data=row.data, body=row.content) for row in told}
 
 
 def as_loaded(
@@ -170,7 +170,7 @@ def as_loaded(
         late_by=timedelta(seconds=row.late_by or 0),
         due_at=row.due_at,
         read_at=tx.now,
-        asked=asked.get(row.event_id),
+        asked=asked.get(row.id),
         promptness=live.policy.promptness.get(row.email) if row.stream == Stream.TRANSACTIONAL else None,
         stored=stored.get(row.id),
     )
@@ -204,7 +204,7 @@ CHOSEN = (
     sa.select(
         sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
         sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
-        sends.c.event_id, sends.c.collateral, sends.c.topic, sends.c.due_at, sends.c.is_shadow, sends.c.reason, sends.c.relay,
+        sends.c.collateral, sends.c.topic, sends.c.due_at, sends.c.is_shadow, sends.c.reason, sends.c.relay,
         sends.c.held_since,
         enrolments.c.version_id, touches.c.step_id, touches.c.late_by, enrolments.c.state.label("passage"),
     )
@@ -212,10 +212,16 @@ CHOSEN = (
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)
     .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)))
 )  # fmt: skip
-ASKING = Prepared(
-    sa.select(events.c.id, events.c.type, events.c.occurred_at, events.c.data, bodies.c.content)
-    .join_from(events, bodies, bodies.c.event_id == events.c.id, isouter=True)
-    .where(events.c.id.in_(sa.bindparam("ids", expanding=True)))
-)
+MESSAGES = bodies.alias("messages")
+KEPT = Prepared(
+    sa.select(
+        sends.c.id, MESSAGES.c.content.label("message"),
+        events.c.type, events.c.occurred_at, events.c.data, bodies.c.content,
+    )
+    .join_from(sends, MESSAGES, MESSAGES.c.send_id == sends.c.id, isouter=True)
+    .join(events, events.c.id == sends.c.event_id, isouter=True)
+    .join(bodies, bodies.c.event_id == sends.c.event_id, isouter=True)
+    .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)))
+)  # fmt: skip
 CLAIMED = Prepared(CHOSEN.where(sends.c.state == SendState.CLAIMED))
 WENT_OUT = Prepared(CHOSEN.where(sends.c.state.in_((SendState.ATTEMPTING, SendState.ACCEPTED, SendState.UNKNOWN))))

@@ -15,11 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from engine.compiler.senders import sender_of
 from engine.database import Tx
+from engine.deliver.kept import keep_messages
 from engine.deliver.mime import MessageHeaders, address, write_message
 from engine.render.quoted import quote_piece
 from engine.render.wire import WireParts
 from engine.runtime import Runtime
-from engine.schema import bodies, sends
+from engine.schema import sends
 from engine.scoring.card import Card, cards
 from engine.versions import Live
 from engine.vocabulary import Ask, SendState, Stream
@@ -63,7 +64,7 @@ def queue(tx: Tx, runtime: Runtime, live: Live, card: Card, which: str, due_at: 
     }
     send_id = tx.run(sa.insert(sends).values(row).returning(sends.c.id)).scalar_one()
     message = write_notice(runtime, live, card, which, due_at)
-    tx.run(sa.insert(bodies).values(send_id=send_id, content=message, delete_after=due_at + KEPT))
+    keep_messages(tx, [(send_id, message)], until=due_at + KEPT)
 
 
 def write_notice(runtime: Runtime, live: Live, card: Card, which: str, at: datetime) -> bytes:

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from engine.cli import status
 from engine.database import Database, Tx
+from engine.deliver.kept import keep_messages
 from engine.errors import UsageError
 from engine.processes.tally import write_down
-from engine.schema import bodies, domain_states, relay_states, sends
+from engine.schema import domain_states, relay_states, sends
 from engine.vocabulary import SendState, Stream
 from tests.cli.test_lead_commands import Run, filled, run, said
 from tests.factories import add_send, add_touch, add_worker
@@ -128,7 +129,7 @@ def test_status_is_drawn_again_and_again(filled: Database, run: Run, monkeypatch
 
 
 def keep_bytes(tx: Tx, number: int) -> None:
-    tx.run(sa.insert(bodies).values(send_id=number, content=b"as it was", delete_after=tx.now + timedelta(days=7)))
+    keep_messages(tx, [(number, b"as it was")], until=tx.now + timedelta(days=7))
 
 
 def states(database: Database, numbers: list[int]) -> list[str]:

@@ -32,12 +32,13 @@ from engine.compiler.plan import (
 from engine.compiler.sender import Sender
 from engine.database import Database, Tx
 from engine.deliver.channel import Timeouts
+from engine.deliver.kept import keep_messages
 from engine.deliver.send import deliver_begun
 from engine.deliver.smtp import open_wire
 from engine.expressions.fields import EventKind, EventSchema, Field, FieldType, LeadSchema
 from engine.render.artifact import Artifact, Link, link_table_id
 from engine.runtime import Runtime
-from engine.schema import artifacts, bodies, cadence_versions, cadences, emails, rules, sends, touches
+from engine.schema import artifacts, cadence_versions, cadences, emails, rules, sends, touches
 from engine.settings import Settings, read_settings
 from engine.simulate.sink import Sink, running
 from engine.spans import parse_span
@@ -214,7 +215,7 @@ def add_internal(tx: Tx, *, lead_id: int, content: bytes) -> Claim:
 
 
 def insert_body(tx: Tx, send_id: int, content: bytes) -> None:
-    tx.run(sa.insert(bodies).values(send_id=send_id, content=content))
+    keep_messages(tx, [(send_id, content)])
 
 
 def settings_for(folder: Path) -> Settings:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from engine.claim import SEND, take_due
 from engine.database import Database
+from engine.deliver.kept import unpacked
 from engine.deliver.send import deliver
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.schema import bodies, sends
@@ -65,7 +66,7 @@ def test_the_stored_bytes_go_to_the_rep(database: Database, handoff_id: int):
     with database.read() as tx:
         stored = list(tx.run(sa.select(bodies.c.content).order_by(bodies.c.send_id)).scalars())
     assert flight.recipient == DANA.email
-    assert flight.message == stored[0]
+    assert flight.message == unpacked(stored[0])
     assert states(database) == {"handoff-raised": "accepted", "handoff-reminder": "ready"}
 
 

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from engine.database import Database, Tx
+from engine.deliver.kept import unpacked
 from engine.schema import bodies, sends
 from engine.scoring.rescore import rescore
 from engine.tokens import NOBODY
@@ -42,7 +43,7 @@ def notice(tx: Tx, database: Database, which: str = "raised", **lead: object) ->
     tx.run(sa.insert(bodies).values(event_id=reply, content=b"Could we try three?\n\nMaya <3"))
     rescore(tx, runtime(database), [lead_id])
     kept = sa.select(bodies.c.content).join(sends, sends.c.id == bodies.c.send_id).where(sends.c.email == f"handoff-{which}")
-    message = message_from_bytes(tx.run(kept).scalar_one(), policy=policy.default)
+    message = message_from_bytes(unpacked(tx.run(kept).scalar_one()), policy=policy.default)
     assert isinstance(message, EmailMessage)
     return message
 

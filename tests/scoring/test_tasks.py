@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from engine.database import Database, Tx
+from engine.deliver.kept import unpacked
 from engine.errors import StaleError, UsageError
 from engine.leads import load_leads
 from engine.schedule.leave import leave
@@ -30,7 +31,7 @@ def mails(tx: Tx) -> dict[str, sa.Row[tuple[object, ...]]]:
 
 def mail(tx: Tx, which: str = "asked") -> EmailMessage:
     kept = sa.select(bodies.c.content).join(sends, sends.c.id == bodies.c.send_id).where(sends.c.email == f"task-{which}")
-    message = message_from_bytes(tx.run(kept).scalar_one(), policy=policy.default)
+    message = message_from_bytes(unpacked(tx.run(kept).scalar_one()), policy=policy.default)
     assert isinstance(message, EmailMessage)
     return message
 
