@@ -69,8 +69,9 @@ def lock_leads(tx: Tx, lead_ids: Collection[int]) -> None:
 def find_lead(tx: Tx, key_or_email: str) -> Lead | None:
     """The lead with this key, else the oldest with this email."""
     wanted = key_or_email.strip()
-    found = BY_KEY.rows(tx, key=wanted) or BY_EMAIL.rows(tx, email=wanted.lower())
-    return as_lead(found[0]) if found else None
+    found = {row.key == wanted: row for row in NAMED.rows(tx, key=wanted, email=wanted.lower())}
+    row = found.get(True) or found.get(False)
+    return as_lead(row) if row is not None else None
 
 
 def as_lead(row: sa.Row[tuple[object, ...]]) -> Lead:
@@ -91,6 +92,13 @@ def save_leads(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, i
     return ids
 
 
+def save_lead(tx: Tx, tokens: Tokens, person: NewLead, known: Lead | None) -> int:
+    """The same for one who was looked for just now; `known` has the person's key. Raises IntegrityError where somebody else has
+    added it since.
+    """
+    return write(tx, tokens, [person], {} if known is None else {known.key: known})[person.key]
+
+
 def rounds(people: Sequence[NewLead]) -> list[list[NewLead]]:
     """The first row of each key, then the second of those that have one, and so on."""
     found: list[list[NewLead]] = []
@@ -105,20 +113,19 @@ def rounds(people: Sequence[NewLead]) -> list[list[NewLead]]:
 
 def save_once(tx: Tx, tokens: Tokens, people: Sequence[NewLead]) -> dict[str, int]:
     ids: dict[str, int] = {}
-    changed: list[int] = []
     for some in rows_at_once(people):
-        known = {row.key: row for row in BY_KEYS.rows(tx, keys=[p.key for p in some])}
-        fresh = NEW_LEADS.rows(tx, [lead_row(tx, tokens, person) for person in some if person.key not in known])
-        ids |= {row.key: row.id for row in (*known.values(), *fresh)}
-        changed += [row.id for row in fresh]
-        changed += [ids[p.key] for p in some if p.key in known and update_lead(tx, tokens, known[p.key], p)]
-    await_scoring(tx, changed)
+        ids |= write(tx, tokens, some, {row.key: as_lead(row) for row in BY_KEYS.rows(tx, keys=[p.key for p in some])})
+    return ids
+
+
+def write(tx: Tx, tokens: Tokens, people: Sequence[NewLead], known: Mapping[str, Lead]) -> dict[str, int]:
+    """{key: id} of people each of whom stands here once. `known`: those that are there, by key."""
+    fresh = NEW_LEADS.rows(tx, [lead_row(tx, tokens, person) for person in people if person.key not in known])
+    ids = {key: lead.id for key, lead in known.items()} | {row.key: row.id for row in fresh}
+    changed = [ids[p.key] for p in people if p.key in known and update_lead(tx, tokens, known[p.key], p)]
+    await_scoring(tx, [*(row.id for row in fresh), *changed])
     for topic in sorted({topic for person in people for topic in person.consent}):
-        save_consents(
-            tx,
-            topic,
-            [(ids[p.key], p.consent[topic], p.consent_source) for p in people if topic in p.consent],
-        )
+        save_consents(tx, topic, [(ids[p.key], p.consent[topic], p.consent_source) for p in people if topic in p.consent])
     return ids
 
 
@@ -128,19 +135,19 @@ def lead_row(tx: Tx, tokens: Tokens, person: NewLead) -> tuple[object, ...]:
     return person.key, person.email, address_key, person.zone, dict(person.fields), person.do_not_call, tx.now, tx.now
 
 
-def update_lead(tx: Tx, tokens: Tokens, row: sa.Row[tuple[object, ...]], person: NewLead) -> bool:
+def update_lead(tx: Tx, tokens: Tokens, old: Lead, person: NewLead) -> bool:
     """Writes only where something changed, so that a repeated import touches nothing; returns whether it did."""
-    email = person.email or row.email
+    email = person.email or old.email
     changed: dict[str, object] = {
         "email": email,
         "address_key": tokens.address_key(email) if email else None,
-        "zone": person.zone or row.zone,
-        "fields": {**row.fields, **person.fields},
-        "do_not_call": row.do_not_call or person.do_not_call,
+        "zone": person.zone or old.zone,
+        "fields": {**old.fields, **person.fields},
+        "do_not_call": old.do_not_call or person.do_not_call,
     }
-    if all(getattr(row, name) == value for name, value in changed.items()):
+    if all(getattr(old, name) == value for name, value in changed.items()):
         return False
-    tx.run(sa.update(leads).where(leads.c.id == row.id).values(**changed, updated_at=tx.now))
+    tx.run(sa.update(leads).where(leads.c.id == old.id).values(**changed, updated_at=tx.now))
     return True
 
 
@@ -215,9 +222,13 @@ LOCKED = Prepared(
     .order_by(leads.c.id)
     .with_for_update(key_share=True)
 )
-BY_KEY = Prepared(sa.select(leads).where(leads.c.key == sa.bindparam("key")))
-BY_EMAIL = Prepared(
-    sa.select(leads).where(sa.func.lower(leads.c.email) == sa.bindparam("email", type_=sa.String)).order_by(leads.c.id).limit(1)
+OLDEST_WITH_EMAIL = sa.select(leads.c.id).where(sa.func.lower(leads.c.email) == sa.bindparam("email", type_=sa.String))
+NAMED = Prepared(
+    sa.select(leads).where(
+        sa.or_(
+            leads.c.key == sa.bindparam("key"), leads.c.id == OLDEST_WITH_EMAIL.order_by(leads.c.id).limit(1).scalar_subquery()
+        )
+    )
 )
 BY_KEYS = Prepared(sa.select(leads).where(leads.c.key.in_(sa.bindparam("keys", expanding=True))))
 IDS = Prepared(sa.select(leads.c.key, leads.c.id).where(leads.c.key.in_(sa.bindparam("keys", expanding=True))))

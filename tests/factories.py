@@ -3,6 +3,7 @@
 Add to it what your tests need; a parent row that is not named is made on the way.
 """
 
+import json
 from datetime import datetime
 from itertools import count
 
@@ -13,6 +14,7 @@ from engine.database import Tx
 from engine.languages import USUAL
 from engine.schema import (
     artifacts,
+    bodies,
     cadence_versions,
     consents,
     enrolments,
@@ -151,8 +153,16 @@ def add_artifact(tx: Tx, *, email: str = "enquiry-01-welcome", body: str = "{}",
     return str(row["hash"])
 
 
-def add_event(tx: Tx, *, type: str, lead_id: int | None = None, data: dict[str, object] | None = None, **values: object) -> int:
-    """Something a person did just now."""
+def add_event(
+    tx: Tx,
+    *,
+    type: str,
+    lead_id: int | None = None,
+    data: dict[str, object] | None = None,
+    personal: dict[str, object] | None = None,
+    **values: object,
+) -> int:
+    """Something a person did just now. `personal`: the part of the data that is kept apart."""
     defaults = {
         "source_key": f"test:{next(serial)}",
         "type": type,
@@ -162,7 +172,10 @@ def add_event(tx: Tx, *, type: str, lead_id: int | None = None, data: dict[str, 
         "occurred_at": tx.now,
         "received_at": tx.now,
     }
-    return insert(tx, events, defaults | values)
+    event_id = insert(tx, events, defaults | values)
+    if personal is not None:
+        insert(tx, bodies, {"event_id": event_id, "content": json.dumps(personal).encode()})
+    return event_id
 
 
 def add_reaction(tx: Tx, *, event_id: int, **values: object) -> int:

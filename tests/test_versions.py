@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from math import sqrt
 
 import pytest
@@ -147,7 +148,7 @@ def test_a_change_of_one_version_is_a_change_of_copy_that_reaches_older_versions
 
 def ask(tx: Tx, lead_id: int) -> None:
     event_id = add_event(tx, type="order_placed", lead_id=lead_id)
-    assert request_email(tx, event_id, "order_placed", lead_id, {}) is not None
+    assert request_email(tx, event_id, "order_placed", lead_id, lease=timedelta(minutes=1)) is not None
 
 
 def a_copy(

@@ -15,14 +15,14 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from engine.claim import SEND, Claim, put_back, take_due
+from engine.claim import SEND, Claim, put_back
 from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.deliver.transactional import request_email
 from engine.deliver.write_ahead import write_ahead
 from engine.errors import DatabaseError
 from engine.events import NewEvent, record_events
-from engine.leads import NewLead, find_lead, save_leads
+from engine.leads import NewLead, find_lead, save_lead
 from engine.log import Trouble
 from engine.prepared import Prepared
 from engine.render.children import NotRendering
@@ -39,9 +39,11 @@ not_at_once = Trouble(log, "transactional sends cannot be handed to a worker at 
 LARGEST_POST = 256 * 1024
 KEPT_FOR = timedelta(days=400)  # what an event says of a person
 SOURCE = "a post of the site"
-THIS_SEND = sends.c.id == sa.bindparam("send")
-ASKED = Prepared(sa.select(sends.c.id).where(sends.c.event_id == sa.bindparam("event")))
-TOLD = Prepared(sa.select(events.c.id, events.c.lead_id).where(events.c.source_key == sa.bindparam("key")))
+TOLD = Prepared(
+    sa.select(events.c.id, events.c.lead_id, sends.c.id.label("send"))
+    .join_from(events, sends, sends.c.source == sa.literal("event:") + sa.cast(events.c.id, sa.Text), isouter=True)
+    .where(events.c.source_key == sa.bindparam("key"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +56,8 @@ class Taken:
     is_new: bool
 
 
-class ToldMeanwhile(Exception):
-    """The same event was stored between our look and our own writing."""
+class ToldBefore(Exception):
+    """The same event is stored already: a sender repeats a post until it has heard that we have it."""
 
 
 class Unwritable(Exception):
@@ -102,23 +104,24 @@ def take_event(runtime: Runtime, facts: object, *, post_id: str) -> Taken | list
     try:
         try:
             taken, claims = store(runtime, facts, post_id)
-        except (IntegrityError, ToldMeanwhile):  # somebody added the same lead or event this very moment: now it is there
+        except IntegrityError:  # somebody added the same lead this very moment: now it is there
             taken, claims = store(runtime, facts, post_id)
     except Unwritable as refused:
         return refused.faults
+    except ToldBefore as told:
+        with runtime.database.read() as tx:
+            return known_event(tx, str(told))
     if claims:
         publish(runtime, claims)
     return taken
 
 
 def store(runtime: Runtime, facts: object, post_id: str) -> tuple[Taken | list[Fault], list[Claim]]:
+    """Raises ToldBefore."""
     with runtime.database.write() as tx:
         posted = read_event(facts, live_rules(tx).policy, now=tx.now, post_id=post_id)
         if not isinstance(posted, PostedEvent):
             return posted, []
-        known = known_event(tx, posted)
-        if known is not None:
-            return known, []
         taken, claims = append(tx, runtime, posted)
         if claims and (why := write_ahead(tx, runtime, claims[0])):
             raise Unwritable(lacking(posted, live_rules(tx).policy, why))
@@ -134,27 +137,22 @@ def lacking(posted: PostedEvent, policy: Policy, why: str) -> list[Fault]:
     return [*faults, Fault(field="data", problem=why)]
 
 
-def known_event(tx: Tx, posted: PostedEvent) -> Taken | None:
+def known_event(tx: Tx, key: str) -> Taken:
     """What became of the same post before."""
-    row = next(iter(TOLD.rows(tx, key=source_key(posted))), None)
-    if row is None:
-        return None
-    asked = ASKED.rows(tx, event=row.id)
-    return Taken(event=row.id, lead=row.lead_id, send=asked[0].id if asked else None, is_new=False)
+    [row] = TOLD.rows(tx, key=key)
+    return Taken(event=row.id, lead=row.lead_id, send=row.send, is_new=False)
 
 
 def append(tx: Tx, runtime: Runtime, posted: PostedEvent) -> tuple[Taken, list[Claim]]:
-    """The lead, the event and the mail; the send is claimed here, so that no dispatcher has to find it first."""
-    lead_id = save_lead(tx, runtime, posted)
+    """The lead, the event and the mail."""
+    lead_id = save_person(tx, runtime, posted)
     event_id = record_event(tx, posted, lead_id)
-    send_id = request_email(tx, event_id, posted.type, lead_id, {**posted.public, **posted.personal})
-    claims: list[Claim] = []
-    if send_id is not None:
-        claims = take_due(tx, SEND, limit=1, lease=runtime.settings.queue_lease, only=THIS_SEND, send=send_id)
-    return Taken(event=event_id, lead=lead_id, send=send_id, is_new=True), claims
+    claim = request_email(tx, event_id, posted.type, lead_id, lease=runtime.settings.queue_lease)
+    taken = Taken(event=event_id, lead=lead_id, send=claim[0] if claim else None, is_new=True)
+    return taken, [claim] if claim else []
 
 
-def save_lead(tx: Tx, runtime: Runtime, posted: PostedEvent) -> int:
+def save_person(tx: Tx, runtime: Runtime, posted: PostedEvent) -> int:
     """The lead with this key, else the one with this address, else a new one."""
     wanted = posted.lead.key or posted.lead.email or ""
     known = find_lead(tx, wanted)
@@ -168,11 +166,11 @@ def save_lead(tx: Tx, runtime: Runtime, posted: PostedEvent) -> int:
         consent=posted.consent,
         consent_source=SOURCE,
     )
-    return save_leads(tx, runtime.tokens, [person])[key]
+    return save_lead(tx, runtime.tokens, person, known)
 
 
 def record_event(tx: Tx, posted: PostedEvent, lead_id: int) -> int:
-    """Personal parts of the data go to the body alone. Raises ToldMeanwhile."""
+    """Personal parts of the data go to the body alone. Raises ToldBefore."""
     personal = json.dumps(posted.personal, ensure_ascii=False).encode() if posted.personal else None
     event = NewEvent(
         source_key=source_key(posted),
@@ -186,7 +184,7 @@ def record_event(tx: Tx, posted: PostedEvent, lead_id: int) -> int:
     )
     fresh = record_events(tx, [event])
     if event.source_key not in fresh:
-        raise ToldMeanwhile
+        raise ToldBefore(event.source_key)
     return fresh[event.source_key]
 
 

@@ -4,13 +4,14 @@ Before: `tests.crash.lessons`, an empty migrated database. After: the processes 
 test does to a live database: it lets time pass, and it is the person who looks at rows that were set aside.
 """
 
+import json
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from engine.claim import NOUNS, SEND, Noun, in_state, is_set_aside, put_back, take_due
+from engine.claim import NOUNS, SEND, Noun, in_state, is_set_aside, put_back
 from engine.compiler.workspace import compile_workspace
 from engine.database import Database, Tx
 from engine.deliver.transactional import request_email
@@ -28,7 +29,6 @@ from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, TERMINAL_SEND, EventTy
 from tests.crash.lessons import CADENCE, NOTHING, NOWHERE, write_workspace
 from tests.crash.oracle import Entry
 from tests.factories import add_lead
-from webhooks.api import THIS_SEND
 
 REP = "dana@clearroom.example"
 serial = count(1)
@@ -74,14 +74,14 @@ def add_person(tx: Tx) -> int:
 
 def place_order(tx: Tx, receiver: Runtime, lead_id: int) -> None:
     """What the receiver does when a shop posts an order while no queue takes its mail: that is written, and waits."""
-    number, source_key = {"number": f"CR-{lead_id}"}, f"shop:{lead_id}"
+    source_key = f"shop:{lead_id}"
     order = NewEvent(
-        source_key=source_key, type="order_placed", origin=Origin.HUMAN, lead_id=lead_id, data=number, occurred_at=tx.now
-    )
+        source_key=source_key, type="order_placed", origin=Origin.HUMAN, lead_id=lead_id, occurred_at=tx.now,
+        data={"number": f"CR-{lead_id}"}, body=json.dumps({"ship_to": "3 Orchard Rise, Leeds"}).encode(),
+    )  # fmt: skip
     event_id = record_events(tx, [order])[source_key]
-    send_id = request_email(tx, event_id, order.type, lead_id, number | {"ship_to": "3 Orchard Rise, Leeds"})
-    [claim] = take_due(tx, SEND, limit=1, lease=receiver.settings.queue_lease, only=THIS_SEND, send=send_id)
-    assert write_ahead(tx, receiver, claim) is None
+    claim = request_email(tx, event_id, order.type, lead_id, lease=receiver.settings.queue_lease)
+    assert claim is not None and write_ahead(tx, receiver, claim) is None
     put_back(tx, SEND, [claim])
 
 

@@ -23,7 +23,7 @@ from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.spans import parse_span
 from engine.vocabulary import Late, Reason, SendState
 from tests.deliver.given import add_workspace, runtime_over, send_of
-from tests.deliver.test_send import claim_again
+from tests.deliver.test_send import LEASE, claim_again
 from tests.factories import add_event, add_lead
 
 HOUR = timedelta(hours=1)
@@ -34,10 +34,11 @@ SEND = Promptness(valid_for=parse_span("2 hours"), late=Late.SEND)
 def an_order(tx: Tx, promptness: Promptness | None, *, told_late_by: timedelta = timedelta(0)) -> int:
     add_workspace(tx, promptness=promptness)
     lead_id = add_lead(tx)
-    event_id = add_event(tx, type="order_placed", lead_id=lead_id, data={"number": "A-1"}, occurred_at=tx.now - told_late_by)
-    send_id = request_email(tx, event_id, "order_placed", lead_id, {"number": "A-1", "ship_to": "1 Mill Lane"})
-    assert send_id is not None
-    return send_id
+    said = {"data": {"number": "A-1"}, "personal": {"ship_to": "1 Mill Lane"}}
+    event_id = add_event(tx, type="order_placed", lead_id=lead_id, occurred_at=tx.now - told_late_by, **said)
+    claim = request_email(tx, event_id, "order_placed", lead_id, lease=LEASE)
+    assert claim is not None
+    return claim[0]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 Before: `tests.crash.lessons` is the workspace. After: the tests of invariants look at the rows that it leaves.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from engine.claim import NOUNS, Claim
+from engine.claim import NOUNS, SEND, Claim, put_back
 from engine.clock import VirtualClock
 from engine.database import Database, Tx
 from engine.deliver.smtp import open_wire
@@ -78,9 +79,11 @@ def befall(tx: Tx, people: dict[str, int]) -> None:
             happened(tx, EventType.FORM_SUBMITTED, people["raised"]),
         ],
     )
-    order = happened(tx, "order_placed", people["plain"])
+    order = happened(tx, "order_placed", people["plain"], body=json.dumps({"number": "CR-1", "ship_to": STREET}).encode())
     event_id = record_events(tx, [order])[order.source_key]
-    request_email(tx, event_id, order.type, people["plain"], {"number": "CR-1", "ship_to": STREET})
+    claim = request_email(tx, event_id, order.type, people["plain"], lease=timedelta(0))
+    assert claim is not None
+    put_back(tx, SEND, [claim])
 
 
 def happened(tx: Tx, type: str, lead_id: int, *, body: bytes | None = None) -> NewEvent:
