@@ -63,7 +63,7 @@ def live_through_pauses(shop: "Shop", chance: Random) -> None:
         shop.worker_id = worker_id
         for number in range(ROUNDS):
             if number in (0, ROUNDS // 2):
-                add_work(shop.database, lessons=LESSONS, orders=ORDERS, hands=1)
+                add_work(shop.runtime(), lessons=LESSONS, orders=ORDERS, hands=1)
             with shop.database.write() as tx:
                 press(tx, chance)
             shop.work()

@@ -221,11 +221,11 @@ def test_after_a_loss_nobody_is_mailed_again_and_nobody_is_forgotten(
     apply_lessons(database, tmp_path)
     world = Life(database=database, settings=settings_for(tmp_path), clock=clock)
     for _ in range(4):
-        add_work(database, lessons=2, orders=1, hands=1)
+        add_work(world.runtime("receiver"), lessons=2, orders=1, hands=1)
         world.live(clock.now() + MINUTE)
     with database.write() as tx:  # what the backup still has before it
         hold_if_restored(tx, [])
-    add_work(database, lessons=2, orders=1, hands=1)
+    add_work(world.runtime("receiver"), lessons=2, orders=1, hands=1)
     backup = rows_of(database)
     world.arrived.clear()
     world.live(clock.now() + 2 * MINUTE + timedelta(seconds=30))
