@@ -147,6 +147,9 @@ def of_mail(found: Status) -> Iterator[str]:
     if all_there_is.given_up:
         given_up = counted(all_there_is.given_up, "mail")
         yield f"{given_up} of the last week could not go for days and were given up: see “too old” in docs/operating.md"
+    if all_there_is.unwritten:
+        unwritten = counted(all_there_is.unwritten, "mail")
+        yield f"{unwritten} of the last week could not be written, since a template failed: the log names the email and says why"
 
 
 def left_alone(relay: RelayStanding, mails: int) -> str:

@@ -23,7 +23,8 @@ class Totals:
     """Counts of all there is.
 
     `came_late`, `not_sent`: transactional mail of the last week that was too late, and went out all the same or not.
-    `given_up`: mail of the last week that was put off for too long. `waiting`: mail that is due later, by why that is so.
+    `given_up`, `unwritten`: mail of the last week that was put off for too long, or that its template failed for.
+    `waiting`: mail that is due later, by why that is so.
     """
 
     leads: int
@@ -39,6 +40,7 @@ class Totals:
     came_late: int
     not_sent: int
     given_up: int
+    unwritten: int
 
 
 def totals(tx: Tx) -> Totals:
@@ -55,13 +57,18 @@ def totals(tx: Tx) -> Totals:
         tasks_late=count(tx, tasks, tasks.c.state == TaskState.OPEN, tasks.c.due_at < tx.now),
         came_late=count(tx, sends, *awaited_lately(tx), sends.c.waited_for == Reason.LATE, sends.c.state.in_(WENT_OUT)),
         not_sent=count(tx, sends, *awaited_lately(tx), sends.c.reason == Reason.LATE),
-        given_up=count(tx, sends, sends.c.ended_at > tx.now - LATELY, sends.c.reason == Reason.TOO_OLD),
+        given_up=ended_lately(tx, Reason.TOO_OLD),
+        unwritten=ended_lately(tx, Reason.TEMPLATE_ERROR),
     )
 
 
 def count(tx: Tx, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
     found: int = tx.run(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one()
     return found
+
+
+def ended_lately(tx: Tx, reason: Reason) -> int:
+    return count(tx, sends, sends.c.ended_at > tx.now - LATELY, sends.c.reason == reason)
 
 
 def awaited_lately(tx: Tx) -> tuple[sa.ColumnElement[bool], ...]:

@@ -56,6 +56,14 @@ def test_status_tells_of_relays_and_domains_in_trouble(filled: Database, run: Ru
     assert (facts["relays"][0]["failures"], facts["domains"][0]["strikes"]) == (5, 2)
 
 
+def test_mails_that_a_template_failed_for_are_told_of(filled: Database, run: Run) -> None:
+    with filled.write() as tx:
+        for days in (1, 8):
+            add_send(tx, state=SendState.CANCELLED, reason="template_error", ended_at=tx.now - timedelta(days=days))
+
+    assert "LOOK: 1 mail of the last week could not be written, since a template failed" in said(run, "status")
+
+
 def test_what_nobody_knows_is_counted_listed_and_settled(filled: Database, run: Run) -> None:
     with filled.write() as tx:
         numbers = [
