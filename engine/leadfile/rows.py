@@ -167,7 +167,9 @@ def read_address(email: str, problems: list[str]) -> str | None:
         return None
     try:
         # Reserved names are let through: they are in test lists, and no mail to them can reach anyone.
-        return validate_email(email, allow_smtputf8=False, check_deliverability=False, test_environment=True).normalized
+        # `strict`: as long as an address may be (RFC 5321, 4.5.3.1).
+        checked = validate_email(email, allow_smtputf8=False, check_deliverability=False, test_environment=True, strict=True)
+        return checked.normalized
     except EmailNotValidError as error:  # letters like ë before the @ too: most mail servers cannot take them
         problems.append(f"email {email!r}: {error}")
         return None

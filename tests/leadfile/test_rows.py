@@ -66,6 +66,7 @@ def test_a_quoted_field_that_holds_a_whole_row_is_unpacked(tmp_path: Path) -> No
     ("line", "says"),
     [
         ("Ada,not an address,1,owner,,Yes\n", "not an address"),
+        (f"Ada,{'a' * 65}@firm.example,1,owner,,Yes\n", "too long before the @-sign"),
         ("Ada,zoë@firm.example,1,owner,,Yes\n", "before the @-sign are not supported"),
         ("Ada,ada@firm.example,many,owner,,Yes\n", "employees"),
         ("Ada,ada@firm.example,1,astronaut,,Yes\n", "astronaut"),
