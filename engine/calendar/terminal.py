@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from engine.calendar.told import rate_in_words, source_in_words
+from engine.graph.flow import counted
 from engine.graph.letters import shown
 
 MARKS = "█▓▒░▞▚╳•"
@@ -21,7 +22,7 @@ MOST_COLLISIONS, MOST_DOMAINS = 12, 6
 def lines_of(told: Mapping[str, Any], *, by_week: bool = False) -> Iterator[str]:
     """Every line."""
     yield f"{amount(told['mails'])} mails expected from {told['begins']} to {told['ends']}, after the caps"
-    yield f"{told['people']:,} people are inside, in {told['passages']:,} passages"
+    yield f"{counted(told['people'], 'person is', 'people are')} inside, in {counted(told['passages'], 'passage')}"
     yield from newcomers(told)
     for held in told["held_back"]:
         yield from folded(f"NOW {held}; the calendar is as if it were not, but for who stands still", "  ")

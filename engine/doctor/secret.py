@@ -38,5 +38,5 @@ def look_at_rights(file: Path) -> Iterator[Finding]:
 def bits_of(text: str) -> float:
     """An estimate of the chance in it: its letters' own, over no more of them than are left when what repeats is taken out."""
     counts = Counter(text)
-    a_letter = -sum(count / len(text) * log2(count / len(text)) for count in counts.values()) if text else 0.0
+    a_letter = sum(count / len(text) * log2(len(text) / count) for count in counts.values())
     return a_letter * min(len(text), max(0, len(zlib.compress(text.encode(), 9)) - FRAME))

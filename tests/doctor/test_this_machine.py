@@ -36,7 +36,7 @@ OK, UNKNOWN, WARNING, PROBLEM = Level.OK, Level.UNKNOWN, Level.WARNING, Level.PR
     [
         ("", PROBLEM, "is not set"),
         ("short", PROBLEM, "5 characters"),
-        ("a" * 64, PROBLEM, "could be guessed"),
+        ("a" * 64, PROBLEM, "could be guessed: 64 characters, with 0 bits of chance"),
         ("change-me-" * 6, PROBLEM, "could be guessed"),
         (secrets.token_urlsafe(48), OK, "64 characters"),
         (secrets.token_hex(32), OK, "64 characters"),
