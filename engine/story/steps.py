@@ -102,7 +102,9 @@ def steps_of(tx: Tx, enrolment_id: int) -> Sequence[Row]:
 
 
 def told_step(row: Row, way: Course, policy: Policy, mailed_at: datetime | None, local: ZoneInfo) -> ToldStep:
-    reason, step = row.send_reason or row.reason, way.steps.get(row.step_id)
+    # What a person settled ended for the touch by what was known then.
+    reason = row.send_reason if row.send_state == SendState.ACCEPTED else row.send_reason or row.reason
+    step = way.steps.get(row.step_id)
     return ToldStep(
         step=row.step_id,
         state=in_reports(row.send_state or row.state),

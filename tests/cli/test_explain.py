@@ -11,6 +11,7 @@ from engine.cli.plan import in_words, named
 from engine.clock import VirtualClock
 from engine.compiler.plan import Arm, CadencePlan, Caps, Holidays, Window
 from engine.database import Database, Tx
+from engine.deliver.doubt import call_accepted
 from engine.leads import load_leads
 from engine.schedule.edited import work_out
 from engine.schedule.enrol import enrol_leads
@@ -69,6 +70,18 @@ def test_a_mail_is_told_with_its_language_and_arm(sqlite_database: Database) -> 
         assert told(tx, lead_id).count("it drew the arm question of the email") == 2
         assert (story.mail[0].language, story.mail[0].variant) == ("de", "question")
         assert (story.passages[0].steps[0].language, story.passages[0].steps[0].variant) == ("de", "question")
+
+
+def test_a_mail_that_was_in_doubt_and_is_settled_is_in_doubt_no_more(sqlite_database: Database) -> None:
+    with sqlite_database.write() as tx:
+        lead_id = inside(tx, TWO)
+        doubt = {"state": "done", "reason": "worker_died", "ended_at": tx.now}
+        touch_id = tx.run(sa.update(touches).values(doubt).returning(touches.c.id)).scalar_one()
+        mail = add_send(tx, lead_id=lead_id, email="welcome", touch_id=touch_id, **doubt | {"state": "unknown"})
+        before = told(tx, lead_id)
+        call_accepted(tx, [mail])
+
+        assert (WHY["worker_died"] in before, WHY["worker_died"] in told(tx, lead_id)) == (True, False)
 
 
 @pytest.mark.parametrize(
