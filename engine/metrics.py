@@ -30,7 +30,9 @@ PHASE_SECONDS = Histogram(
     ["phase"],
     buckets=SHORT,
 )
-SMTP_SECONDS = Histogram("handraiser_smtp_seconds", "Up to four mails over one connection", ["relay"], buckets=SHORT)
+SMTP_SECONDS = Histogram(
+    "handraiser_smtp_seconds", "A mail, from when a connection takes it along until its answer", ["relay"], buckets=SHORT
+)
 CONNECTIONS = Counter("handraiser_connections", "Connections to relays: opened, failed", ["relay", "outcome"])
 CLAIMED = Counter("handraiser_claimed", "Rows that a dispatcher claimed and published", ["lane"])
 LOST = Counter("handraiser_lost", "Rows that a queue or a worker lost and that are due again", ["noun"])

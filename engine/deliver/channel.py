@@ -15,8 +15,8 @@ from engine.errors import HandraiserError
 
 LONGEST_LINE = 8_192
 LONGEST_REPLY = 65_536
-# Exim drops a connection after ten RSETs that followed no message, Postfix after twenty errors. When we hear of the third, three more
-# are under way at most, and a load was taken along at most: nine.
+# Exim drops a connection after ten RSETs that followed no message, Postfix after twenty errors. When we hear of the third, three
+# more are under way at most, and a load was taken along at most: nine.
 MOST_REFUSED = 3
 CLOSING = 421  # "service not available, closing": may answer anything (RFC 5321 section 3.8)
 ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ?")

@@ -1,4 +1,4 @@
-"""Loads: the few mails that go over one connection in a row, and those that wait for one.
+"""Loads: a mail, or a few that go over one connection in a row; and those that wait for a connection.
 
 Before: `engine.deliver.wires` has cut into loads what a thread handed over. After: `engine.deliver.pool` gives each a connection,
 or a trip that comes to its end goes on with it (`engine.deliver.trip`). All on one event loop.
@@ -15,15 +15,15 @@ from engine.deliver.wire import Flight, NotBegun, Outcome
 class Load:
     """Some flights. `landed`: one outcome each, in order. `began_at`: when a connection had it, by `time.monotonic`."""
 
-    def __init__(self, flights: Sequence[Flight], watch: Watch) -> None:
-        self.flights, self.watch = flights, watch
+    def __init__(self, flights: Sequence[Flight], watch: Watch, *, is_awaited: bool) -> None:
+        self.flights, self.watch, self.is_awaited = flights, watch, is_awaited
         self.began_at: float | None = None
         self.landed: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
 
-    def put_down(self) -> None:
+    def put_down(self, why: str) -> None:
         """No connection took them up, so nothing was said of them; those that landed did."""
         if not self.landed.done():
-            self.landed.set_result([NotBegun(reply="broken off before this one")] * len(self.flights))
+            self.landed.set_result([NotBegun(reply=why)] * len(self.flights))
 
     def fail(self, error: Exception) -> None:
         """Nobody knows what became of them."""
@@ -32,14 +32,18 @@ class Load:
 
 
 class Waiting:
-    """A mail that goes alone, since somebody waits for it, goes before the others."""
+    """What somebody waits for goes before the others."""
 
     def __init__(self) -> None:
-        self._alone, self._others = deque[Load](), deque[Load]()
+        self._awaited, self._others = deque[Load](), deque[Load]()
 
     def add(self, load: Load) -> None:
-        (self._alone if len(load.flights) == 1 else self._others).append(load)
+        (self._awaited if load.is_awaited else self._others).append(load)
+
+    def put_by(self, most: int) -> list[Load]:
+        """Some that nobody waits for, which do not wait any longer."""
+        return [self._others.popleft() for _ in range(min(most, len(self._others)))]
 
     def next(self) -> Load | None:
-        waiting = self._alone or self._others
+        waiting = self._awaited or self._others
         return waiting.popleft() if waiting else None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 MICRO_BATCH = 8  # messages for each connection that may be marked and not yet recorded
-LOAD = 4  # that are handed to a connection together: a batch flies over all of them while the one before is written down
+LOAD = 4  # mails in hand for each connection that is opened; and how many for a domain with a limit go over one in a row
 MOST_CONNECTIONS = 16  # to a relay, unless its URL says otherwise
 EVERY = ""  # in the place of a relay's name: all of them
 MARKETING_BATCH = 64  # one mark and one record for so many

@@ -16,8 +16,9 @@ from typing import cast
 from engine.deliver.by_chunks import Chunking
 from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.loads import Load, Waiting
-from engine.deliver.places import MOST_CONNECTIONS
+from engine.deliver.places import LOAD, MICRO_BATCH, MOST_CONNECTIONS
 from engine.deliver.transaction import carry
+from engine.deliver.trip import ENDED
 from engine.deliver.watch import Watch
 from engine.deliver.wire import Deferred, Flight, Outcome
 from engine.errors import HandraiserError
@@ -28,6 +29,7 @@ Connect = Callable[[], Awaitable[Channel]]
 # Seconds until a relay that was away is called again: shorter than workers agree to spare it.
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 JITTER = 0.2
+BROKEN_OFF = "broken off before this one"
 
 log = logging.getLogger(__name__)
 
@@ -72,34 +74,44 @@ class Pool:
         self._trouble = Trouble(log, f"no mail goes out through {name}; it waits and is tried again")
         self._waiting = Waiting()
         self._carriers: set[asyncio.Task[None]] = set()
+        self._in_hand = 0  # mails that wait or are under way
         self._away = Away()
         self._is_over = False
 
-    async def fly(self, flights: Sequence[Flight], watch: Watch) -> Sequence[Outcome]:
+    def fly(self, flights: Sequence[Flight], watch: Watch, *, is_awaited: bool) -> Awaitable[Sequence[Outcome]]:
         """Carry them over one connection. One outcome each, in order."""
-        load = Load(flights, watch)
+        load = Load(flights, watch, is_awaited=is_awaited)
+        load.landed.add_done_callback(partial(self._note_landed, load))
+        self._in_hand += len(flights)
         if self._is_over:
-            load.put_down()
-        elif len(self._carriers) < self._reuse.connections:
+            load.put_down(BROKEN_OFF)
+        elif self._wants_another(load):
             self._carriers.add(asyncio.create_task(self._carry_from(load)))
         else:
             self._waiting.add(load)
-        outcomes = await load.landed
-        if load.began_at is not None:
-            self._seconds.observe(monotonic() - load.began_at)
-        return outcomes
+        return load.landed
 
     async def leave(self) -> None:
         """Begin nothing more, break off what is under way, and take leave of the idle connections."""
         self._is_over = True
         await asyncio.sleep(0)  # a task that is cancelled before its first step cannot say what became of its load
         while (load := self._waiting.next()) is not None:
-            load.put_down()
+            load.put_down(BROKEN_OFF)
         for carrier in self._carriers:
             carrier.cancel()
         for channel in self._idle:
             channel.leave()
         self._idle.clear()
+
+    def _wants_another(self, load: Load) -> bool:
+        """A few mails are not worth a connection each, unless somebody waits."""
+        is_worth_it = load.is_awaited or len(self._carriers) * LOAD < self._in_hand
+        return is_worth_it and len(self._carriers) < self._reuse.connections
+
+    def _note_landed(self, load: Load, _landed: object) -> None:
+        self._in_hand -= len(load.flights)
+        if load.began_at is not None:
+            self._seconds.observe(monotonic() - load.began_at)
 
     async def _carry_from(self, load: Load | None) -> None:
         """This load and those that wait, one after the other, over one connection at a time."""
@@ -107,13 +119,12 @@ class Pool:
             try:
                 await self._carry_over_one(load)
             except asyncio.CancelledError:
-                load.put_down()
+                load.put_down(BROKEN_OFF)
             except Exception as error:
                 load.fail(error)
             load = self._waiting.next()
-        self._carriers.remove(
-            cast("asyncio.Task[None]", asyncio.current_task())
-        )  # not by a callback: what comes before that would wait for ever
+        this = cast("asyncio.Task[None]", asyncio.current_task())
+        self._carriers.remove(this)  # not by a callback: what comes before that would wait for ever
 
     async def _carry_over_one(self, load: Load) -> None:
         while (rested := self._take_idle()) is not None:
@@ -149,11 +160,20 @@ class Pool:
         """Whether it landed, with all that it took along; not where the connection was found dead."""
         is_carried = await carry(channel, load, partial(self._next_for, channel), self._timeouts, self._chunking)
         channel.rest()
+        if is_carried and channel.is_lost:
+            self._put_down_some()
         if self._is_usable(channel):
             self._idle.append(channel)
         else:
             channel.leave()
         return is_carried
+
+    def _put_down_some(self) -> None:
+        """A connection broke. A server that dies over each mail must not get all that wait, over one connection after the other:
+        those behind it are marked anew, if the relay is still trusted then.
+        """
+        for load in self._waiting.put_by(MICRO_BATCH - 1):
+            load.put_down(ENDED)
 
     def _next_for(self, channel: Channel) -> Load | None:
         """What goes on over a connection that is in use; None: nothing waits, or it has been used for long enough."""

@@ -18,7 +18,8 @@ from engine.vocabulary import SmtpPhase
 
 WHOLE = 65_536  # the server must have taken a longer body before its last bytes are written
 TOO_BIG = ("5.3.4", "5.2.3")
-NOT_BEGUN = NotBegun(reply="the connection ended before this one")
+ENDED = "the connection ended before this one"
+NOT_BEGUN = NotBegun(reply=ENDED)
 
 More = Callable[[], Load | None]
 

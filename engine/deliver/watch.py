@@ -29,6 +29,7 @@ class Watch:
         self._looked_at = monotonic()
         self._stopped: set[int] = set()
         self._looking = asyncio.Lock()
+        self._could_not: CannotLookError | None = None  # and is not asked again: the database may take its time to say nothing
 
     async def stops(self, send_id: int) -> bool:
         """Raises CannotLookError."""
@@ -41,10 +42,13 @@ class Watch:
         looked_at = monotonic()
         if looked_at - self._looked_at <= MARK_HOLDS:
             return  # another connection of the same flight asked meanwhile
+        if self._could_not is not None:
+            raise self._could_not
         try:
             loop = asyncio.get_running_loop()
             self._stopped |= await loop.run_in_executor(None, self._recheck, self._send_ids)
         except Exception as error:
             log.warning("could not look again for suppressions", exc_info=True)
-            raise CannotLookError("could not look again for suppressions") from error
+            self._could_not = CannotLookError("could not look again for suppressions")
+            raise self._could_not from error
         self._looked_at = looked_at

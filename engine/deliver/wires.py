@@ -1,13 +1,13 @@
 """The real wire: to several relays, each with its pool of connections, on one event loop in one thread.
 
-Before: worker threads call `fly`. After: `engine.deliver.pool` carries each load. What a thread hands over flies a few mails at a
-time, side by side, over all connections; those of the next thread follow wherever one is free. How much may be handed over at
-once is said by `engine.deliver.places`.
+Before: worker threads call `fly`. After: `engine.deliver.pool` carries each load. The mails that a thread hands over fly side by
+side over all connections, and those of the next thread follow wherever one is free. How much may be handed over at once is said
+by `engine.deliver.places`.
 """
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import cast
 
 from engine.deliver.doors import Doors
@@ -67,22 +67,26 @@ class PooledWire:
 
     async def _fly_loads(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
         loads = list(loads_of(flights))
-        flown = await asyncio.gather(*(self._fly_some([flights[at] for at in load], watch) for load in loads))
+        is_awaited = len(flights) == 1
+        flown = await asyncio.gather(*(self._fly_some([flights[at] for at in load], watch, is_awaited) for load in loads))
         outcomes = {at: outcome for load, some in zip(loads, flown, strict=True) for at, outcome in zip(load, some, strict=True)}
         return [outcomes[at] for at in range(len(flights))]
 
-    async def _fly_some(self, flights: Sequence[Flight], watch: Watch) -> Sequence[Outcome]:
+    def _fly_some(self, flights: Sequence[Flight], watch: Watch, is_awaited: bool) -> Awaitable[Sequence[Outcome]]:
         """A load, all of it through one relay."""
-        relay = flights[0].relay
-        pool = self._pools.get(relay, self._usual)
+        pool = self._pools.get(flights[0].relay, self._usual)
         if pool is None:
-            unknown = Deferred(code=None, reply=f"this process has no address of the relay {relay}", phase=SmtpPhase.CONNECT)
-            return [unknown] * len(flights)
+            return nowhere(flights)
         limits = {flight.domain: flight.connections for flight in flights if flight.connections is not None}
-        if not limits:
-            return await pool.fly(flights, watch)
+        if limits:
+            return self._fly_through_doors(limits, pool, flights, watch, is_awaited)
+        return pool.fly(flights, watch, is_awaited=is_awaited)
+
+    async def _fly_through_doors(
+        self, limits: Mapping[str, int], pool: Pool, flights: Sequence[Flight], watch: Watch, is_awaited: bool
+    ) -> Sequence[Outcome]:
         async with self._doors.passed(limits):
-            return await pool.fly(flights, watch)
+            return await pool.fly(flights, watch, is_awaited=is_awaited)
 
     async def _leave(self) -> None:
         for pool in (*self._pools.values(), *([self._usual] if self._usual else [])):
@@ -92,14 +96,21 @@ class PooledWire:
         await asyncio.sleep(0)
 
 
+async def nowhere(flights: Sequence[Flight]) -> Sequence[Outcome]:
+    unknown = f"this process has no address of the relay {flights[0].relay}"
+    return [Deferred(code=None, reply=unknown, phase=SmtpPhase.CONNECT)] * len(flights)
+
+
 def loads_of(flights: Sequence[Flight]) -> Iterator[list[int]]:
-    """Which of them go together, by their places: those of one relay, and side by side those of a domain that has a limit."""
-    ways: dict[str, list[int]] = {}
+    """Which of them go together, by their places: each alone, but those of one relay to domains with a limit a few in a row."""
+    limited: dict[str, list[int]] = {}
     for at, flight in enumerate(flights):
-        ways.setdefault(flight.relay, []).append(at)
-    for way in ways.values():
-        if any(flights[at].connections for at in way):
-            way.sort(key=lambda at: (flights[at].connections is None, flights[at].domain))
+        if flight.connections is None:
+            yield [at]
+        else:
+            limited.setdefault(flight.relay, []).append(at)
+    for way in limited.values():
+        way.sort(key=lambda at: flights[at].domain)
         yield from (way[begin : begin + LOAD] for begin in range(0, len(way), LOAD))
 
 

@@ -9,22 +9,25 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from engine.claim import SEND, take_due
+from engine.claim import SEND, Claim, take_due
 from engine.clock import VirtualClock
 from engine.database import Database, Tx
 from engine.deliver import by_chunks, connect, trouble
-from engine.deliver.channel import Channel
+from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.send import deliver
+from engine.deliver.smtp import open_wire
 from engine.runtime import Runtime
 from engine.schema import sends
 from engine.simulate.sink import EXTENSIONS, Sink
@@ -42,6 +45,7 @@ SHORT_ORDER = replace(ORDER, html="<p>Thanks</p>", text="Thanks\n")
 LONG_ORDER = replace(ORDER, html=LONG, text="air\n")
 ONE = timedelta(minutes=3)  # more than the wait for the second copy of what has no answer
 THREADS = 8
+PATIENT = Timeouts(connect=2, command=60, data=60, block=60, dot=60)
 
 
 @dataclass(kw_only=True)
@@ -74,18 +78,31 @@ def test_the_ledger_never_says_more_than_anybody_can_know(
     with database.write() as tx:
         make(tx, mails, 334 if request.config.getoption("--full") else 1)
 
-    with runtime_over(database, sink, tmp_path, patience=60) as runtime:
+    with runtimes_over(database, sink, tmp_path) as runtimes:
         for _ in range(3):
-            deliver_what_is_due(runtime, mails)
+            deliver_what_is_due(database, runtimes, mails)
             clock.move_to(clock.now() + ONE)
         sink.obeys_addresses = False
         while ready(database):
             clock.move_to(clock.now() + timedelta(hours=5))
-            deliver_what_is_due(runtime, mails)
+            deliver_what_is_due(database, runtimes, mails)
 
     rows = everything(database)
     judge(rows, mails, way)
     print(f"\n{kind}, by {way}: {len(rows)} mails\n{told(rows, mails)}")
+
+
+@contextmanager
+def runtimes_over(database: Database, sink: Sink, folder: Path) -> Iterator["Queue[Runtime]"]:
+    """For each thread one with a wire of its own, so that no mail goes over a connection that another thread's mail breaks."""
+    runtimes: Queue[Runtime] = Queue()
+    with ExitStack() as stack:
+        first = stack.enter_context(runtime_over(database, sink, folder, patience=60))
+        runtimes.put(first)
+        for _ in range(THREADS - 1):
+            wire = stack.enter_context(closing(open_wire(sink.url, timeouts=PATIENT)))
+            runtimes.put(replace(first, wire=wire))
+        yield runtimes
 
 
 def told(rows: list[Any], mails: Mails) -> str:
@@ -154,16 +171,24 @@ def note(mails: Mails, send_id: int, to: str, stream: Stream, place: tuple[str, 
         mails.places[send_id] = place
 
 
-def deliver_what_is_due(runtime: Runtime, mails: Mails) -> None:
+def deliver_what_is_due(database: Database, runtimes: "Queue[Runtime]", mails: Mails) -> None:
     """Over and over: those that were not begun, because their connection broke before, are due again at once."""
     while True:
-        with runtime.database.write() as tx:
+        with database.write() as tx:
             claims = dict(take_due(tx, SEND, limit=100_000, lease=timedelta(hours=1)))
         if not claims:
             return
         some = [[(one, claims[one]) for one in group] for group in groups(list(claims), mails)]
         with ThreadPoolExecutor(THREADS) as threads:
-            list(threads.map(partial(deliver, runtime), some))
+            list(threads.map(partial(deliver_by_one, runtimes), some))
+
+
+def deliver_by_one(runtimes: "Queue[Runtime]", claims: list[Claim]) -> None:
+    runtime = runtimes.get()
+    try:
+        deliver(runtime, claims)
+    finally:
+        runtimes.put(runtime)
 
 
 def groups(claimed: list[int], mails: Mails) -> Iterator[list[int]]:

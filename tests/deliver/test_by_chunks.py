@@ -1,26 +1,24 @@
 """Mails by BDAT, several ahead: what is refused harms only itself, and a server that fails it gets them by DATA."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 
 import pytest
 
-from engine.deliver import wires
 from engine.deliver.by_chunks import AHEAD, AN_HOUR, Chunking
 from engine.deliver.channel import Timeouts
+from engine.deliver.pool import Reuse
 from engine.deliver.smtp import open_wire
 from engine.deliver.wire import Accepted, Flight, Outcome
 from engine.simulate.sink import EXTENSIONS, Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.simulate.sink_session import COMMANDS, Session
-from tests.deliver.wires import BODY, CHUNKING, flight, fly, kinds, nobody, wire_to
+from tests.deliver.wires import BODY, CHUNKING, flight, kinds, nobody, wire_to
+from tests.deliver.wires import fly as fly_over
 
 Kept = list[tuple[str, str, bytes]]
-
-
-@pytest.fixture(autouse=True)
-def _all_over_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wires, "LOAD", 8)
+fly = partial(fly_over, reuse=Reuse(connections=1))
 
 
 def a_sink(*rules: Rule, kept: Kept | None = None) -> Sink:

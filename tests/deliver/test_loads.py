@@ -8,7 +8,7 @@ import pytest
 
 from engine.deliver import by_data
 from engine.deliver.loads import Load, Waiting
-from engine.deliver.places import LOAD
+from engine.deliver.places import LOAD, MICRO_BATCH
 from engine.deliver.pool import Reuse
 from engine.deliver.watch import Watch
 from engine.deliver.wire import Flight, Outcome, Wire
@@ -38,12 +38,42 @@ def test_a_connection_by_chunks_begins_by_halves_only_once() -> None:
     assert words(sink).count(b"BDAT") == 1 + 3 * LOAD
 
 
-def test_what_was_taken_along_by_a_connection_that_broke_was_not_begun() -> None:
-    sink = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP, recipient=f"reader{LOAD - 1}@*", times=1)])
+def test_behind_a_connection_that_broke_only_a_few_are_put_down() -> None:
+    sink = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP, recipient="reader3@*")])
 
-    outcomes = kinds(fly(sink, mails(0, 3 * LOAD), reuse=ONE))
+    outcomes = kinds(fly(sink, mails(0, 16), reuse=ONE))
 
-    assert outcomes == [*["Accepted"] * (LOAD - 1), "NoAnswer", *["NotBegun"] * LOAD, *["Accepted"] * LOAD]
+    assert outcomes == [*["Accepted"] * 3, "NoAnswer", *["NotBegun"] * MICRO_BATCH, *["Accepted"] * (12 - MICRO_BATCH)]
+
+
+def test_a_server_that_dies_over_each_mail_gets_as_few_as_it_can() -> None:
+    sink = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP)])
+
+    outcomes = kinds(fly(sink, mails(0, 64), reuse=Reuse(connections=4)))
+
+    assert sink.kept == outcomes.count("NoAnswer") <= 4 + 60 // MICRO_BATCH
+    assert outcomes.count("NotBegun") == 64 - sink.kept
+
+
+def test_a_few_mails_share_a_connection_however_many_might_be_opened() -> None:
+    sink = Sink(heard=[])
+
+    fly(sink, mails(0, 2 * LOAD))
+
+    assert words(sink).count(b"EHLO") == 2
+
+
+def test_a_database_that_did_not_answer_the_second_look_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.deliver.watch.MARK_HOLDS", -1.0)
+    looks: list[Sequence[int]] = []
+
+    def recheck(send_ids: Sequence[int]) -> set[int]:
+        looks.append(send_ids)
+        raise RuntimeError("the database is away")
+
+    outcomes = kinds(fly(Sink(), mails(0, 16), recheck=recheck))
+
+    assert (outcomes, len(looks)) == (["NotBegun"] * 16, 1)
 
 
 @BOTH
@@ -56,13 +86,13 @@ def test_a_thread_has_its_answers_while_the_connection_goes_on_for_another(exten
     )
 
     with wire_to(sink, reuse=ONE) as wire:
-        first, second = flying(wire, mails(0, LOAD)), flying(wire, mails(9, 1))
+        first, second = flying(wire, mails(0, LOAD)), flying(wire, mails(9, 2))
         first.join(5)
         has_first_landed, goes_on_still = not first.is_alive(), second.is_alive()
         goes_on.set()
         second.join(5)
 
-    assert (has_first_landed, goes_on_still, sink.kept) == (True, True, LOAD + 1)
+    assert (has_first_landed, goes_on_still, sink.kept) == (True, True, LOAD + 2)
 
 
 def test_a_wire_that_fails_harms_what_is_on_that_connection_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,8 +115,8 @@ def test_a_wire_that_fails_harms_what_is_on_that_connection_and_no_more(monkeypa
 def test_what_somebody_waits_for_goes_before_the_others() -> None:
     async def in_which_order() -> list[int]:
         waiting = Waiting()
-        for some in (mails(1, LOAD), mails(5, LOAD), mails(9, 1)):
-            waiting.add(Load(some, Watch(some, nobody)))
+        for some, is_awaited in ((mails(1, LOAD), False), (mails(5, LOAD), False), (mails(9, 1), True)):
+            waiting.add(Load(some, Watch(some, nobody), is_awaited=is_awaited))
         return [load.flights[0].send_id for load in iter(waiting.next, None)]
 
     assert asyncio.run(in_which_order()) == [9, 1, 5]

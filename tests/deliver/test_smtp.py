@@ -344,15 +344,6 @@ def test_many_threads_fly_at_once() -> None:
     assert sink.kept == 64
 
 
-def test_a_lost_connection_harms_its_own_load_only() -> None:
-    sink = Sink(rules=[Rule(phase=Phase.ACCEPTED, fault=Fault.DROP, recipient="reader9@*")])
-
-    outcomes = kinds(fly(sink, [flight(n) for n in range(20)]))
-
-    assert outcomes[:8] + outcomes[12:] == ["Accepted"] * 16
-    assert outcomes[8:12] == ["Accepted", "NoAnswer", "NotBegun", "NotBegun"]
-
-
 def test_no_more_connections_are_opened_than_wanted() -> None:
     sink = Sink(heard=[])
 

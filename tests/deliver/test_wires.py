@@ -181,10 +181,11 @@ def test_a_load_has_one_relay_and_each_mail_is_in_one(some: Sequence[Flight]) ->
 
     assert sorted(at for load in loads for at in load) == list(range(len(some)))
     assert all(1 <= len(load) <= LOAD and len({some[at].relay for at in load}) == 1 for load in loads)
-    for relay in "abc":  # mails of a limited domain lie side by side, in as few loads as they can
+    for relay in "abc":  # mails of a limited domain share as few connections as they can, and no other goes with them
         own = [load for load in loads if some[load[0]].relay == relay]
         limited = [load for load in own if any(some[at].connections for at in load)]
         assert len(limited) == -(-sum(some[at].connections is not None for load in own for at in load) // LOAD)
+        assert all(len(load) == 1 for load in own if load not in limited)
 
 
 def test_places_are_counted_for_each_relay() -> None:
@@ -283,7 +284,7 @@ def at_once_at_two_relays(most: list[int]) -> Iterator[Wire]:
     under_way = 0
 
     class Slow(Pool):
-        async def fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
+        async def fly(self, flights: Sequence[Flight], watch: Watch, *, is_awaited: bool) -> list[Outcome]:
             nonlocal under_way
             under_way += 1
             await asyncio.sleep(0.01)
