@@ -101,9 +101,10 @@ def deliver_batch(runtime: Runtime, batch: Batch) -> None:
     if not batch.sends:
         return
     crash.point("send-begun")
-    for some in within_memory(in_time(runtime, batch.sends)):
-        while some:
-            some = deliver_some(runtime, batch.live, some, batch.artifacts)
+    for all_at_once in within_memory(in_time(runtime, batch.sends)):
+        for some in runtime.precedence.bits(all_at_once):
+            while some:
+                some = deliver_some(runtime, batch.live, some, batch.artifacts)
 
 
 def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:

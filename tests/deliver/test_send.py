@@ -21,6 +21,7 @@ from engine.deliver.places import MARKETING_BATCH, Places
 from engine.deliver.record import record_stopped, settle_lost
 from engine.deliver.send import deliver, deliver_begun
 from engine.deliver.transactional import request_email
+from engine.precedence import A_BIT
 from engine.render.artifact import link_table_id
 from engine.runtime import Runtime
 from engine.schedule.leave import leave, resume, suspend
@@ -487,6 +488,22 @@ def test_a_nurture_that_stands_aside_holds_no_place_that_the_mail_before_it_need
         nurture.join(5)
 
     assert [send_of(database, send_id).state for send_id, _ in (urgent, *claims)] == [SendState.ACCEPTED] * 2
+
+
+def test_beside_mail_that_somebody_waits_for_nurture_is_marked_a_bit_at_a_time(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.precedence.LONGEST", 0.01)
+    marked: list[int] = []
+    monkeypatch.setattr("engine.deliver.send.count_marked", lambda said: marked.append(len(said.through)))
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        claims = [add_mail(tx, version_id) for _ in range(2 * A_BIT + 1)]
+
+    with runtime_over(database, Sink(), tmp_path) as runtime, runtime.precedence.awaited():
+        deliver_begun(runtime, claims)
+
+    assert marked == [A_BIT, A_BIT, 1]
 
 
 def test_no_flight_begins_on_a_lease_that_runs_out(database: Database, tmp_path: Path) -> None:
