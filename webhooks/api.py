@@ -28,6 +28,7 @@ from engine.prepared import Prepared
 from engine.render.children import NotRendering
 from engine.runtime import Runtime
 from engine.schema import events, sends
+from engine.tokens import fold_address
 from engine.versions import live_rules
 from engine.vocabulary import Origin
 from webhooks.hooks import refuse_unsigned
@@ -154,7 +155,7 @@ def append(tx: Tx, runtime: Runtime, posted: PostedEvent) -> tuple[Taken, list[C
 
 def save_person(tx: Tx, runtime: Runtime, posted: PostedEvent) -> int:
     """The lead with this key, else the one with this address, else a new one."""
-    wanted = posted.lead.key or posted.lead.email or ""
+    wanted = posted.lead.key or fold_address(posted.lead.email or "")
     known = find_lead(tx, wanted)
     key = known.key if known is not None else wanted
     person = NewLead(

@@ -18,6 +18,7 @@ from engine.expressions.fields import LeadSchema
 from engine.expressions.values import as_json, parse_value
 from engine.leadfile.map import Filling, LeadMap
 from engine.leads import NewLead
+from engine.tokens import fold_address
 from engine.vocabulary import Consent
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def answered(row: Mapping[str, str], lead_map: LeadMap) -> dict[str, str]:
 def make_lead(row: Mapping[str, str], lead_map: LeadMap, schema: LeadSchema, source: str, problems: list[str]) -> NewLead:
     """A lead, with what is wrong added to `problems`. Raises whatever a template of the map may."""
     key, email = fill(lead_map.key, row), fill(lead_map.email, row)
+    if fold_address(key) == fold_address(email):
+        key = fold_address(key)
     zone = fill(lead_map.zone, row) if lead_map.zone else ""
     values = {name: fill(filling, row) for name, filling in lead_map.fields.items()}
     consent = {topic: fill(filling, row) for topic, filling in lead_map.consent.items()}

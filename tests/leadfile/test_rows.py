@@ -62,6 +62,12 @@ def test_a_quoted_field_that_holds_a_whole_row_is_unpacked(tmp_path: Path) -> No
     assert row.do_not_email
 
 
+def test_an_address_that_is_the_key_is_one_key_in_every_spelling(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, "Ada,Ada@FIRM.example,,,,\n", "Ada,ada@firm.example,,,,\n")
+
+    assert [row.lead.key for row in rows if isinstance(row, GoodRow)] == ["ada@firm.example"] * 2
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -194,6 +194,14 @@ def test_a_lead_that_is_known_by_another_key_is_found_by_its_address(shop: Place
         assert tx.run(sa.select(leads.c.fields)).scalar_one() == {"first_name": "Maya", "role": "owner"}
 
 
+def test_a_new_lead_is_known_by_its_address_in_every_spelling(shop: Place):
+    post(shop, order(lead={"email": "Maya@School.example", "first_name": "Maya"}))
+
+    with shop.database.read() as tx:
+        lead = tx.run(sa.select(leads.c.key, leads.c.email)).one()
+    assert tuple(lead) == ("maya@school.example", "Maya@school.example")
+
+
 def test_every_fault_is_told_at_once_and_nothing_is_stored(shop: Place):
     found = faults(
         post(
