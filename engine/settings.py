@@ -148,7 +148,7 @@ def check(settings: Settings) -> None:
     """Raises SettingsError for a value that no process could run with."""
     if not (settings.broker_url.startswith("memory:") or is_url(settings.broker_url, "redis", "rediss")):
         raise SettingsError(
-            f"HANDRAISER_BROKER_URL must look like redis://host:6379/0 rediss://user:password@host:6379/0 or memory:; {SIGNS}"
+            f"HANDRAISER_BROKER_URL must look like redis://host:6379/0, rediss://user:password@host:6379/0 or memory:; {SIGNS}"
         )
     if not is_url(settings.database_url, "sqlite", "postgresql", "postgresql+psycopg"):
         raise SettingsError(

@@ -1,7 +1,7 @@
 """Work that can wait stands aside while somebody waits for a mail."""
 
 import threading
-from time import monotonic
+from time import monotonic, sleep
 
 from engine.precedence import A_BIT, LONGEST, Precedence
 
@@ -29,6 +29,7 @@ def test_what_can_wait_goes_on_when_the_mail_is_gone() -> None:
         nurture = threading.Thread(target=wait)
         nurture.start()
         assert stands.wait(MUCH)
+        sleep(0.05)
         order.append("mail")
     nurture.join(MUCH)
 
