@@ -196,13 +196,19 @@ def batches_of(ready: Sequence[Ready], places: Places) -> Iterator[list[Ready]]:
     while marketing:
         batch: dict[str, Ready] = {}
         relay = marketing[0].flight.relay
-        most = places.batch_for(relay)
-        for one in marketing:
-            if one.flight.relay == relay and len(batch) < most:
+        theirs = [one for one in marketing if one.flight.relay == relay]
+        most = evenly(len(theirs), places.batch_for(relay))
+        for one in theirs:
+            if len(batch) < most:
                 batch.setdefault(one.send.address_key, one)
         yield list(batch.values())
         taken = {one.send.send_id for one in batch.values()}
         marketing = [one for one in marketing if one.send.send_id not in taken]
+
+
+def evenly(mails: int, most: int) -> int:
+    """How many of them go together, where `most` may. While a small rest flies, a full batch is not written down in time."""
+    return -(-mails // -(-mails // most))
 
 
 def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> tuple[Marked, list[Ready]]:

@@ -19,7 +19,7 @@ from engine.database import Database, Tx
 from engine.deliver.load import load_sends
 from engine.deliver.places import MARKETING_BATCH, Places
 from engine.deliver.record import record_stopped, settle_lost
-from engine.deliver.send import deliver, deliver_begun
+from engine.deliver.send import deliver, deliver_begun, evenly
 from engine.deliver.transactional import request_email
 from engine.precedence import A_BIT
 from engine.render.artifact import link_table_id
@@ -509,7 +509,7 @@ def test_beside_mail_that_somebody_waits_for_nurture_is_marked_a_bit_at_a_time(
 def test_no_flight_begins_on_a_lease_that_runs_out(database: Database, tmp_path: Path) -> None:
     with database.write() as tx:
         version_id = add_workspace(tx)
-        claims = [add_mail(tx, version_id) for _ in range(MARKETING_BATCH + 8)]
+        claims = [add_mail(tx, version_id) for _ in range(2 * MARKETING_BATCH)]
     leases = iter([True, False])
     sink = Sink()
 
@@ -518,7 +518,12 @@ def test_no_flight_begins_on_a_lease_that_runs_out(database: Database, tmp_path:
 
     states = [send_of(database, send_id).state for send_id, _ in claims]
     assert sink.kept == MARKETING_BATCH
-    assert (states.count(SendState.ACCEPTED), states.count(SendState.READY)) == (MARKETING_BATCH, 8)
+    assert (states.count(SendState.ACCEPTED), states.count(SendState.READY)) == (MARKETING_BATCH, MARKETING_BATCH)
+
+
+@pytest.mark.parametrize(("mails", "most", "together"), [(64, 64, 64), (64, 40, 32), (65, 64, 33), (81, 40, 27), (8, 40, 8)])
+def test_what_does_not_fit_into_one_batch_is_cut_evenly(mails: int, most: int, together: int) -> None:
+    assert evenly(mails, most) == together
 
 
 @pytest.mark.both_databases
