@@ -11,6 +11,7 @@ All commands may be given from any thread and hold for open and coming connectio
 import argparse
 import asyncio
 import contextlib
+import selectors
 import socket
 import struct
 import threading
@@ -263,8 +264,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     host, _colon, port = given.target.rpartition(":")
     line = Line((host, int(port)), port=given.port, up=given.delay, down=given.delay, rate=given.rate)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(line))
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=punctual_loop) as runner:
+        runner.run(serve(line))
+
+
+def punctual_loop() -> asyncio.AbstractEventLoop:
+    """`epoll` and `poll` wait for whole milliseconds, uvloop too; `select` does not."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 if __name__ == "__main__":
