@@ -4,6 +4,7 @@ Exit status: 0 done, 1 problems were found, 2 the command was called wrongly.
 """
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -26,6 +27,8 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            if meant := get_close_matches(cmd_name, COMMANDS, n=1):
+                ctx.fail(f"No such command {cmd_name!r}. Did you mean {meant[0]!r}?")
             return None
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"engine.cli.{name}"), f"{name}_command")

@@ -49,7 +49,7 @@ def open_listener(listen: str, setting: str) -> socket.socket:
         return socket.create_server((host, int(port)), family=family, backlog=512)
     except OSError as error:
         raise SettingsError(
-            f"HANDRAISER_{setting}: cannot listen on {listen} ({error.strerror}). "
+            f"HANDRAISER_{setting}: cannot listen on {listen} ({str(error.strerror).partition(' (while')[0]}). "
             "Perhaps another `handraiser` runs already; stop it, or set another address."
         ) from error
 

@@ -46,6 +46,11 @@ def test_a_folder_that_is_no_workspace_is_left_as_it_was(call: Call, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_command_that_is_spelt_wrong_is_told_with_the_one_that_was_meant(call: Call) -> None:
+    assert "No such command 'stattus'. Did you mean 'status'?" in call("stattus")[1]
+    assert "No such command 'xyzzy'." in call("xyzzy")[1]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
