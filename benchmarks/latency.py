@@ -2,7 +2,7 @@
 
 The touches come due as they do in life, by time; nothing is written for it.
 
-From the order's commit, which PostgreSQL tells (over SQLite from the beginning of the transaction that stored it, a little earlier),
+From the order's commit, which PostgreSQL tells (over SQLite from the start of the transaction that stored it, just before it),
 to the record of the server's 250 (`ended_at`, taken a moment after the 250 was read), both by the database's clock, so the figure
 is rather too high than too low. The product's own processes over HTTP, to Postfix's `smtp-sink`: `handraiser up` over SQLite, and
 a dispatcher, a worker and a receiver over PostgreSQL and Redis.
