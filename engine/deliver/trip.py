@@ -12,7 +12,7 @@ from time import monotonic
 from engine.deliver.channel import CLOSING, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import Opening, opening
 from engine.deliver.loads import Load
-from engine.deliver.watch import CannotLookError
+from engine.deliver.watch import CannotLookError, Watch
 from engine.deliver.wire import Accepted, Deferred, Flight, NoAnswer, NotBegun, Outcome, Refused, Stopped
 from engine.vocabulary import SmtpPhase
 
@@ -49,6 +49,7 @@ class Trip(ABC):
         self.found_dead = False  # at the first word after a rest: nothing counts as said
         self._more = more
         self._loads: deque[tuple[range, Load]] = deque()
+        self._watches: dict[int, Watch] = {}  # by number, as the flights
         self._last = -1
         self._is_rested = channel.flown > 0
         self._heard = False
@@ -60,10 +61,12 @@ class Trip(ABC):
 
     def _take(self, load: Load) -> None:
         load.began_at = monotonic()
-        numbers = range(self._last + 1, self._last + 1 + len(load.flights))
-        self.flights.update(zip(numbers, load.flights, strict=True))
-        self._loads.append((numbers, load))
-        self._last = numbers[-1]
+        first = self._last + 1
+        for flight in load.flights:
+            self._last += 1
+            self.flights[self._last] = flight
+            self._watches[self._last] = load.watch
+        self._loads.append((range(first, self._last + 1), load))
 
     async def next_after(self, at: int) -> int | None:
         """The next flight that may begin. Those that may not get their outcome here. Raises CannotLookError."""
@@ -87,8 +90,7 @@ class Trip(ABC):
 
     async def stops(self, at: int) -> bool:
         """The second look. Raises CannotLookError."""
-        load = next(load for numbers, load in self._loads if at in numbers)
-        return await load.watch.stops(self.flights[at].send_id)
+        return await self._watches[at].stops(self.flights[at].send_id)
 
     def begin(self, at: int) -> None:
         self.under_way.append(at)
@@ -132,7 +134,7 @@ class Trip(ABC):
         numbers, load = self._loads.popleft()
         load.landed.set_result([self.outcomes.pop(number, NOT_BEGUN) for number in numbers])
         for number in numbers:
-            del self.flights[number]
+            del self.flights[number], self._watches[number]
             self.openings.pop(number, None)
 
     def land_all(self) -> None:

@@ -77,10 +77,10 @@ class PooledWire:
         pool = self._pools.get(flights[0].relay, self._usual)
         if pool is None:
             return nowhere(flights)
+        if flights[0].connections is None:  # and so it is alone
+            return pool.fly(flights, watch, is_awaited=is_awaited)
         limits = {flight.domain: flight.connections for flight in flights if flight.connections is not None}
-        if limits:
-            return self._fly_through_doors(limits, pool, flights, watch, is_awaited)
-        return pool.fly(flights, watch, is_awaited=is_awaited)
+        return self._fly_through_doors(limits, pool, flights, watch, is_awaited)
 
     async def _fly_through_doors(
         self, limits: Mapping[str, int], pool: Pool, flights: Sequence[Flight], watch: Watch, is_awaited: bool
