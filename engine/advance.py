@@ -30,8 +30,8 @@ from engine.compiler.plan import (
 )
 from engine.conditions import language_of
 from engine.database import Tx
-from engine.deliver.compose import TouchMail, open_send_rows, send_rows_for_touches
-from engine.deliver.send import deliver_begun
+from engine.deliver.compose import Begun, TouchMail, open_send_rows, send_rows_for_touches
+from engine.deliver.send import Batch, deliver_begun, load_begun
 from engine.expressions.condition import Condition
 from engine.look import Reached, look
 from engine.persist import persist
@@ -69,20 +69,21 @@ REACHES_OTHERS = (TaskStep, WebhookStep, RaiseStep)  # what a cadence that only 
 
 def advance_touches(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Advance claimed touches and deliver what they send. A stale claim is dropped in silence: somebody else has it."""
-    held: list[Claim] = []
+    begun: list[Batch] = []
     try:
         for some in runtime.precedence.bits(claims):
             with runtime.precedence.turn(), runtime.database.write() as tx:
-                held += advance(tx, runtime, some)
+                if mails := advance(tx, runtime, some):
+                    begun.append(load_begun(tx, runtime.places, mails))
                 crash.point("touch-decided-before-commit")
     except Exception:  # of some bits the mails may be there, and nobody else opens them while we live
         persist(runtime.database, lambda tx: open_send_rows(tx, claims, worker_id=runtime.worker_id))
         raise
     crash.point("touch-decided-after-commit")
-    deliver_begun(runtime, held)
+    deliver_begun(runtime, begun)
 
 
-def advance(tx: Tx, runtime: Runtime, claims: Sequence[Claim]) -> list[Claim]:
+def advance(tx: Tx, runtime: Runtime, claims: Sequence[Claim]) -> list[Begun]:
     """Decide and carry out, but for the wire: the sends that this worker now holds."""
     rows = take(tx, claims)
     crash.point("touch-begun")
@@ -252,7 +253,7 @@ def raise_hand(reached: Reached, step: RaiseStep) -> Decision:
     return AskedHand(touch_id=reached.touch.id, lead=reached.lead, facts=reached.facts, because=step.because)
 
 
-def carry_out(tx: Tx, runtime: Runtime, live: Live, decisions: Sequence[Decision]) -> list[Claim]:
+def carry_out(tx: Tx, runtime: Runtime, live: Live, decisions: Sequence[Decision]) -> list[Begun]:
     """Write all decisions of a kind at once; the sends that this worker now holds."""
     put_back(tx, of(Waits, decisions))
     end_passages(tx, of(Leaves, decisions))
@@ -282,7 +283,7 @@ def raise_all(tx: Tx, runtime: Runtime, live: Live, asked: Sequence[AskedHand]) 
     return [done_with(each.touch_id) if each.touch_id in raised else replace(over, touch_id=each.touch_id) for each in asked]
 
 
-def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Claim]:
+def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Begun]:
     if not mails:
         return []
     BEGIN_SENDING.run(tx, ids=[mail.touch_id for mail in mails])

@@ -15,6 +15,7 @@ from engine.claim import TOUCH, take_due
 from engine.clock import VirtualClock
 from engine.compiler.plan import Exit
 from engine.database import Database, Tx
+from engine.deliver.compose import Begun
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck
 from engine.expressions.fields import EventKind, EventSchema
 from engine.leads import load_leads
@@ -41,7 +42,7 @@ def test_an_email_becomes_a_send_that_this_worker_holds(database: Database):
         held = advance_due(tx)
 
         send = tx.run(sa.select(sends)).one()
-        assert held == [(send.id, 1)]
+        assert [(begun.send_id, begun.epoch, begun.lead.id) for begun in held] == [(send.id, 1, lead_id)]
         assert (send.source, send.state, send.worker_id) == (f"touch:{touch(tx).id}", "claimed", WORKER)
         assert (send.stream, send.topic, send.lead_id, send.email) == ("marketing", "air-lessons", lead_id, "welcome")
         assert touch(tx).state == "sending"
@@ -377,7 +378,7 @@ def test_a_touch_that_breaks_its_job_leaves_the_mails_of_those_before_it_free(
         enrol_leads(tx, "new-enquiry", [add_lead(tx) for _ in range(A_BIT)])
         claims = take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30))
 
-    def breaks(_tx: Tx, _runtime: Runtime, some: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    def breaks(_tx: Tx, _runtime: Runtime, some: list[tuple[int, int]]) -> list[Begun]:
         if len(some) < A_BIT:
             raise ValueError("the ninth")
         return advance(_tx, _runtime, some)
@@ -389,6 +390,25 @@ def test_a_touch_that_breaks_its_job_leaves_the_mails_of_those_before_it_free(
     with database.read() as tx:
         mails = tx.run(sa.select(sends.c.state, sends.c.worker_id)).all()
     assert mails == [("ready", None)] * A_BIT
+
+
+def test_mails_are_loaded_in_the_transaction_that_made_them(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the touches were decided by need not be asked again."""
+    wire = Accepting()
+    worker = runtime(database, wire, tmp_path)
+    with database.write() as tx:
+        enrolled(tx, email("welcome", at("")), email_address="ada@example.com")
+        claims = take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30))
+
+    monkeypatch.setattr("engine.deliver.load.load_leads", lambda _tx, lead_ids: dict.fromkeys(lead_ids))
+    monkeypatch.setattr(database, "read", nobody_asks)
+    advance_touches(worker, claims)
+
+    assert [flight.recipient for flight in wire.flights] == ["ada@example.com"]
+
+
+def nobody_asks():
+    raise AssertionError("asked again")
 
 
 class Accepting:

@@ -1,11 +1,12 @@
 """Puts the mails that touches ask for into the ledger, held by the worker that goes on to deliver them.
 
-Before: `engine.advance` has decided that these touches send. After: `engine.deliver.send.deliver_begun`. The touch and its send
-are one transaction, the caller's.
+Before: `engine.advance` has decided that these touches send. After: `engine.deliver.send.load_begun`, as long as their leads are
+at hand. The touch and its send are one transaction, the caller's.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -36,14 +37,23 @@ class TouchMail:
     matching: Matching | None = None  # what it asks of the library
 
 
-def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Claim]:
-    """One send for each touch, claimed by this worker; what `deliver_begun` wants. A touch that has its send gets no second."""
-    claims: list[Claim] = []
+class Begun(NamedTuple):
+    """A send that this worker holds, and to whom it goes."""
+
+    send_id: int
+    epoch: int
+    lead: Lead
+
+
+def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Begun]:
+    """One send for each touch, claimed by this worker. A touch that has its send gets no second."""
+    begun: list[Begun] = []
+    people = {mail.lead.id: mail.lead for mail in mails}
     for some in rows_at_once(mails):
         chosen = choose(tx, {mail.touch_id: (mail.lead, mail.matching) for mail in some if mail.matching})
         rows = [send_row(tx, mail, worker_id, chosen.get(mail.touch_id)) for mail in some]
-        claims.extend((row.id, row.epoch) for row in NEW_SENDS.rows(tx, rows))
-    return claims
+        begun.extend(Begun(row.id, row.epoch, people[row.lead_id]) for row in NEW_SENDS.rows(tx, rows))
+    return begun
 
 
 def open_send_rows(tx: Tx, of_touches: Sequence[Claim], *, worker_id: str) -> None:
@@ -70,5 +80,5 @@ NEW_SENDS = PreparedInsert(
         "state", "due_at", "epoch", "claims", "worker_id", "attempts", "unknowns", "created_at",
     ),
     unless=("source",),
-    returning=("id", "epoch"),
+    returning=("id", "epoch", "lead_id"),
 )  # fmt: skip

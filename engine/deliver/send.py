@@ -18,6 +18,7 @@ from engine import crash
 from engine.claim import SEND, Claim, begin, put_back, set_aside
 from engine.compiler.plan import Policy
 from engine.database import Tx
+from engine.deliver.compose import Begun
 from engine.deliver.counted import count_flown, count_marked, count_stopped
 from engine.deliver.failover import taken_again
 from engine.deliver.flights import Ready, write_flights
@@ -29,6 +30,7 @@ from engine.deliver.places import Places
 from engine.deliver.record import record_held, record_outcomes, record_shadows, record_stopped
 from engine.deliver.trouble import Flown
 from engine.deliver.wire import Flight, NoAnswer, NotBegun, Outcome
+from engine.leads import Lead
 from engine.metrics import in_phase
 from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.render.artifact import Artifact
@@ -53,19 +55,21 @@ class Batch:
 
 def deliver(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Deliver claimed sends. A stale claim is dropped in silence: somebody else has it."""
-    with in_phase("load"), runtime.database.read() as tx:
+    with runtime.database.read() as tx:
         batch = load(tx, runtime.places, claims)
     batch = take_over(runtime, batch)
     with given_back(runtime, [(send.send_id, send.epoch) for send in batch.sends]):
         deliver_batch(runtime, batch)
 
 
-def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
-    """Deliver sends that this worker already holds."""
-    with given_back(runtime, held):
-        with in_phase("load"), runtime.database.read() as tx:
-            batch = load(tx, runtime.places, held)
-        deliver_batch(runtime, batch)
+def deliver_begun(runtime: Runtime, begun: Sequence[Batch]) -> None:
+    """Deliver sends that this worker already holds, under the newest of the rules by which they were loaded."""
+    if not begun:
+        return
+    sends = [send for batch in begun for send in batch.sends]
+    artifacts = {key: made for batch in begun for key, made in batch.artifacts.items()}
+    with given_back(runtime, [(send.send_id, send.epoch) for send in sends]):
+        deliver_batch(runtime, Batch(live=begun[-1].live, sends=sends, artifacts=artifacts))
 
 
 def take_over(runtime: Runtime, batch: Batch) -> Batch:
@@ -153,11 +157,18 @@ def place_for(runtime: Runtime, batch: Sequence[Ready]) -> AbstractContextManage
     return runtime.places.held(batch[0].flight.relay, len(batch), first=not is_nurture)
 
 
-def load(tx: Tx, places: Places, held: Sequence[Claim]) -> Batch:
-    live = within_reach(live_rules(tx), places)
-    sends = load_sends(tx, held, live)
-    hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
-    return Batch(live=live, sends=sends, artifacts={artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes})
+def load_begun(tx: Tx, places: Places, begun: Sequence[Begun]) -> Batch:
+    """In the transaction that made them, so that nothing else need be asked."""
+    return load(tx, places, [(each.send_id, each.epoch) for each in begun], {each.lead.id: each.lead for each in begun})
+
+
+def load(tx: Tx, places: Places, held: Sequence[Claim], known: Mapping[int, Lead] = {}) -> Batch:
+    """`known`: leads that need not be read."""
+    with in_phase("load"):
+        live = within_reach(live_rules(tx), places)
+        sends = load_sends(tx, held, live, known)
+        hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
+        return Batch(live=live, sends=sends, artifacts={artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes})
 
 
 def within_reach(live: Live, places: Places) -> Live:

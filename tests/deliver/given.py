@@ -31,9 +31,9 @@ from engine.compiler.plan import (
 )
 from engine.compiler.sender import Sender
 from engine.database import Database, Tx
+from engine.deliver import send as delivering
 from engine.deliver.channel import Timeouts
 from engine.deliver.kept import keep_messages
-from engine.deliver.send import deliver_begun
 from engine.deliver.smtp import open_wire
 from engine.expressions.fields import EventKind, EventSchema, Field, FieldType, LeadSchema
 from engine.render.artifact import Artifact, Link, link_table_id
@@ -258,6 +258,16 @@ def send_of(database: Database, send_id: int) -> sa.Row[tuple[object, ...]]:
 def touch_of(database: Database, send_id: int) -> sa.Row[tuple[object, ...]]:
     with database.read() as tx:
         return tx.run(sa.select(touches).join(sends, sends.c.touch_id == touches.c.id).where(sends.c.id == send_id)).one()
+
+
+def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
+    """As `engine.advance` does with sends that it has made for this worker."""
+    delivering.deliver_begun(runtime, [load_held(runtime, held)])
+
+
+def load_held(runtime: Runtime, held: Sequence[Claim]) -> delivering.Batch:
+    with runtime.database.read() as tx:
+        return delivering.load(tx, runtime.places, held)
 
 
 def at_once(runtime: Runtime, shares: Sequence[Sequence[Claim]]) -> None:

@@ -21,12 +21,12 @@ from engine.database import Database
 from engine.deliver.attach import as_part
 from engine.deliver.files import Parts
 from engine.deliver.mime import MessageHeaders, write_message
-from engine.deliver.send import MOST_WRITTEN, deliver_begun, within_memory
+from engine.deliver.send import MOST_WRITTEN, within_memory
 from engine.files import read_file, write_files
 from engine.render.wire import WireParts
 from engine.schema import files
 from engine.simulate.sink import Sink
-from tests.deliver.given import ALWAYS, a_cadence, add_cadence, add_mail, add_workspace, runtime_over, send_of
+from tests.deliver.given import ALWAYS, a_cadence, add_cadence, add_mail, add_workspace, deliver_begun, runtime_over, send_of
 
 HEADERS = MessageHeaders(
     sender_name="Clearroom", sender_address="hello@clearroom.example", recipient="ada@example.com",

@@ -6,11 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from engine.database import Database
-from engine.deliver.send import deliver_begun
 from engine.schema import suppressions
 from engine.simulate.sink import EXTENSIONS, Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
-from tests.deliver.given import add_mail, add_workspace, runtime_over, send_of
+from tests.deliver.given import add_mail, add_workspace, deliver_begun, runtime_over, send_of
 from tests.factories import add_lead
 
 NO_ADDRESSES = [

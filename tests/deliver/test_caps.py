@@ -13,12 +13,12 @@ from engine.clock import VirtualClock
 from engine.compiler.plan import Caps, Window
 from engine.database import Database
 from engine.deliver.caps import has_room, next_day_with_room
-from engine.deliver.send import deliver, deliver_begun
+from engine.deliver.send import deliver
 from engine.schema import sends
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.vocabulary import SendState, Stream
-from tests.deliver.given import add_claimed, add_mail, add_workspace, at_once, runtime_over, send_of, touch_of
+from tests.deliver.given import add_claimed, add_mail, add_workspace, at_once, deliver_begun, runtime_over, send_of, touch_of
 from tests.factories import add_lead, add_send
 
 ONE_A_DAY = Caps(per_day=1, per_week=3, per_month=10)

@@ -18,7 +18,6 @@ from engine.compiler.plan import to_json
 from engine.database import Database, Tx
 from engine.deliver.collateral import attachments_of
 from engine.deliver.compose import TouchMail, send_rows_for_touches
-from engine.deliver.send import deliver_begun
 from engine.expressions.fields import Field, FieldType, LeadSchema
 from engine.files import write_files
 from engine.leads import load_leads
@@ -34,6 +33,7 @@ from tests.deliver.given import (
     a_policy,
     add_workspace,
     an_artifact,
+    deliver_begun,
     keep_artifact,
     runtime_over,
     send_of,
@@ -109,7 +109,7 @@ def test_a_send_writes_down_what_goes_with_it(
 ) -> None:
     with database.write() as tx:
         version_id = add_library(tx)
-        ((send_id, _),) = send_rows_for_touches(
+        ((send_id, *_),) = send_rows_for_touches(
             tx, [a_mail(tx, version_id, add_reader(tx, **fields), at_most=at_most)], worker_id=WORKER
         )
 
@@ -143,10 +143,10 @@ def test_it_is_attached_named_in_the_mail_and_told_by_explain(database: Database
     arrived: list[bytes] = []
     with database.write() as tx:
         version_id, lead_id = add_library(tx), add_reader(tx, interests=["co2"])
-        claims = send_rows_for_touches(tx, [a_mail(tx, version_id, lead_id, at_most=2)], worker_id=WORKER)
+        [begun] = send_rows_for_touches(tx, [a_mail(tx, version_id, lead_id, at_most=2)], worker_id=WORKER)
 
     with runtime_over(database, Sink(on_message=lambda _from, _to, message: arrived.append(message)), tmp_path) as runtime:
-        deliver_begun(runtime, claims)
+        deliver_begun(runtime, [begun[:2]])
 
     message = message_from_bytes(arrived[0], policy=policy.default)
     attached = [(part.get_filename(), part.get_content()) for part in message.iter_attachments()]  # type: ignore[attr-defined]

@@ -8,11 +8,10 @@ from prometheus_client import REGISTRY
 
 from engine.clock import VirtualClock
 from engine.database import Database
-from engine.deliver.send import deliver_begun
 from engine.schema import sends
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
-from tests.deliver.given import add_mail, add_workspace, runtime_over
+from tests.deliver.given import add_mail, add_workspace, deliver_begun, runtime_over
 from tests.factories import add_suppression
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from engine.advance import advance_touches
 from engine.claim import TOUCH, take_due
 from engine.database import Database
-from engine.deliver.send import deliver_begun
+from engine.deliver import send as delivering
 from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.processes.dispatcher import tick
 from engine.processes.lanes import Lane
@@ -21,7 +21,7 @@ from engine.runtime import Runtime
 from engine.schema import touches
 from engine.simulate.sink import Sink
 from engine.vocabulary import SendState, TouchState
-from tests.deliver.given import STEPS, add_mail, add_workspace, runtime_over, send_of
+from tests.deliver.given import STEPS, add_mail, add_workspace, deliver_begun, load_held, runtime_over, send_of
 from tests.factories import add_enrolment, add_lead, add_touch
 from tests.services.proxy import Line, proxied
 
@@ -53,8 +53,9 @@ def test_a_mark_of_which_nobody_knows_is_taken_back(far: Database, line: Line, t
     sink = Sink()
 
     with runtime_over(far, sink, tmp_path) as runtime:
+        loaded = load_held(runtime, claims)
         with pytest.raises(AWAY), line_cut_at_commit(line, was_made):
-            deliver_begun(runtime, claims)
+            delivering.deliver_begun(runtime, [loaded])
         before = send_of(far, claims[0][0]), sink.kept
         carry_out_all(runtime)
 

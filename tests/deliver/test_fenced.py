@@ -10,7 +10,7 @@ import pytest
 from engine.claim import SEND, Claim, take_due
 from engine.database import Database
 from engine.deliver import send as send_module
-from engine.deliver.send import deliver, deliver_begun
+from engine.deliver.send import deliver
 from engine.leads import load_leads
 from engine.render import child as child_module
 from engine.render import children
@@ -18,7 +18,16 @@ from engine.render.child import Limits
 from engine.render.fence import FENCE
 from engine.simulate.sink import Sink
 from engine.vocabulary import SendState
-from tests.deliver.given import add_mail, add_workspace, an_artifact, keep_artifact, runtime_over, send_of, touch_of
+from tests.deliver.given import (
+    add_mail,
+    add_workspace,
+    an_artifact,
+    deliver_begun,
+    keep_artifact,
+    runtime_over,
+    send_of,
+    touch_of,
+)
 from tests.factories import add_lead
 
 ACCEPTED, STOPPED = (SendState.ACCEPTED, None), (SendState.CANCELLED, "template_error")

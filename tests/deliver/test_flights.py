@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import to_json
 from engine.database import Database
-from engine.deliver.send import deliver_begun
 from engine.expressions.fields import Field, FieldType, LeadSchema
 from engine.schema import rules
 from engine.simulate.sink import Sink
@@ -19,6 +18,7 @@ from tests.deliver.given import (
     add_claimed,
     add_mail,
     add_workspace,
+    deliver_begun,
     runtime_over,
     send_of,
 )

@@ -16,7 +16,6 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from engine.database import Database
 from engine.deliver.channel import Timeouts
 from engine.deliver.pool import Reuse
-from engine.deliver.send import deliver_begun
 from engine.deliver.smtp import open_wire, relay_of
 from engine.deliver.unreached import in_plain_words
 from engine.deliver.wire import Deferred, Outcome
@@ -25,7 +24,7 @@ from engine.simulate.sink import Sink, running
 from engine.story.words import server_in_words
 from engine.vocabulary import SendState, SmtpPhase
 from tests.deliver.certificates import certificate_for, server_tls
-from tests.deliver.given import add_mail, add_workspace, runtime_over, send_of
+from tests.deliver.given import add_mail, add_workspace, deliver_begun, runtime_over, send_of
 from tests.deliver.wires import SPARED, flight, kinds, nobody
 from tests.services.redis import free_port
 

@@ -18,12 +18,12 @@ from engine.deliver.gate import mark
 from engine.deliver.load import load_sends
 from engine.deliver.pace import HOUR, Room, given_turns, pace_of
 from engine.deliver.record import record_held
-from engine.deliver.send import deliver, deliver_begun
+from engine.deliver.send import deliver
 from engine.schema import domain_states, sends
 from engine.simulate.sink import Sink
 from engine.versions import live_rules
 from engine.vocabulary import Reason, SendState, Stream
-from tests.deliver.given import WORKER, a_policy, add_mail, add_workspace, runtime_over, send_of
+from tests.deliver.given import WORKER, a_policy, add_mail, add_workspace, deliver_begun, runtime_over, send_of
 from tests.factories import add_lead
 
 NINE = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -13,13 +13,12 @@ from engine.database import Database
 from engine.deliver.again import print_again
 from engine.deliver.attach import as_part
 from engine.deliver.mime import write_message
-from engine.deliver.send import deliver_begun
 from engine.files import write_files
 from engine.inbound.parts import read_parts
 from engine.processes.outbox.mailbox import Mailbox
 from engine.render.wire import WireParts
 from engine.simulate.sink import Sink
-from tests.deliver.given import add_mail, add_workspace, an_artifact, keep_artifact, runtime_over, send_of
+from tests.deliver.given import add_mail, add_workspace, an_artifact, deliver_begun, keep_artifact, runtime_over, send_of
 from tests.deliver.test_attach import HEADERS, an_attachment
 
 LOGO = b"\x89PNG\r\n\x1a\n the logo"

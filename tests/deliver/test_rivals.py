@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from engine.claim import Claim
 from engine.compiler.plan import Between, CadencePlan, Caps, EmailStep, Window
 from engine.database import Database, Tx
-from engine.deliver.send import deliver_begun
 from engine.schema import cadences, enrolments, touches
 from engine.simulate.sink import Sink
 from engine.spans import parse_span
@@ -26,6 +25,7 @@ from tests.deliver.given import (
     add_mail,
     add_workspace,
     at_once,
+    deliver_begun,
     runtime_over,
     send_of,
     touch_of,

@@ -19,7 +19,7 @@ from engine.database import Database, Tx
 from engine.deliver.load import load_sends
 from engine.deliver.places import MARKETING_BATCH, Places
 from engine.deliver.record import record_stopped, settle_lost
-from engine.deliver.send import deliver, deliver_begun, evenly
+from engine.deliver.send import deliver, evenly
 from engine.deliver.transactional import request_email
 from engine.precedence import A_BIT
 from engine.render.artifact import link_table_id
@@ -40,6 +40,7 @@ from tests.deliver.given import (
     add_mail,
     add_workspace,
     an_artifact,
+    deliver_begun,
     keep_artifact,
     runtime_over,
     send_of,

@@ -17,7 +17,6 @@ from engine.compiler.relay import DomainLimit, Relay
 from engine.database import Database
 from engine.deliver.channel import Timeouts
 from engine.deliver.places import Places
-from engine.deliver.send import deliver_begun
 from engine.deliver.smtp import open_wires
 from engine.runtime import Runtime
 from engine.schedule.pause import pause
@@ -33,6 +32,7 @@ from tests.deliver.given import (
     add_mail,
     add_workspace,
     an_artifact,
+    deliver_begun,
     keep_artifact,
     send_of,
     settings_for,

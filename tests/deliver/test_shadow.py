@@ -12,7 +12,7 @@ from engine.claim import SEND, TOUCH, take_due
 from engine.clock import VirtualClock
 from engine.compiler.plan import CadencePlan, Caps
 from engine.database import Database, Tx
-from engine.deliver.send import deliver, deliver_begun
+from engine.deliver.send import deliver
 from engine.schedule.enrol import enrol_leads
 from engine.schema import enrolments, events, sends, touches
 from engine.simulate.sink import Sink
@@ -25,6 +25,7 @@ from tests.deliver.given import (
     add_version,
     add_workspace,
     an_artifact,
+    deliver_begun,
     keep_artifact,
     runtime_over,
     send_of,
@@ -119,7 +120,7 @@ def test_what_was_written_in_shadow_stays_in_it(database: Database, tmp_path: Pa
         with database.write() as tx:
             pretended(tx, whole=whole)
             enrol_leads(tx, "pretended", [add_lead(tx)])
-            claims = advance(tx, runtime, take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30)))
+            claims = [begun[:2] for begun in advance(tx, runtime, take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30)))]
             tx.run(sa.update(enrolments).values(version_id=add_version(tx, replace(a_cadence(ALWAYS), name="pretended"))))
 
         deliver_begun(runtime, claims)

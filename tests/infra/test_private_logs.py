@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from engine.claim import Claim
 from engine.database import Database
 from engine.deliver.breaker import DOMAINS, Rest, Strike, strike
-from engine.deliver.send import deliver_begun
 from engine.errors import RenderError
 from engine.log import start_logging
 from engine.processes.broker import open_broker
@@ -27,7 +26,7 @@ from engine.runtime import Runtime
 from engine.schema import leads
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
-from tests.deliver.given import add_mail, add_workspace, an_artifact, keep_artifact, runtime_over
+from tests.deliver.given import add_mail, add_workspace, an_artifact, deliver_begun, keep_artifact, runtime_over
 from tests.factories import add_lead
 
 NAME, ADDRESS, NOTE = "Zebediah", "zeb.quill@canary.example", "quillfeather"

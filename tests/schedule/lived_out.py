@@ -26,6 +26,7 @@ from engine.claim import TOUCH, Claim, in_state, take_due
 from engine.clock import VirtualClock
 from engine.compiler.plan import CadencePlan
 from engine.database import Database, Tx
+from engine.deliver.compose import Begun
 from engine.deliver.wire import Flight, Outcome, Recheck
 from engine.events import NewEvent, record_events
 from engine.render.artifact import Artifact
@@ -172,7 +173,11 @@ def stop_somewhere(runtime: Runtime, dice: Random, people: Collection[int]) -> l
         claims = take_due(tx, TOUCH, limit=AT_ONCE, lease=LEASE)
         held = advance(tx, runtime, claims[: dice.randint(0, len(claims))])
         suspend(tx, [lead_id for lead_id in people if dice.random() < 0.1])
-    return [claim for claim in held if is_claimed(runtime.database, claim)]
+    return [claim for claim in claims_of(held) if is_claimed(runtime.database, claim)]
+
+
+def claims_of(held: Sequence[Begun]) -> list[Claim]:
+    return [(send.send_id, send.epoch) for send in held]
 
 
 def is_claimed(database: Database, claim: Claim) -> bool:
@@ -290,7 +295,7 @@ def run(runtime: Runtime, clock: VirtualClock, until: datetime) -> None:
         clock.move_to(max(due_at, clock.now()))
         with runtime.database.write() as tx:
             held = advance(tx, runtime, take_due(tx, TOUCH, limit=AT_ONCE, lease=LEASE))
-            accepted(tx, held)
+            accepted(tx, claims_of(held))
             due_at = next_due(tx)
     clock.move_to(max(until, clock.now()))
 
