@@ -14,7 +14,7 @@ from typing import TypeVar, assert_never
 import sqlalchemy as sa
 
 from engine import crash
-from engine.claim import TOUCH, Claim, hold
+from engine.claim import TOUCH, Claim, not_begun, these
 from engine.compiler.plan import (
     BranchStep,
     EmailStep,
@@ -46,8 +46,8 @@ from engine.schedule.late import Verdict, days_late, judge, on_time
 from engine.schedule.lock import lock_passages
 from engine.schedule.next_step import timeout_at
 from engine.schedule.outcomes import Leaves, Waits, end_passages, put_back
-from engine.schedule.passages import TouchRow
-from engine.schedule.progress import EndedTouch, end_touches, load, move_all_that_follows
+from engine.schedule.passages import TOUCHES_WITH_PASSAGES, TouchRow
+from engine.schedule.progress import EndedTouch, end_touches, move_all_that_follows
 from engine.schedule.set_fields import Sets, fitting_values, set_all
 from engine.schedule.tasks import NewTask, write_tasks
 from engine.schedule.timing import into_window
@@ -99,9 +99,7 @@ def take(tx: Tx, claims: Sequence[Claim]) -> list[TouchRow]:
     """
     touch_ids = [touch_id for touch_id, _epoch in claims]
     lock_changing(tx, touch_ids)
-    rows = load(tx, touch_ids)
-    ours = hold(tx, TOUCH, claims)
-    return [row for row in rows if row.id in ours]
+    return TAKEN.rows(tx, **these(claims))
 
 
 def lock_changing(tx: Tx, touch_ids: Sequence[int]) -> None:
@@ -291,6 +289,7 @@ def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list
     return send_rows_for_touches(tx, mails, worker_id=worker_id)
 
 
+TAKEN = Prepared(TOUCHES_WITH_PASSAGES.where(not_begun(TOUCH)).with_for_update(of=(enrolments, touches)))
 AT_STEP = Prepared(
     sa.select(touches.c.step_id, enrolments.c.lead_id, enrolments.c.version_id)
     .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)

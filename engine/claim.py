@@ -90,24 +90,18 @@ def beginning(noun: Noun) -> Prepared:
     table = noun.table
     return Prepared(
         sa.update(table)
-        .where(held(table), in_state(table, CLAIMED), table.c.worker_id.is_(None))
+        .where(not_begun(noun))
         .values(worker_id=sa.bindparam("worker"), lease_until=sa.bindparam("until"))
         .returning(table.c.id)
     )
 
 
-def hold(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> set[int]:
-    """Lock claimed rows until the commit, for a verb that is done with them by then: the ids that are still ours. It need not say
-    that it began, which nobody would see.
+def not_begun(noun: Noun) -> sa.ColumnElement[bool]:
+    """A condition: the row is one of `these` and still ours. A verb that is done with it at its commit locks it by this and need
+    not say that it began, which nobody would see.
     """
-    return {row.id for row in holding(noun).rows(tx, **these(claims))}
-
-
-@cache
-def holding(noun: Noun) -> Prepared:
     table = noun.table
-    ours = (held(table), in_state(table, CLAIMED), table.c.worker_id.is_(None))
-    return Prepared(sa.select(table.c.id).where(*ours).with_for_update())
+    return sa.and_(held(table), in_state(table, CLAIMED), table.c.worker_id.is_(None))
 
 
 def put_back(tx: Tx, noun: Noun, claims: Sequence[Claim]) -> int:

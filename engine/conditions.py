@@ -56,20 +56,28 @@ def gather_facts(
     *,
     topic: str | None = None,
     event_types: Collection[str] | None = None,
+    with_score: bool = True,
 ) -> dict[int, Facts]:
     """What conditions may look at, for each lead by id, as of the transaction's now. A few statements for any number.
 
-    `event_types`: those that the conditions ask for (`Condition.uses_events`); None: all of them.
+    `topic`: None where no condition asks what the lead agreed to. `event_types`: those that the conditions ask for
+    (`Condition.uses_events`); None: all of them.
     """
-    return facts_under(tx, people, live.policy, topic=topic, event_types=event_types)
+    return facts_under(tx, people, live.policy, topic=topic, event_types=event_types, with_score=with_score)
 
 
 def facts_under(
-    tx: Tx, people: Mapping[int, Lead], policy: Policy, *, topic: str | None = None, event_types: Collection[str] | None = None
+    tx: Tx,
+    people: Mapping[int, Lead],
+    policy: Policy,
+    *,
+    topic: str | None = None,
+    event_types: Collection[str] | None = None,
+    with_score: bool = True,
 ) -> dict[int, Facts]:
     """The same under rules that need not be live yet."""
     events = facts_of(tx, people, types=event_types)
-    points = points_of(tx, people)
+    points = points_of(tx, people) if with_score else {}
     said = consents_of(tx, people, topic) if topic else {}
     return {
         lead_id: Facts(

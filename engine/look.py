@@ -7,6 +7,7 @@ for the whole batch.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -47,6 +48,14 @@ class Reached:
     now: datetime
 
 
+class Wanted(NamedTuple):
+    """Which facts are to be gathered. `topic`: None where consent is not among them. `event_types`: None for all."""
+
+    topic: str | None
+    event_types: frozenset[str] | None
+    score: bool
+
+
 def look(tx: Tx, rows: Sequence[TouchRow], live: Live) -> list[Reached]:
     """Everything the decisions look at, in a few statements for the whole batch."""
     courses = {version_id: course(tx, version_id) for version_id in {row.version_id for row in rows}}
@@ -81,24 +90,33 @@ def look(tx: Tx, rows: Sequence[TouchRow], live: Live) -> list[Reached]:
 def gather(
     tx: Tx, rows: Sequence[TouchRow], courses: Mapping[int, Course], people: Mapping[int, Lead], live: Live
 ) -> dict[int, Facts]:
-    """Facts by touch, for those whose cadence or step asks; events are read only where a condition is about them."""
+    """Facts by touch, for those whose cadence or step asks; and only such as a condition is about."""
     at_step: dict[tuple[int, str], list[TouchRow]] = {}
     for row in rows:
         at_step.setdefault((row.version_id, row.step_id), []).append(row)
-    groups: dict[tuple[str, frozenset[str] | None], list[TouchRow]] = {}
+    groups: dict[Wanted, list[TouchRow]] = {}
     for (version_id, step_id), some in at_step.items():
         way = courses[version_id]
         asked = conditions_at(way, step_id, live)
         needs_rep = asks_for_rep(way.steps.get(step_id))
-        if asked or needs_rep:
-            types = None if needs_rep else frozenset(kind for each in asked for kind in each.uses_events)
-            groups.setdefault((way.plan.topic, types), []).extend(some)
+        if needs_rep:
+            groups.setdefault(Wanted(way.plan.topic, None, True), []).extend(some)
+        elif asked:
+            groups.setdefault(wanted_by(asked, way.plan.topic), []).extend(some)
     found: dict[int, Facts] = {}
-    for (topic, types), some in groups.items():
+    for wanted, some in groups.items():
         theirs = {row.lead_id: people[row.lead_id] for row in some}
-        facts = gather_facts(tx, theirs, live, topic=topic, event_types=types)
+        facts = gather_facts(tx, theirs, live, topic=wanted.topic, event_types=wanted.event_types, with_score=wanted.score)
         found.update({row.id: facts[row.lead_id] for row in some})
     return found
+
+
+def wanted_by(asked: Sequence[Condition], topic: str) -> Wanted:
+    return Wanted(
+        topic=topic if any(each.uses_consent for each in asked) else None,
+        event_types=frozenset(kind for each in asked for kind in each.uses_events),
+        score=any(each.uses_score for each in asked),
+    )
 
 
 def asks_for_rep(step: Step | None) -> bool:

@@ -411,6 +411,22 @@ def nobody_asks():
     raise AssertionError("asked again")
 
 
+@both
+def test_a_batch_of_mails_is_decided_in_few_statements(database: Database):
+    """Each costs as much as deciding several mails; what no condition asks for is not looked up."""
+    asked: list[str] = []
+    with database.write() as tx:
+        enrolled(tx, email("welcome", at("")), goal="clicked('guide')")
+        claims = take_due(tx, TOUCH, limit=50, lease=timedelta(seconds=30))
+        sa.event.listen(tx.connection, "before_cursor_execute", lambda _c, _cursor, text, *_rest: asked.append(text))
+
+        assert len(advance(tx, at_work(tx), claims)) == 1
+
+    assert [text for text in asked if " scores" in text] == []
+    assert len([text for text in asked if "FROM consents" in text or "FROM reactions" in text]) == 2
+    assert len(asked) == (7 if tx.is_sqlite else 8)
+
+
 class Accepting:
     """A mail server that takes everything."""
 

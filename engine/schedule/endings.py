@@ -7,6 +7,7 @@ the event itself; here is seen what time or a changed lead brought about, and wh
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -98,26 +99,29 @@ def pending_events(
     names = {leaving.event for plan in plans for leaving in plan.exits if leaving.event}
     types = {kind for name in names for kind in policy.event_schema.counted_as(name)} | STOPPING.keys()
     found: dict[int, list[Pending]] = {}
-    for statement in PENDING:
-        for row in statement.rows(tx, ids=enrolment_ids, types=sorted(types)):
-            found.setdefault(row.id, []).append(Pending(type=row.type, scope=row.data.get("scope")))
+    for row in PENDING.rows(tx, ids=enrolment_ids, types=sorted(types)):
+        found.setdefault(row.id, []).append(Pending(type=row.type, scope=row.data.get("scope")))
     return found
 
 
-PENDING = [
-    Prepared(
+def pending_in(state: ReactionState) -> sa.Select[Any]:
+    return (
         sa.select(enrolments.c.id, events.c.type, events.c.data)
         .join_from(reactions, events, events.c.id == reactions.c.event_id)
         .join(enrolments, enrolments.c.lead_id == events.c.lead_id)
         .where(
             in_state(reactions, state),
-            enrolments.c.id.in_(sa.bindparam("ids", expanding=True)),
-            events.c.type.in_(sa.bindparam("types", expanding=True)),
+            enrolments.c.id.in_(PASSAGES),
+            events.c.type.in_(TYPES),
             sa.or_(
                 sa.and_(events.c.origin == Origin.HUMAN, events.c.occurred_at >= enrolments.c.created_at),
                 events.c.type.in_(STOPPING),
             ),
         )
     )
-    for state in (ReactionState.WAITING, ReactionState.CLAIMED)
-]
+
+
+PASSAGES: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+TYPES: sa.BindParameter[str] = sa.bindparam("types", expanding=True)
+# By state apart, since an index serves each and none serves both.
+PENDING = Prepared(sa.union_all(pending_in(ReactionState.WAITING), pending_in(ReactionState.CLAIMED)))
