@@ -30,8 +30,9 @@ from engine.compiler.plan import (
 )
 from engine.conditions import language_of
 from engine.database import Tx
+from engine.deliver.batch import Batch, load_begun
 from engine.deliver.compose import Begun, TouchMail, open_send_rows, send_rows_for_touches
-from engine.deliver.send import Batch, deliver_begun, load_begun
+from engine.deliver.send import deliver_begun
 from engine.expressions.condition import Condition
 from engine.look import Reached, look
 from engine.persist import persist
@@ -174,7 +175,7 @@ def send_email(live: Live, reached: Reached, step: EmailStep) -> Decision:
     plan, own = reached.course.plan, language_of(lead, live.policy)
     version = pick(step.copy, email=step.email, lead_key=lead.key, language=own, had=reached.arm)
     return TouchMail(
-        touch_id=touch.id,
+        touch=touch,
         lead=lead,
         topic=plan.topic,
         email=step.email,
@@ -284,8 +285,8 @@ def raise_all(tx: Tx, runtime: Runtime, live: Live, asked: Sequence[AskedHand]) 
 def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Begun]:
     if not mails:
         return []
-    BEGIN_SENDING.run(tx, ids=[mail.touch_id for mail in mails])
-    move_all_that_follows(tx, {mail.touch_id: mail.moves_by for mail in mails if mail.moves_by})
+    BEGIN_SENDING.run(tx, ids=[mail.touch.id for mail in mails])
+    move_all_that_follows(tx, {mail.touch.id: mail.moves_by for mail in mails if mail.moves_by})
     return send_rows_for_touches(tx, mails, worker_id=worker_id)
 
 

@@ -1,7 +1,7 @@
 """Puts the mails that touches ask for into the ledger, held by the worker that goes on to deliver them.
 
-Before: `engine.advance` has decided that these touches send. After: `engine.deliver.send.load_begun`, as long as their leads are
-at hand. The touch and its send are one transaction, the caller's.
+Before: `engine.advance` has decided that these touches send. After: `engine.deliver.batch.load_begun`, as long as their
+leads are at hand. The touch and its send are one transaction, the caller's.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,10 @@ from engine.compiler.collateral import Matching
 from engine.compiler.copies import Version
 from engine.database import Tx
 from engine.deliver.collateral import Kept, choose
+from engine.deliver.load import OF_SENDS, Row
 from engine.leads import Lead
 from engine.prepared import PreparedInsert
+from engine.schedule.passages import TouchRow
 from engine.schema import sends
 from engine.sql import rows_at_once
 from engine.vocabulary import SendState, Stream
@@ -26,7 +28,7 @@ from engine.vocabulary import SendState, Stream
 class TouchMail:
     """A touch that sends. The lead has an address. `moves_by`: so many days late, and all that follows moves with it."""
 
-    touch_id: int
+    touch: TouchRow
     lead: Lead
     topic: str
     email: str
@@ -38,22 +40,30 @@ class TouchMail:
 
 
 class Begun(NamedTuple):
-    """A send that this worker holds, and to whom it goes."""
+    """A send that this worker holds, with the row in which it stands, and the touch and the lead as they are now."""
 
     send_id: int
     epoch: int
+    row: Row
+    touch: TouchRow
     lead: Lead
 
 
 def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list[Begun]:
     """One send for each touch, claimed by this worker. A touch that has its send gets no second."""
     begun: list[Begun] = []
-    people = {mail.lead.id: mail.lead for mail in mails}
+    mail_of = {mail.touch.id: mail for mail in mails}
     for some in rows_at_once(mails):
-        chosen = choose(tx, {mail.touch_id: (mail.lead, mail.matching) for mail in some if mail.matching})
-        rows = [send_row(tx, mail, worker_id, chosen.get(mail.touch_id)) for mail in some]
-        begun.extend(Begun(row.id, row.epoch, people[row.lead_id]) for row in NEW_SENDS.rows(tx, rows))
+        chosen = choose(tx, {mail.touch.id: (mail.lead, mail.matching) for mail in some if mail.matching})
+        rows = [send_row(tx, mail, worker_id, chosen.get(mail.touch.id)) for mail in some]
+        begun.extend(begun_with(row, mail_of[row.touch_id]) for row in NEW_SENDS.rows(tx, rows))
     return begun
+
+
+def begun_with(row: Row, mail: TouchMail) -> Begun:
+    """What goes late with all that follows is late no more."""
+    touch = mail.touch._replace(late_by=0) if mail.moves_by else mail.touch
+    return Begun(row.id, row.epoch, row, touch, mail.lead)
 
 
 def open_send_rows(tx: Tx, of_touches: Sequence[Claim], *, worker_id: str) -> None:
@@ -67,9 +77,9 @@ def send_row(tx: Tx, mail: TouchMail, worker_id: str, collateral: Kept | None) -
     """The values of `NEW_SENDS`."""
     of_lead = (mail.topic, mail.lead.id, mail.lead.address_key)
     version = mail.version
-    of_mail = (mail.touch_id, mail.email, version.artifact, version.language, mail.arm, collateral, mail.is_shadow)
+    of_mail = (mail.touch.id, mail.email, version.artifact, version.language, mail.arm, collateral, mail.is_shadow)
     claimed = (SendState.CLAIMED.value, tx.now, 1, 1, worker_id)
-    return (f"touch:{mail.touch_id}", Stream.MARKETING.value, *of_lead, *of_mail, *claimed, 0, 0, tx.now)
+    return (f"touch:{mail.touch.id}", Stream.MARKETING.value, *of_lead, *of_mail, *claimed, 0, 0, tx.now)
 
 
 NEW_SENDS = PreparedInsert(
@@ -80,5 +90,5 @@ NEW_SENDS = PreparedInsert(
         "state", "due_at", "epoch", "claims", "worker_id", "attempts", "unknowns", "created_at",
     ),
     unless=("source",),
-    returning=("id", "epoch", "lead_id"),
+    returning=OF_SENDS,
 )  # fmt: skip

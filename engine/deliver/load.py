@@ -24,11 +24,14 @@ from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
 from engine.schedule.beyond import newest_with
 from engine.schedule.courses import course, days_off_of
+from engine.schedule.passages import TouchRow
 from engine.schema import bodies, enrolments, events, sends, touches
 from engine.spans import NO_DAYS_OFF, DaysOff
 from engine.sql import rows_at_once
 from engine.versions import Live, artifact, cadence_plan
 from engine.vocabulary import EnrolmentState, Reason, SendState, Stream
+
+Row = sa.Row[tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +93,12 @@ class Loaded:
         return instant.astimezone(self.zone).date()
 
 
-def load_sends(tx: Tx, claims: Sequence[Claim], live: Live, known: Mapping[int, Lead] = {}) -> list[Loaded]:
-    """The sends still claimed under these epochs, in the order given. `known`: leads that need not be read."""
+def load_sends(tx: Tx, claims: Sequence[Claim], live: Live) -> list[Loaded]:
+    """The sends still claimed under these epochs, in the order given."""
     rows = claimed_rows(tx, dict(claims))
-    people = {**known, **load_leads(tx, {row.lead_id for row in rows} - known.keys())}
+    people = load_leads(tx, {row.lead_id for row in rows})
     stored, asked = kept_of(tx, [row.id for row in rows if row.stream != Stream.MARKETING])
-    return [as_loaded(tx, row, people[row.lead_id], live, stored, asked) for row in rows]
+    return [as_loaded(tx, row, row, people[row.lead_id], live, stored, asked) for row in rows]
 
 
 def load_sent(tx: Tx, send_id: int, live: Live) -> Loaded | None:
@@ -105,10 +108,10 @@ def load_sent(tx: Tx, send_id: int, live: Live) -> Loaded | None:
     if row is None or lead is None:
         return None
     _stored, asked = kept_of(tx, [row.id])
-    return as_loaded(tx, row, lead, live, {}, asked)
+    return as_loaded(tx, row, row, lead, live, {}, asked)
 
 
-def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[sa.Row[tuple[object, ...]]]:
+def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[Row]:
     found = {}
     for some in rows_at_once(epochs):
         for row in CLAIMED.rows(tx, ids=some):
@@ -127,14 +130,16 @@ def kept_of(tx: Tx, send_ids: Sequence[int]) -> tuple[dict[int, bytes], dict[int
 
 def as_loaded(
     tx: Tx,
-    row: sa.Row[tuple[object, ...]],
+    row: Row,
+    touch: TouchRow | Row,
     lead: Lead,
     live: Live,
     stored: Mapping[int, bytes],
     asked: Mapping[int, Asked],
 ) -> Loaded:
-    cadence = cadence_plan(tx, row.version_id) if row.version_id is not None else None
-    step, made = email_step(tx, row), artifact(tx, row.artifact_hash) if row.artifact_hash is not None else None
+    """From a row with `OF_SENDS` and one with what `CHOSEN` has of the touch: nothing where no touch asked for it."""
+    cadence = cadence_plan(tx, touch.version_id) if touch.version_id is not None else None
+    step, made = email_step(tx, touch), artifact(tx, row.artifact_hash) if row.artifact_hash is not None else None
     domain = domain_of(recipient_in(row, lead, live) or "")
     return Loaded(
         send_id=row.id,
@@ -144,7 +149,7 @@ def as_loaded(
         lead=lead,
         address_key=row.address_key,
         touch_id=row.touch_id,
-        passage=None if row.passage is None else EnrolmentState(row.passage),
+        passage=None if touch.enrolment_state is None else EnrolmentState(touch.enrolment_state),
         rep=row.rep,
         email=row.email,
         artifact_hash=row.artifact_hash,
@@ -167,7 +172,7 @@ def as_loaded(
         collateral=for_template(titles_of(row.collateral)),
         pictures=parts_of(tx, made.pictures, are_pictures=True) if made and made.pictures else (),
         is_shadow=row.is_shadow or (cadence is not None and cadence.shadow) or (step is not None and step.shadow),
-        late_by=timedelta(seconds=row.late_by or 0),
+        late_by=timedelta(seconds=touch.late_by or 0),
         due_at=row.due_at,
         read_at=tx.now,
         asked=asked.get(row.id),
@@ -176,7 +181,7 @@ def as_loaded(
     )
 
 
-def recipient_in(row: sa.Row[tuple[object, ...]], lead: Lead, live: Live) -> str | None:
+def recipient_in(row: Row, lead: Lead, live: Live) -> str | None:
     """To whose address it goes; None: they have none."""
     if row.stream != Stream.INTERNAL:
         return lead.email
@@ -184,29 +189,30 @@ def recipient_in(row: sa.Row[tuple[object, ...]], lead: Lead, live: Live) -> str
     return rep.email if rep else None
 
 
-def relays_of(row: sa.Row[tuple[object, ...]], brand: str, domain: str, policy: Policy) -> tuple[str, ...]:
+def relays_of(row: Row, brand: str, domain: str, policy: Policy) -> tuple[str, ...]:
     """A server that told us to come again knows us when we do; one that we did not reach knows nothing."""
     last = row.relay if row.reason == Reason.TEMPORARY else None
     return tuple(relays_for(row.id, Stream(row.stream), brand, domain, policy, last=last))
 
 
-def email_step(tx: Tx, row: sa.Row[tuple[object, ...]]) -> EmailStep | None:
+def email_step(tx: Tx, touch: TouchRow | Row) -> EmailStep | None:
     """The step that asked for it, as the lead's version has it, else as the newest that knows it does; None: none does."""
-    if row.version_id is None:
+    if touch.version_id is None:
         return None
-    way = course(tx, row.version_id)
-    knowing = way if row.step_id in way.steps else newest_with(tx, way.plan.name, row.step_id)
-    step = knowing.steps[row.step_id] if knowing is not None else None
+    way = course(tx, touch.version_id)
+    knowing = way if touch.step_id in way.steps else newest_with(tx, way.plan.name, touch.step_id)
+    step = knowing.steps[touch.step_id] if knowing is not None else None
     return step if isinstance(step, EmailStep) else None
 
 
+OF_SENDS = (
+    "id", "epoch", "stream", "lead_id", "address_key", "touch_id", "rep", "email", "artifact_hash", "offer", "attempts",
+    "unknowns", "created_at", "collateral", "topic", "due_at", "is_shadow", "reason", "relay", "held_since",
+)  # fmt: skip
 CHOSEN = (
     sa.select(
-        sends.c.id, sends.c.epoch, sends.c.stream, sends.c.lead_id, sends.c.address_key, sends.c.touch_id, sends.c.rep,
-        sends.c.email, sends.c.artifact_hash, sends.c.offer, sends.c.attempts, sends.c.unknowns, sends.c.created_at,
-        sends.c.collateral, sends.c.topic, sends.c.due_at, sends.c.is_shadow, sends.c.reason, sends.c.relay,
-        sends.c.held_since,
-        enrolments.c.version_id, touches.c.step_id, touches.c.late_by, enrolments.c.state.label("passage"),
+        *(sends.c[name] for name in OF_SENDS),
+        enrolments.c.version_id, touches.c.step_id, touches.c.late_by, enrolments.c.state.label("enrolment_state"),
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)
     .join(enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)

@@ -9,7 +9,7 @@ each. The mark is committed before a word is said to a server, and nothing is sa
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from time import sleep
@@ -18,39 +18,29 @@ from engine import crash
 from engine.claim import SEND, Claim, begin, put_back, set_aside
 from engine.compiler.plan import Policy
 from engine.database import Tx
-from engine.deliver.compose import Begun
+from engine.deliver.batch import Batch, load
 from engine.deliver.counted import count_flown, count_marked, count_stopped
 from engine.deliver.failover import taken_again
 from engine.deliver.flights import Ready, write_flights
 from engine.deliver.gate import Marked, mark, recheck
 from engine.deliver.kept import keep_messages
 from engine.deliver.late import judged, record_judged
-from engine.deliver.load import Loaded, load_sends
+from engine.deliver.load import Loaded
 from engine.deliver.places import Places
 from engine.deliver.record import record_held, record_outcomes, record_shadows, record_stopped
 from engine.deliver.trouble import Flown
 from engine.deliver.wire import Flight, NoAnswer, NotBegun, Outcome
-from engine.leads import Lead
 from engine.metrics import in_phase
 from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.render.artifact import Artifact
 from engine.render.children import PAUSE, NotRendering
 from engine.runtime import Runtime
-from engine.versions import Live, artifact, live_rules
+from engine.versions import Live
 from engine.vocabulary import Reason, Stream
 
 MOST_WRITTEN = 32 * 1024 * 1024  # bytes of files in messages that wait for their turn
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """What is to be delivered, with the rules and {hash: template} that it needs."""
-
-    live: Live
-    sends: Sequence[Loaded]
-    artifacts: Mapping[str, Artifact]
 
 
 def deliver(runtime: Runtime, claims: Sequence[Claim]) -> None:
@@ -155,26 +145,6 @@ def place_for(runtime: Runtime, batch: Sequence[Ready]) -> AbstractContextManage
     if is_nurture:
         runtime.precedence.let_pass()
     return runtime.places.held(batch[0].flight.relay, len(batch), first=not is_nurture)
-
-
-def load_begun(tx: Tx, places: Places, begun: Sequence[Begun]) -> Batch:
-    """In the transaction that made them, so that nothing else need be asked."""
-    return load(tx, places, [(each.send_id, each.epoch) for each in begun], {each.lead.id: each.lead for each in begun})
-
-
-def load(tx: Tx, places: Places, held: Sequence[Claim], known: Mapping[int, Lead] = {}) -> Batch:
-    """`known`: leads that need not be read."""
-    with in_phase("load"):
-        live = within_reach(live_rules(tx), places)
-        sends = load_sends(tx, held, live, known)
-        hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
-        return Batch(live=live, sends=sends, artifacts={artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes})
-
-
-def within_reach(live: Live, places: Places) -> Live:
-    """With only those relays to which this process has connections: a new one may be declared while it runs."""
-    reached = tuple(relay for relay in live.policy.relays if places.reach(relay.name))
-    return live if reached == live.policy.relays else replace(live, policy=replace(live.policy, relays=reached))
 
 
 def in_time(runtime: Runtime, sends: Sequence[Loaded]) -> list[Loaded]:

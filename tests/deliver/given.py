@@ -32,6 +32,7 @@ from engine.compiler.plan import (
 from engine.compiler.sender import Sender
 from engine.database import Database, Tx
 from engine.deliver import send as delivering
+from engine.deliver.batch import Batch, load
 from engine.deliver.channel import Timeouts
 from engine.deliver.kept import keep_messages
 from engine.deliver.smtp import open_wire
@@ -265,9 +266,9 @@ def deliver_begun(runtime: Runtime, held: Sequence[Claim]) -> None:
     delivering.deliver_begun(runtime, [load_held(runtime, held)])
 
 
-def load_held(runtime: Runtime, held: Sequence[Claim]) -> delivering.Batch:
+def load_held(runtime: Runtime, held: Sequence[Claim]) -> Batch:
     with runtime.database.read() as tx:
-        return delivering.load(tx, runtime.places, held)
+        return load(tx, runtime.places, held)
 
 
 def at_once(runtime: Runtime, shares: Sequence[Sequence[Claim]]) -> None:

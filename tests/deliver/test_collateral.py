@@ -21,6 +21,7 @@ from engine.deliver.compose import TouchMail, send_rows_for_touches
 from engine.expressions.fields import Field, FieldType, LeadSchema
 from engine.files import write_files
 from engine.leads import load_leads
+from engine.schedule.progress import load
 from engine.schema import rules, sends
 from engine.simulate.sink import Sink
 from engine.vocabulary import SendState, TouchState
@@ -77,8 +78,9 @@ def add_library(tx: Tx) -> int:
 
 def a_mail(tx: Tx, version_id: int, lead_id: int, step: int = 0, at_most: int = 1) -> TouchMail:
     enrolment_id = add_enrolment(tx, lead_id=lead_id, version_id=version_id, cadence=f"lessons-{step}")
+    touch_id = add_touch(tx, enrolment_id=enrolment_id, step_id=STEPS[step], state=TouchState.SENDING)
     return TouchMail(
-        touch_id=add_touch(tx, enrolment_id=enrolment_id, step_id=STEPS[step], state=TouchState.SENDING),
+        touch=load(tx, [touch_id])[0],
         lead=load_leads(tx, [lead_id])[lead_id],
         topic="air-lessons",
         email="lesson",

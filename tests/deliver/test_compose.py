@@ -5,6 +5,7 @@ import pytest
 from engine.database import Database
 from engine.deliver.compose import TouchMail, send_rows_for_touches
 from engine.leads import load_leads
+from engine.schedule.progress import load
 from engine.vocabulary import SendState, Stream
 from tests.deliver.given import WORKER, send_of
 from tests.factories import add_enrolment, add_lead, add_touch, plain_copy
@@ -17,7 +18,7 @@ def test_a_touch_gets_one_send_held_by_its_worker(database: Database) -> None:
         touch_id = add_touch(tx, enrolment_id=add_enrolment(tx, lead_id=lead_id))
         lead = load_leads(tx, [lead_id])[lead_id]
         mail = TouchMail(
-            touch_id=touch_id,
+            touch=load(tx, [touch_id])[0],
             lead=lead,
             topic="air-lessons",
             email="lesson",

@@ -12,7 +12,8 @@ from engine.claim import begin as begin_sends
 from engine.clock import VirtualClock
 from engine.compiler.plan import Caps
 from engine.database import Database, Tx
-from engine.deliver.send import deliver, in_time, load
+from engine.deliver.batch import load
+from engine.deliver.send import deliver, in_time
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.leave import resume, suspend
 from engine.schema import enrolments, sends, touches

@@ -1,0 +1,49 @@
+"""A batch: sends that this worker holds, with all that is needed to write them.
+
+Before: the dispatcher claimed them, or `engine.advance` has just made them. After: `engine.deliver.send` delivers them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from engine.claim import Claim
+from engine.database import Tx
+from engine.deliver.compose import Begun
+from engine.deliver.load import Loaded, as_loaded, load_sends
+from engine.deliver.places import Places
+from engine.metrics import in_phase
+from engine.render.artifact import Artifact
+from engine.versions import Live, artifact, live_rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is to be delivered, with the rules and {hash: template} that it needs."""
+
+    live: Live
+    sends: Sequence[Loaded]
+    artifacts: Mapping[str, Artifact]
+
+
+def load_begun(tx: Tx, places: Places, begun: Sequence[Begun]) -> Batch:
+    """In the transaction that made them, so that nothing need be asked again."""
+    with in_phase("load"):
+        live = within_reach(live_rules(tx), places)
+        return batch_of(tx, live, [as_loaded(tx, each.row, each.touch, each.lead, live, {}, {}) for each in begun])
+
+
+def load(tx: Tx, places: Places, held: Sequence[Claim]) -> Batch:
+    with in_phase("load"):
+        live = within_reach(live_rules(tx), places)
+        return batch_of(tx, live, load_sends(tx, held, live))
+
+
+def batch_of(tx: Tx, live: Live, sends: Sequence[Loaded]) -> Batch:
+    hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
+    return Batch(live=live, sends=sends, artifacts={artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes})
+
+
+def within_reach(live: Live, places: Places) -> Live:
+    """With only those relays to which this process has connections: a new one may be declared while it runs."""
+    reached = tuple(relay for relay in live.policy.relays if places.reach(relay.name))
+    return live if reached == live.policy.relays else replace(live, policy=replace(live.policy, relays=reached))
