@@ -14,7 +14,7 @@ from typing import TypeVar, assert_never
 import sqlalchemy as sa
 
 from engine import crash
-from engine.claim import TOUCH, Claim, not_begun, these
+from engine.claim import Claim
 from engine.compiler.plan import (
     BranchStep,
     EmailStep,
@@ -39,22 +39,21 @@ from engine.persist import persist
 from engine.posts.ask import NewPost, write_posts
 from engine.prepared import Prepared
 from engine.runtime import Runtime
-from engine.schedule.courses import course
 from engine.schedule.draw import arm_named, draw, pick
 from engine.schedule.endings import WayOut, compiled_or_none, holds
 from engine.schedule.enter import Enters, enter_cadences
 from engine.schedule.late import Verdict, days_late, judge, on_time
-from engine.schedule.lock import lock_passages
 from engine.schedule.next_step import timeout_at
 from engine.schedule.outcomes import Leaves, Waits, end_passages, put_back
-from engine.schedule.passages import TOUCHES_WITH_PASSAGES, TouchRow
+from engine.schedule.passages import TouchRow
 from engine.schedule.progress import EndedTouch, end_touches, move_all_that_follows
 from engine.schedule.set_fields import Sets, fitting_values, set_all
 from engine.schedule.tasks import NewTask, write_tasks
 from engine.schedule.timing import into_window
-from engine.schema import enrolments, touches
+from engine.schema import touches
 from engine.scoring.handoff import AskedHand, raise_asked
 from engine.scoring.notice import queue_task_notices
+from engine.take import take
 from engine.versions import Live, live_rules
 from engine.vocabulary import Consent, EnrolmentState, Reason, TouchState
 
@@ -64,7 +63,6 @@ LONGEST_REASON = 200
 
 Decision = TouchMail | NewTask | EndedTouch | Waits | Leaves | Sets | AskedHand | Enters | NewPost
 Kind = TypeVar("Kind")
-CHANGES_LEAD = (TaskStep, SetStep, RaiseStep, EnterStep)  # its row or its passages
 REACHES_OTHERS = (TaskStep, WebhookStep, RaiseStep)  # what a cadence that only pretends does not do
 
 
@@ -92,25 +90,6 @@ def advance(tx: Tx, runtime: Runtime, claims: Sequence[Claim]) -> list[Begun]:
         return []
     live = live_rules(tx)
     return carry_out(tx, runtime, live, [decide(live, reached) for reached in look(tx, rows, live)])
-
-
-def take(tx: Tx, claims: Sequence[Claim]) -> list[TouchRow]:
-    """Leads are locked before enrolments and these before touches, as everywhere. They need not be begun: all move on in this
-    transaction, or none.
-    """
-    touch_ids = [touch_id for touch_id, _epoch in claims]
-    lock_changing(tx, touch_ids)
-    return TAKEN.rows(tx, **these(claims))
-
-
-def lock_changing(tx: Tx, touch_ids: Sequence[int]) -> None:
-    """Hold the leads that are changed by the steps they stand at."""
-    if tx.is_sqlite:
-        return
-    rows = AT_STEP.rows(tx, ids=touch_ids)
-    changed = {row.lead_id for row in rows if isinstance(course(tx, row.version_id).steps.get(row.step_id), CHANGES_LEAD)}
-    if changed:
-        lock_passages(tx, changed, touch_ids=touch_ids)
 
 
 def decide(live: Live, reached: Reached) -> Decision:
@@ -290,12 +269,6 @@ def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list
     return send_rows_for_touches(tx, mails, worker_id=worker_id)
 
 
-TAKEN = Prepared(TOUCHES_WITH_PASSAGES.where(not_begun(TOUCH)).with_for_update(of=(enrolments, touches)))
-AT_STEP = Prepared(
-    sa.select(touches.c.step_id, enrolments.c.lead_id, enrolments.c.version_id)
-    .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id)
-    .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)))
-)
 BEGIN_SENDING = Prepared(
     sa.update(touches)
     .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)), touches.c.state == TouchState.CLAIMED)

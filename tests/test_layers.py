@@ -34,7 +34,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("deliver", ["engine.deliver", "engine.posts"]),
     ("scoring", ["engine.scoring"]),
     ("reactions", ["engine.reactions"]),
-    ("advance", ["engine.look", "engine.advance"]),
+    ("advance", ["engine.take", "engine.look", "engine.advance"]),
     ("top", ["engine.processes", "engine.calendar", "engine.simulate", "engine.story", "engine.preview", "engine.doctor",
              "engine.cli", "webhooks"]),
 ]  # fmt: skip
