@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Collection
-from random import Random
 
 import pytest
 
@@ -16,29 +15,28 @@ AFTER_LEASE = 10.0
 
 
 @pytest.mark.full
-def test_what_killed_workers_held_goes_on_within_their_lease_and_ten_seconds(on_trial: Trial, chance: Random) -> None:
-    kill_and_wait(on_trial, chance, rounds=50)
+def test_what_killed_workers_held_goes_on_within_their_lease_and_ten_seconds(on_trial: Trial) -> None:
+    kill_and_wait(on_trial, rounds=50)
 
     assert max(on_trial.recovered_in) <= float(SHORT_LEASES["WORKER_LEASE_SECONDS"]) + AFTER_LEASE
 
 
 @pytest.mark.full
-def test_what_killed_workers_held_goes_on_within_seventy_seconds_by_the_usual_lease(on_trial: Trial, chance: Random) -> None:
+def test_what_killed_workers_held_goes_on_within_seventy_seconds_by_the_usual_lease(on_trial: Trial) -> None:
     usual = {"HANDRAISER_WORKER_LEASE_SECONDS": str(USUAL_LEASE)}
     on_trial.product.environment = {**on_trial.product.environment, **usual}
-    kill_and_wait(on_trial, chance, rounds=3)
+    kill_and_wait(on_trial, rounds=3)
 
     assert max(on_trial.recovered_in) <= USUAL_LEASE + AFTER_LEASE
 
 
-def kill_and_wait(on_trial: Trial, chance: Random, rounds: int) -> None:
+def kill_and_wait(on_trial: Trial, rounds: int) -> None:
     for _ in range(rounds):
         on_trial.product.roles = (*SURVIVORS, *VICTIMS)
         for role in on_trial.product.roles:
             on_trial.run_until_present(role)
         on_trial.add_work(lessons=40, orders=20)
-        on_trial.run_for(chance.uniform(0, 0.5))
-        dead = kill_all(on_trial)
+        dead = kill_when_busy(on_trial)
         on_trial.recovered_in += seconds_until_free(on_trial, dead)
         on_trial.product.roles = SURVIVORS
         on_trial.finish()
@@ -46,13 +44,15 @@ def kill_and_wait(on_trial: Trial, chance: Random, rounds: int) -> None:
     assert on_trial.recovered_in, "at least one of them was busy when it died"
 
 
-def kill_all(on_trial: Trial) -> set[str]:
-    """Their ids in `workers`."""
-    ids = {on_trial.worker_of(on_trial.product.running[role]) for role in VICTIMS}
+def kill_when_busy(on_trial: Trial) -> set[str]:
+    """All of them as soon as one holds something, unless the survivors are quicker; their ids in `workers`."""
+    found = {on_trial.worker_of(on_trial.product.running[role]) for role in VICTIMS}
+    ids = {worker_id for worker_id in found if worker_id}
+    on_trial.wait_until(lambda: bool(on_trial.rows_of(ids)) or on_trial.is_over())
     for role in VICTIMS:
         on_trial.product.kill(role)
         on_trial.note_death(on_trial.product.running[role], ANY_MOMENT)
-    return {worker_id for worker_id in ids if worker_id}
+    return ids
 
 
 def seconds_until_free(on_trial: Trial, dead: Collection[str]) -> list[float]:
