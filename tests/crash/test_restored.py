@@ -25,6 +25,7 @@ IN_HOLD_SECONDS = 1.0
 
 
 def test_after_a_restore_nothing_goes_out_until_told_and_nothing_twice(on_trial: Trial, chance: Random, is_full: bool) -> None:
+    on_trial.has_forgotten = True
     for _ in range(25 if is_full else 1):
         lose_and_restore(on_trial, at=chance.randint(1, LESSONS), elsewhere=chance.random() < 0.5)
 

@@ -56,6 +56,7 @@ class Trial:
     freezes: int = 0
     recovered_in: list[float] = field(default_factory=list)  # seconds from the end of each outage until mail went out again
     nobody_looks: bool = False  # at rows that were set aside: everything must go on by itself
+    has_forgotten: bool = False  # its database was put back and gives numbers out again: they do not say which mail is which
 
     def add_work(self, *, lessons: int = 12, orders: int = 6, hands: int = 2) -> None:
         receiver = receiver_over(self.database, self.product.folder, self.product.environment)
@@ -196,6 +197,7 @@ class Trial:
             "duplicates": verdict.duplicates,
             "lost": verdict.lost,
             "unexplained": len(self.complaints()),
+            "has_forgotten": self.has_forgotten,
             "freezes": self.freezes,
             "recovered_in": self.recovered_in,
             "deaths": [self.figures_of(death) for death in self.deaths],
