@@ -139,14 +139,14 @@ def fill(tx: Tx, numbers: range) -> None:
     PEOPLE.run(tx, [person(tx, number) for number in numbers])
     HAPPENED.run(tx, [happened(tx, number, late) for number in numbers for late in (0, 1)])
     AGREED.run(tx, [(number, "air-lessons", "granted", "bench", tx.now) for number in numbers if number % 2])
-    STOPPED.run(tx, [(f"{number:032x}", "everything", "complained", "bench", tx.now) for number in numbers if number % 20 == 0])
+    STOPPED.run(tx, [(f"{number:018x}", "everything", "complained", "bench", tx.now) for number in numbers if number % 20 == 0])
 
 
 def person(tx: Tx, number: int) -> tuple[object, ...]:
     fields = {"first_name": f"Person {number}", "company": f"Firm {number % 997}", "town": TOWNS[number % len(TOWNS)],
               "employees": number % 100 + 1}  # fmt: skip
     name, zone = f"lead-{number}", ZONES[number % len(ZONES)]
-    return (number, name, f"{name}@example.com", f"{number:032x}", zone, fields, False, tx.now, tx.now)
+    return (number, name, f"{name}@example.com", f"{number:018x}", zone, fields, False, tx.now, tx.now)
 
 
 def happened(tx: Tx, number: int, late: int) -> tuple[object, ...]:
