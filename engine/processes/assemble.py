@@ -4,7 +4,6 @@ Before: settings are read and the database is migrated. After: `up`, `worker` an
 """
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,14 +35,12 @@ from engine.simulate.sink import Sink, running
 from engine.tokens import Tokens
 from engine.versions import declared_relays
 
-TURN_SECONDS = 0.0005  # that a thread goes on while others wait; a mail that somebody waits for needs some forty turns
 LANE_OF = {lane.noun.name: lane for lane in (REACTIONS, TRANSACTIONAL, TOUCHES)}
 
 
 def begin_process(settings: Settings) -> threading.Event:
     """Logs and signals of a process that runs until it is stopped; the event is set by SIGTERM or Ctrl-C."""
     start_logging(level=settings.log_level)
-    sys.setswitchinterval(TURN_SECONDS)
     crash.arm(settings.crash_at)
     return stop_on_signals()
 

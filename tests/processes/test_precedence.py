@@ -1,9 +1,12 @@
 """Work that can wait stands aside while somebody waits for a mail."""
 
+import sys
 import threading
 from time import monotonic, sleep
 
-from engine.precedence import A_BIT, LONGEST, Precedence
+import pytest
+
+from engine.precedence import A_BIT, LONGEST, PROMPT, USUAL, Precedence
 
 MUCH = 5.0
 
@@ -55,3 +58,17 @@ def test_beside_awaited_mail_it_goes_bit_by_bit() -> None:
 
     assert [item for bit in bits for item in bit] == items
     assert max(map(len, bits)) == A_BIT
+
+
+def test_threads_take_turns_sooner_while_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.precedence.LATELY", 0.0)
+    precedence, before = Precedence(), sys.getswitchinterval()
+    try:
+        with precedence.awaited():
+            beside = sys.getswitchinterval()
+        with precedence.turn():
+            after = sys.getswitchinterval()
+    finally:
+        sys.setswitchinterval(before)
+
+    assert (beside, after) == (pytest.approx(PROMPT), pytest.approx(USUAL))
