@@ -150,6 +150,21 @@ def test_a_post_that_is_repeated_is_one_event_and_one_mail(shop: Place):
     assert (len(shop.events()), count(shop.database, sends), len(shop.published)) == (1, 1, 1)
 
 
+def test_a_post_that_is_repeated_is_looked_up_and_not_searched_for(shop: Place):
+    asked: list[str] = []
+    post(shop, order())
+    sa.event.listen(shop.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+
+    post(shop, order())
+
+    [told] = [sql for sql in asked if "FROM events LEFT OUTER JOIN sends" in sql]
+    with shop.database.read() as tx:
+        plan = tx.connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {told}", ("event:", "api:order_placed:1")[-told.count("?") :]
+        ).all()
+    assert len(plan) == 2 and all(row.detail.startswith("SEARCH") for row in plan)
+
+
 @pytest.mark.both_databases
 def test_many_posts_of_the_same_order_at_once_are_one(shop: Place):
     with ThreadPoolExecutor(8) as pool:
