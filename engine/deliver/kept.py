@@ -1,7 +1,7 @@
 """The messages that are kept, byte for byte: those that somebody waits for, which may have to go once more.
 
 Before: `engine.deliver.write_ahead` or the mark has a message. After: every attempt sends the same bytes; they go a while after
-the last one. They are kept as written, and signed on their way out. A fifth of their size is kept: they are many, and a database
+the last one. They are kept as written, and signed on their way out. A quarter of their size is kept: they are many; a database
 takes longer over each byte than packing does.
 """
 

@@ -14,7 +14,7 @@ from engine.errors import HandraiserError
 from engine.render.child import CannotStart, Child, Limits
 
 MOST_CHILDREN = 8
-PATIENCE = 0.2  # seconds of waiting for a child before another is started, which takes half a second of processor time
+PATIENCE = 0.2  # seconds of waiting for a child before another is started, which on a busy machine costs more than it brings
 PAUSE = 5.0  # seconds after a child did not come up before the next is tried
 
 log = logging.getLogger(__name__)
