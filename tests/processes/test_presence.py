@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -25,20 +25,29 @@ def test_a_present_process_has_a_row_and_a_lease_and_leaves_neither(database: Da
 
 
 def test_the_lease_is_renewed_in_time(database: Database) -> None:
-    with present(database, kind="worker", lease=timedelta(seconds=0.6)) as presence:
-        time.sleep(1)
+    with present(database, kind="worker", lease=timedelta(seconds=3)) as presence:
+        [began] = leases(database)
+        patience = time.monotonic() + 10
+        while leases(database) == [began] and time.monotonic() < patience:
+            time.sleep(0.05)
 
+        assert leases(database) > [began]
         assert presence.has_lease()
 
 
-def test_a_process_that_cannot_renew_stops_short_of_the_end_of_its_lease(database: Database) -> None:
+def test_a_process_that_cannot_renew_stops_short_of_the_end_of_its_lease(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = [1_000.0]
+    monkeypatch.setattr(time, "clock_gettime", lambda _clock: ticks[0])
     presence = Presence(database, kind="worker", lease=timedelta(seconds=0.6))
     presence.renew()
 
-    before = presence.has_lease()
-    time.sleep(0.52)
+    def has_lease_after(seconds: float) -> bool:
+        ticks[0] = 1_000.0 + seconds
+        return presence.has_lease()
 
-    assert (before, presence.has_lease()) == (True, False)
+    assert [has_lease_after(seconds) for seconds in (0, 0.49, 0.51, 0.6, 60)] == [True, True, False, False, False]
 
 
 def test_a_new_process_buries_the_dead_of_its_own_host_at_once(database: Database) -> None:
@@ -58,3 +67,8 @@ def test_a_new_process_buries_the_dead_of_its_own_host_at_once(database: Databas
 def ids(database: Database) -> list[str]:
     with database.read() as tx:
         return sorted(row.id for row in tx.run(sa.select(workers.c.id)))
+
+
+def leases(database: Database) -> list[datetime]:
+    with database.read() as tx:
+        return list(tx.run(sa.select(workers.c.lease_until)).scalars())
