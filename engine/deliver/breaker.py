@@ -103,7 +103,7 @@ def ask_again(tx: Tx, kind: Kind, name: str) -> bool:
 
 
 def strike(tx: Tx, kind: Kind, strikes: Iterable[Strike]) -> None:
-    """Each of these failed once more. What was marked before it was given up, or before it was asked again, says nothing new."""
+    """Each of these failed once more, where that says something new."""
     struck = {each.name: each for each in strikes}
     if not struck:
         return
@@ -111,9 +111,18 @@ def strike(tx: Tx, kind: Kind, strikes: Iterable[Strike]) -> None:
     adding(kind).run(tx, [(name, 0, "", tx.now) for name in names])
     for row in (known(kind) if tx.is_sqlite else locked(kind)).rows(tx, names=names):
         each = struck[row.name]
-        if row.tried_at is None or each.marked_at >= row.tried_at:
+        if says_something_new(row, each.marked_at):
             is_fresh = row.tried_at is not None and row.tried_at < tx.now - MEMORY
             write_strike(tx, kind, each, strikes=1 if is_fresh else row.strikes + 1)
+
+
+def says_something_new(row: Any, marked_at: datetime) -> bool:
+    """What was marked before it was given up does not, nor before it was asked again. While it is left alone only those do that
+    were to find out: others can have been marked after it was given up and before they could read that.
+    """
+    if row.tried_at is None:
+        return True
+    return bool(marked_at >= row.tried_at if row.until is None else marked_at == row.tried_at)
 
 
 def write_strike(tx: Tx, kind: Kind, one: Strike, *, strikes: int) -> None:
@@ -173,7 +182,7 @@ def adding(kind: Kind) -> PreparedInsert:
 
 def chosen(kind: Kind) -> sa.Select[Any]:
     return (
-        sa.select(kind.name.label("name"), kind.strikes.label("strikes"), kind.tried_at)
+        sa.select(kind.name.label("name"), kind.strikes.label("strikes"), kind.until.label("until"), kind.tried_at)
         .where(kind.name.in_(sa.bindparam("names", expanding=True)))
         .order_by(kind.name)
     )

@@ -26,8 +26,7 @@ from engine.log import Trouble
 from engine.metrics import CONNECTIONS, SMTP_SECONDS
 
 Connect = Callable[[], Awaitable[Channel]]
-# Seconds until a relay that was away is called again: shorter than workers agree to spare it.
-FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+SPARED = 0.5  # seconds until a relay that was away is called again; for how long workers spare it, they agree among themselves
 JITTER = 0.2
 BROKEN_OFF = "broken off before this one"
 
@@ -196,21 +195,21 @@ class Pool:
 
 
 class Away:
-    """A relay that could not be reached: called again after half a second, then later each time, until it answers."""
+    """A relay that could not be reached: for half a second the answer to the last call is the answer to all. Not for longer: it
+    may be the one mail that is to find out whether the relay is well again.
+    """
 
     def __init__(self) -> None:
         self.until = 0.0
         self.answer: Deferred | None = None  # to the last call; None: it is there, as far as we know
-        self._wait = 0.0
 
     def note(self, answer: Deferred, began: float, now: float) -> None:
         """Of the calls that were under way together, the first that fails counts for all."""
         if self.answer is None or began >= self.until:
-            self._wait = min(max(FIRST_WAIT, self._wait * 2), LONGEST_WAIT)
-            self.until = now + self._wait * uniform(1 - JITTER, 1 + JITTER)
+            self.until = now + SPARED * uniform(1 - JITTER, 1 + JITTER)
         self.answer = answer
 
     def end(self) -> None:
         """It answers."""
         self.answer = None
-        self.until = self._wait = 0.0
+        self.until = 0.0

@@ -104,6 +104,23 @@ def test_three_failures_open_it_for_all_and_old_ones_say_nothing_new(database: D
     assert timedelta(seconds=12) <= row.open_until - row.tried_at <= timedelta(seconds=18)
 
 
+@pytest.mark.both_databases
+def test_what_was_marked_before_it_could_be_read_that_a_relay_is_left_alone_does_not_double_the_rest(
+    database: Database, clock: VirtualClock
+) -> None:
+    with database.write() as tx:
+        for _ in range(3):
+            strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=FAILING, why="no route", advice="")])
+        left_alone = tx.run(sa.select(relay_states)).one()
+
+    clock.move_to(clock.now() + timedelta(milliseconds=50))  # the mark read the table before that was committed
+    with database.write() as tx:
+        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=FAILING, why="connection reset", advice="")])
+
+    with database.read() as tx:
+        assert tx.run(sa.select(relay_states)).one() == left_alone
+
+
 def test_each_failed_probe_doubles_the_rest_up_to_half_an_hour(sqlite_database: Database, clock: VirtualClock) -> None:
     waits = []
     for _ in range(10):

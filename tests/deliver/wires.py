@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from engine.deliver import pool
 from engine.deliver.channel import Timeouts
-from engine.deliver.pool import FIRST_WAIT, JITTER
 from engine.deliver.smtp import open_wire
 from engine.deliver.wire import Flight, Outcome, Recheck, Wire
 from engine.simulate.sink import EXTENSIONS, Sink, running
 from engine.simulate.sink_rules import Fault
 
 CHUNKING = (*EXTENSIONS, "CHUNKING")
-SPARED = FIRST_WAIT * (1 + JITTER)  # seconds until a relay that could not be reached is surely called again
+SPARED = pool.SPARED * (1 + pool.JITTER)  # seconds until a relay that could not be reached is surely called again
 SHORT = Timeouts(connect=0.5, command=0.4, data=0.4, block=0.4, dot=0.4)
 PATIENT = Timeouts(connect=10, command=10, data=10, block=10, dot=10)  # a busy machine is not taken for a server that hangs
 STEP_BY_STEP = tuple(extension for extension in EXTENSIONS if extension != "PIPELINING")
