@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from engine.clock import VirtualClock
 from engine.database import Database
 from engine.processes.presence import Presence, host, present
 from engine.schema import workers
@@ -24,9 +25,10 @@ def test_a_present_process_has_a_row_and_a_lease_and_leaves_neither(database: Da
     assert (presence.has_lease(), ids(database)) == (False, [])
 
 
-def test_the_lease_is_renewed_in_time(database: Database) -> None:
+def test_the_lease_is_renewed_in_time(database: Database, clock: VirtualClock) -> None:
     with present(database, kind="worker", lease=timedelta(seconds=3)) as presence:
         [began] = leases(database)
+        clock.move_to(clock.now() + timedelta(seconds=1))
         patience = time.monotonic() + 10
         while leases(database) == [began] and time.monotonic() < patience:
             time.sleep(0.05)
