@@ -49,7 +49,7 @@ async def open_channel(relay: Relay, timeouts: Timeouts, local_hostname: str) ->
             phase = next_phase
             await step(client)
         return take_over(client)
-    except (aiosmtplib.SMTPException, OSError, NoTokenError) as error:
+    except (aiosmtplib.SMTPException, OSError, UnicodeError, NoTokenError) as error:  # UnicodeError: a host like mail..example
         client.close()
         raise unreached(error, reached(error, phase), relay) from error
     except asyncio.CancelledError:

@@ -11,7 +11,7 @@ from engine import metrics
 from engine.deliver.gate import Marked
 from engine.deliver.load import Loaded
 from engine.deliver.trouble import Flown
-from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, OurFault, Outcome, PerhapsSent, Refused, Stopped
 from engine.vocabulary import Reason
 
 NAMES: dict[type[Outcome], str] = {
@@ -20,6 +20,7 @@ NAMES: dict[type[Outcome], str] = {
     Refused: "refused",
     NoAnswer: "unknown",
     NotBegun: "not_begun",
+    OurFault: "not_begun",
     Stopped: "stopped",
     PerhapsSent: "unknown",
 }

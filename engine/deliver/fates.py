@@ -10,7 +10,7 @@ from random import Random
 from typing import assert_never
 
 from engine.deliver.replies import MINUTE, POLICIES, Mail, Policy, about, where_said
-from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, OurFault, Outcome, PerhapsSent, Refused, Stopped
 from engine.vocabulary import Reason, SendState, Stream
 
 # After the first, second, … temporary refusal, then every four hours. A server that makes strangers wait for 300 seconds has the
@@ -62,6 +62,8 @@ def fate_of(outcome: Outcome, send: Attempted, now: datetime) -> Fate:
             return without_answer(send, Reason.NO_ANSWER)
         case NotBegun():
             return Fate(state=SendState.READY, wait=timedelta(0), counts=False)
+        case OurFault():
+            return put_off(send, now)
         case Stopped():
             return Fate(state=SendState.CANCELLED, reason=Reason.SUPPRESSED, counts=False)
         case PerhapsSent():
@@ -77,8 +79,19 @@ def answered(outcome: Refused | Deferred, send: Attempted, now: datetime) -> Fat
         return Fate(state=SendState.REFUSED, reason=Reason.PERMANENT)
     if is_given_up(send, now):
         return Fate(state=SendState.REFUSED, reason=Reason.TOO_OLD)
-    wait = SOON if policy.domain is not None else WAITS[min(send.attempts, len(WAITS) - 1)]
+    wait = SOON if policy.domain is not None else next_wait(send)
     return Fate(state=SendState.READY, reason=Reason.TEMPORARY, wait=jittered(wait, send))
+
+
+def put_off(send: Attempted, now: datetime) -> Fate:
+    """By a fault of ours: as after a temporary refusal."""
+    if is_given_up(send, now):
+        return Fate(state=SendState.UNKNOWN if send.unknowns else SendState.CANCELLED, reason=Reason.TOO_OLD)
+    return Fate(state=SendState.READY, reason=Reason.TEMPORARY, wait=jittered(next_wait(send), send))
+
+
+def next_wait(send: Attempted) -> timedelta:
+    return WAITS[min(send.attempts, len(WAITS) - 1)]
 
 
 def policy_for(outcome: Refused | Deferred) -> Policy:

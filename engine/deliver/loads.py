@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from engine.deliver.watch import Watch
-from engine.deliver.wire import Flight, NotBegun, Outcome
+from engine.deliver.wire import Flight, NotBegun, OurFault, Outcome
 
 
 class Load:
@@ -25,10 +25,10 @@ class Load:
         if not self.landed.done():
             self.landed.set_result([NotBegun(reply=why)] * len(self.flights))
 
-    def fail(self, error: Exception) -> None:
-        """Nobody knows what became of them."""
+    def fail(self, why: str) -> None:
+        """By a fault of ours no connection took them up."""
         if not self.landed.done():
-            self.landed.set_exception(error)
+            self.landed.set_result([OurFault(reply=why)] * len(self.flights))
 
 
 class Waiting:

@@ -120,7 +120,8 @@ class Pool:
             except asyncio.CancelledError:
                 load.put_down(BROKEN_OFF)
             except Exception as error:
-                load.fail(error)
+                self._trouble.tell(error)
+                load.fail("the wire failed before a word was said")
             load = self._waiting.next()
         this = cast("asyncio.Task[None]", asyncio.current_task())
         self._carriers.remove(this)  # not by a callback: what comes before that would wait for ever

@@ -23,7 +23,7 @@ from engine.deliver.openings import in_its_window
 from engine.deliver.replies import about, where_said
 from engine.deliver.trouble import Flown, note_trouble
 from engine.deliver.ways import Held
-from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, Outcome, PerhapsSent, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, OurFault, Outcome, PerhapsSent, Refused, Stopped
 from engine.events import NewEvent, record_events
 from engine.log import ADDRESS
 from engine.prepared import Prepared
@@ -173,7 +173,7 @@ def answer_of(outcome: Outcome) -> Answer:
             return Answer(code=outcome.code, reply=as_kept(outcome.reply), phase=outcome.phase)
         case NoAnswer():
             return Answer(reply=as_kept(outcome.reply), phase=SmtpPhase.DOT)
-        case NotBegun():
+        case NotBegun() | OurFault():
             return Answer(reply=as_kept(outcome.reply))
         case Stopped() | PerhapsSent():
             return NOTHING_SAID

@@ -6,11 +6,9 @@ Before: the dispatcher claimed what was due, or `engine.advance` made sends that
 each. The mark is committed before a word is said to a server, and nothing is said that was not marked.
 """
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from time import sleep
 
@@ -22,14 +20,15 @@ from engine.deliver.batch import Batch, load
 from engine.deliver.counted import count_flown, count_marked, count_stopped
 from engine.deliver.failover import taken_again
 from engine.deliver.flights import Ready, write_flights
-from engine.deliver.gate import Marked, mark, recheck
+from engine.deliver.fly import fly
+from engine.deliver.gate import Marked, mark
 from engine.deliver.kept import keep_messages
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded
 from engine.deliver.places import Places
 from engine.deliver.record import record_held, record_outcomes, record_shadows, record_stopped
 from engine.deliver.trouble import Flown
-from engine.deliver.wire import Flight, NoAnswer, NotBegun, Outcome
+from engine.deliver.wire import NotBegun
 from engine.metrics import in_phase
 from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.render.artifact import Artifact
@@ -39,8 +38,6 @@ from engine.versions import Live
 from engine.vocabulary import Reason, Stream
 
 MOST_WRITTEN = 32 * 1024 * 1024  # bytes of files in messages that wait for their turn
-
-log = logging.getLogger(__name__)
 
 
 def deliver(runtime: Runtime, claims: Sequence[Claim]) -> None:
@@ -238,29 +235,6 @@ def store_bytes(tx: Tx, flying: Sequence[Ready]) -> None:
     """Keep what may have to be sent once more byte for byte."""
     unkept = [one for one in flying if one.send.stream != Stream.MARKETING and one.send.stored is None]
     keep_messages(tx, [(one.send.send_id, one.flight.message) for one in unkept])
-
-
-def fly(runtime: Runtime, marked: Marked, through: Sequence[Ready]) -> list[Flown]:
-    """What the wire says of each. A wire that breaks its word and raises has said nothing we could know."""
-    if not through:
-        return []
-    outcomes: Sequence[Outcome]
-    try:
-        with in_phase("fly"):
-            outcomes = runtime.wire.fly([signed(runtime, one) for one in through], partial(recheck, runtime.database))
-    except Exception:
-        log.exception("the wire failed", extra={"facts": {"sends": [one.send.send_id for one in through]}})
-        outcomes = [NoAnswer(reply="the wire failed")] * len(through)
-    return [
-        Flown(send=one.send, outcome=outcome, relay=one.flight.relay, marked_at=marked.at, in_trouble=marked.in_trouble)
-        for one, outcome in zip(through, outcomes, strict=True)
-    ]
-
-
-def signed(runtime: Runtime, one: Ready) -> Flight:
-    """Not before the gate has let it through, since signing costs more than all else. A second copy is signed alike."""
-    message = runtime.signer.signed(one.flight.message, one.send.created_at)
-    return one.flight if message is one.flight.message else replace(one.flight, message=message)
 
 
 def record(runtime: Runtime, flown: Sequence[Flown]) -> None:

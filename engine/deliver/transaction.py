@@ -5,6 +5,7 @@ message is certainly not delivered; from then on until an answer nobody can know
 """
 
 import asyncio
+import logging
 
 from engine.deliver.by_chunks import Chunking, ChunkTrip
 from engine.deliver.by_data import DataTrip
@@ -12,6 +13,8 @@ from engine.deliver.channel import Channel, LostError, Timeouts
 from engine.deliver.loads import Load
 from engine.deliver.trip import More, Trip
 from engine.deliver.watch import CannotLookError
+
+log = logging.getLogger(__name__)
 
 
 async def carry(channel: Channel, load: Load, more: More, timeouts: Timeouts, chunking: Chunking) -> bool:
@@ -30,9 +33,10 @@ async def carry(channel: Channel, load: Load, more: More, timeouts: Timeouts, ch
     except asyncio.CancelledError:
         break_off(channel, trip)
         raise
-    except Exception as error:
+    except Exception:
+        log.exception("the wire failed")
         channel.lose("the wire failed")
-        trip.fail(error)
+        trip.fail("the wire failed")
     if trip.found_dead:
         return False
     trip.land_all()

@@ -13,7 +13,7 @@ from engine.deliver.channel import CLOSING, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import Opening, opening
 from engine.deliver.loads import Load
 from engine.deliver.watch import CannotLookError, Watch
-from engine.deliver.wire import Accepted, Deferred, Flight, NoAnswer, NotBegun, Outcome, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, Flight, NoAnswer, NotBegun, OurFault, Outcome, Refused, Stopped
 from engine.vocabulary import SmtpPhase
 
 WHOLE = 65_536  # the server must have taken a longer body before its last bytes are written
@@ -142,10 +142,11 @@ class Trip(ABC):
         while self._loads:
             self._land_first()
 
-    def fail(self, error: Exception) -> None:
-        while self._loads:
-            _numbers, load = self._loads.popleft()
-            load.fail(error)
+    def fail(self, why: str) -> None:
+        """By a fault of ours: of those whose last byte could have left nobody knows."""
+        for at in self.flights:
+            self.outcomes.setdefault(at, NoAnswer(reply=why) if at in self.in_doubt else OurFault(reply=why))
+        self.land_all()
 
 
 def refusal(reply: Reply, phase: SmtpPhase) -> Deferred | Refused | None:

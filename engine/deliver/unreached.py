@@ -34,7 +34,7 @@ def not_called(cause: BaseException, server: str) -> str:
     match cause:
         case socket.gaierror() if cause.errno == socket.EAI_AGAIN:
             return f"the DNS does not answer about {host}: see to this machine's network and DNS"
-        case socket.gaierror():
+        case socket.gaierror() | UnicodeError():
             return f"the DNS knows no {host}: see to the host in the URL"
         case ConnectionRefusedError():
             return f"nobody listens at {server}: see to the host and port in the URL, and whether the mail server runs"

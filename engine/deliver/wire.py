@@ -80,6 +80,13 @@ class NotBegun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OurFault:
+    """A fault of ours, which it may well meet again: nothing of this one can have arrived, and it is tried again later."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
     """The second look before the wire found a suppression that came after the mark."""
 
@@ -89,7 +96,7 @@ class PerhapsSent:
     """Nothing was said now; what ran before the database was restored perhaps sent it (`engine.processes.live_again`)."""
 
 
-Outcome = Accepted | Deferred | Refused | NoAnswer | NotBegun | Stopped | PerhapsSent
+Outcome = Accepted | Deferred | Refused | NoAnswer | NotBegun | OurFault | Stopped | PerhapsSent
 Recheck = Callable[[Sequence[int]], set[int]]
 
 

@@ -30,7 +30,7 @@ WHY: dict[str, str] = {
     Reason.CATCH_UP: "it was held up while nothing ran; such mail goes out little by little, this one at its turn",
     Reason.CAP: "the lead had as much marketing mail as the caps allow",
     Reason.OUTRANKED: "another mail to the same person went first, and the caps had no room for both",
-    Reason.TEMPORARY: "the mail server could not take it for now; it is tried again",
+    Reason.TEMPORARY: "it could not go for now; it is tried again",
     Reason.PAUSED: "it stands still while sales has the lead, or a person paused it",
     Reason.DOMAIN_PAUSED: "the recipient's provider turns our mail away for now; `handraiser status` has its words",
     Reason.PACED: "only so many mails an hour go to that provider; this one goes at its turn",

@@ -180,7 +180,7 @@ def test_a_mail_that_went_out_after_it_had_waited_says_for_what(sqlite_database:
         story = told(tx, lead_id)
 
     assert "sent welcome it had to wait: the lead had as much marketing mail as the caps allow" in story
-    assert "sent order it had to wait: the mail server could not take it for now" in story
+    assert "sent order it had to wait: it could not go for now" in story
 
 
 def test_why_a_mail_waits_is_told_once(sqlite_database: Database) -> None:

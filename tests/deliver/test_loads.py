@@ -2,19 +2,22 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 import pytest
 
-from engine.deliver import by_data
+from engine.deliver.channel import Channel
 from engine.deliver.loads import Load, Waiting
 from engine.deliver.places import LOAD, MICRO_BATCH
-from engine.deliver.pool import Reuse
+from engine.deliver.pool import Pool, Reuse
 from engine.deliver.watch import Watch
-from engine.deliver.wire import Flight, Outcome, Wire
+from engine.deliver.wire import Flight, Wire
+from engine.deliver.wires import PooledWire
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
-from tests.deliver.wires import CHUNKING, flight, fly, kinds, nobody, wire_to
+from tests.deliver.wires import CHUNKING, SHORT, flight, fly, kinds, nobody, wire_to
 
 ONE = Reuse(connections=1)
 BOTH = pytest.mark.parametrize("extensions", [("PIPELINING",), CHUNKING], ids=["by data", "by chunks"])
@@ -53,6 +56,18 @@ def test_a_server_that_dies_over_each_mail_gets_as_few_as_it_can() -> None:
 
     assert sink.kept == outcomes.count("NoAnswer") <= 4 + 60 // MICRO_BATCH
     assert outcomes.count("NotBegun") == 64 - sink.kept
+
+
+def test_of_a_mail_that_no_server_was_called_for_nothing_is_in_doubt() -> None:
+    async def faulty() -> Channel:
+        raise RuntimeError("a mistake of ours")
+
+    pool = Pool("main", faulty, timeouts=SHORT, reuse=ONE)
+    wire = PooledWire({}, usual=pool)
+
+    assert kinds(wire.fly(mails(0, 3), nobody)) == ["OurFault"] * 3
+
+    wire.close()
 
 
 def test_a_few_mails_share_a_connection_however_many_might_be_opened() -> None:
@@ -95,21 +110,18 @@ def test_a_thread_has_its_answers_while_the_connection_goes_on_for_another(exten
     assert (has_first_landed, goes_on_still, sink.kept) == (True, True, LOAD + 2)
 
 
-def test_a_wire_that_fails_harms_what_is_on_that_connection_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    stuffed = by_data.stuffed
-    monkeypatch.setattr(by_data, "stuffed", lambda message: 1 / 0 if message == b"spoilt" else stuffed(message))
-    failed: list[type[Exception]] = []
+@BOTH
+def test_a_fault_of_ours_leaves_in_doubt_only_what_may_have_left(extensions: tuple[str, ...]) -> None:
+    spoilt = replace(flight(3), message=cast(bytes, None))
 
-    with wire_to(sink := Sink(), reuse=ONE) as wire:
-        spoilt = [*mails(0, LOAD - 1), flight(8, message=b"spoilt")]
-        threads = [flying(wire, some, on_error=failed.append) for some in (spoilt, mails(10, LOAD))]
-        for thread in threads:
-            thread.join(5)
-        outcomes = kinds(wire.fly(mails(20, LOAD), nobody))
+    with wire_to(sink := Sink(extensions=extensions), reuse=ONE) as wire:
+        outcomes = kinds(wire.fly([*mails(0, 3), spoilt, *mails(4, 12)], nobody))
+        afterwards = kinds(wire.fly(mails(20, LOAD), nobody))
 
-    assert failed and set(failed) == {ZeroDivisionError}
-    assert outcomes == ["Accepted"] * LOAD
-    assert sink.kept >= LOAD - 1 + LOAD
+    assert set(outcomes[:3]) <= {"Accepted", "NoAnswer"} and outcomes[3] == "OurFault"
+    assert set(outcomes[4:]) <= {"Accepted", "NotBegun", "OurFault"}
+    assert afterwards == ["Accepted"] * LOAD
+    assert LOAD + outcomes.count("Accepted") <= sink.kept <= LOAD + outcomes.count("Accepted") + outcomes.count("NoAnswer")
 
 
 def test_what_somebody_waits_for_goes_before_the_others() -> None:
@@ -130,15 +142,7 @@ def words(sink: Sink) -> list[bytes]:
     return [line[:4] for line in sink.heard or []]
 
 
-def flying(wire: Wire, some: Sequence[Flight], on_error: Callable[[type[Exception]], None] | None = None) -> threading.Thread:
-    def fly_there() -> list[Outcome] | None:
-        try:
-            return wire.fly(some, nobody)
-        except Exception as error:
-            assert on_error is not None
-            on_error(type(error))
-            return None
-
-    thread = threading.Thread(target=fly_there)
+def flying(wire: Wire, some: Sequence[Flight]) -> threading.Thread:
+    thread = threading.Thread(target=wire.fly, args=(some, nobody))
     thread.start()
     return thread

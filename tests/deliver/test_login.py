@@ -217,6 +217,7 @@ def assert_told_once(outcomes: Sequence[Outcome], phase: SmtpPhase, words: str, 
     ("url", "phase", "words"),
     [
         ("smtp://127.0.0.1:9", SmtpPhase.CONNECT, "nobody listens at 127.0.0.1:9"),
+        ("smtp://mail..example:9?tls=none", SmtpPhase.CONNECT, "the DNS knows no mail..example: see to the host"),
         ("smtps://127.0.0.1:{port}", SmtpPhase.TLS, "does not encrypt from the first byte: write smtp://"),
         ("smtp://127.0.0.1:{port}?tls=starttls", SmtpPhase.TLS, "does not offer STARTTLS: write smtps://"),
         ("smtp://u:p@127.0.0.1:{port}", SmtpPhase.AUTH, "offers no way to log in that we know"),

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from engine.database import Database
 from engine.deliver.mime import write_message
@@ -11,7 +14,7 @@ from engine.dkim.key import DkimKey
 from engine.dkim.sign import Signer
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
-from tests.deliver.given import add_internal, add_mail, add_workspace, runtime_over
+from tests.deliver.given import add_internal, add_mail, add_workspace, runtime_over, send_of
 from tests.deliver.test_send import an_order, claim_again
 from tests.dkim.keys import an_ed25519_key, both_keys, verdicts
 from tests.factories import add_lead
@@ -62,6 +65,36 @@ def test_a_notice_to_a_rep_is_signed_though_it_was_stored_before(database: Datab
 
     assert verdicts(message, *both_keys()) == [True, True]
     assert message.count(b"DKIM-Signature") == 2
+
+
+def test_a_mail_that_cannot_be_signed_waits_and_harms_no_other(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing was said of it: it is not in doubt, and no marketing is lost."""
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        bad = [add_mail(tx, version_id, lead_id=add_lead(tx, email=f"bad{n}@mail.example")) for n in range(2)]
+        good = add_mail(tx, version_id)
+
+    with runtime_over(database, sink := Sink(), tmp_path) as runtime:
+        deliver(replace(runtime, signer=Faulty()), [claim_again(database, send_id) for send_id, _epoch in (*bad, good)])
+
+    rows = [send_of(database, send_id) for send_id, _epoch in (*bad, good)]
+    assert [(row.state, row.reason, row.attempts) for row in rows] == [("ready", "temporary", 1)] * 2 + [("accepted", None, 1)]
+    assert rows[0].due_at - rows[2].ended_at > timedelta(minutes=3) and "signed" in rows[0].smtp_reply
+    assert sink.kept == 1
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "mails could not be signed by DKIM, and none goes out unsigned; they wait and are tried again"
+    ]
+
+
+class Faulty(Signer):
+    """Has a fault that some mails meet."""
+
+    def signed(self, message: bytes, at: datetime) -> bytes:
+        if b"bad" in message.partition(b"\r\n\r\n")[0]:
+            raise ValueError("bad")
+        return message
 
 
 def delivered(
