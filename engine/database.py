@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from engine.clock import Clock, HostClock
 from engine.errors import DatabaseError
 from engine.expressions.folding import DOUBLE, FOLD, double_in, fold
+from engine.writes import Writes
 
 BUSY_MILLISECONDS = 30_000
 STATEMENTS_KEPT = 256  # by SQLite, ready to run; a batch's lists come in many lengths, each a statement of its own
@@ -94,6 +95,7 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._clock: Clock | None = clock or (HostClock() if self.is_sqlite else None)
         self._writer = threading.RLock()
+        self.writes = Writes()
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, durable: bool = True, connections: int = 16) -> "Database":
@@ -125,13 +127,17 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """All or nothing."""
-        with self._writer if self.is_sqlite else nullcontext(), self.connected(WRITE if self.is_sqlite else "BEGIN") as tx:
-            try:
-                yield tx
-            except BaseException:
-                tx.connection.rollback()
-                raise
-            tx.connection.commit()
+        try:
+            with self._writer if self.is_sqlite else nullcontext(), self.connected(WRITE if self.is_sqlite else "BEGIN") as tx:
+                try:
+                    yield tx
+                except BaseException:
+                    tx.connection.rollback()
+                    raise
+                tx.connection.commit()
+        except sa.exc.DBAPIError as error:
+            self.writes.note(error)
+            raise
 
     @contextmanager
     def connected(self, begin: str) -> Iterator[Tx]:

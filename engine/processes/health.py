@@ -25,6 +25,7 @@ class Health:
     broker: Probe[bool] | None  # None: jobs stay in the process
     has_lease: Callable[[], bool]
     receiver: Receiver | None = None
+    cannot_write: Callable[[], str | None] = lambda: None  # the database's words, where a write failed
     only_receives: bool = (
         False  # then its journal is all that it needs: who asks must not be sent elsewhere for want of a database
     )
@@ -53,6 +54,8 @@ class Health:
     def away(self) -> Iterator[str]:
         if not self.database.found():
             yield "the database does not answer"
+        elif (words := self.cannot_write()) is not None:
+            yield f"the database cannot be written ({words}): see whether its disk is full"
         if self.broker is not None and not self.broker.found():
             yield "the broker does not answer"
         if not self.has_lease():

@@ -99,14 +99,25 @@ class Presence:
     def _keep_renewing(self) -> None:
         third = self._lease.total_seconds() / 3
         failing, pause = Trouble(log, "the lease of this process could not be renewed; tried again each second"), third
-        while not self._stopping.wait(pause):
+        while not self._is_stopped_within(pause):
             try:
                 self.renew()
+                self._database.writes.got_through()
                 failing.over()
                 pause = third
             except Exception as error:
                 failing.tell(error)
                 pause = min(third, RETRY_SECONDS)
+
+    def _is_stopped_within(self, pause: float) -> bool:
+        """The pause is cut short where a write has failed: to renew the lease finds out when one gets through."""
+        ends_at = time.monotonic() + pause
+        while (left := ends_at - time.monotonic()) > 0:
+            if self._stopping.wait(min(left, RETRY_SECONDS)):
+                return True
+            if self._database.writes.why_not is not None:
+                return False
+        return self._stopping.is_set()
 
 
 @contextmanager

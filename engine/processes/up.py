@@ -149,6 +149,7 @@ def operated(
         ledger=ledger_probe(database),
         broker=receiver.broker if receiver else broker_probe(settings.broker_url),
         has_lease=presence.has_lease,
+        cannot_write=lambda: database.writes.why_not,
         receiver=receiver,
         only_receives=only_receives,
         held_back=lambda: witnesses.held_back,

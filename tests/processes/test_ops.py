@@ -6,15 +6,17 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from engine import writes
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.errors import SettingsError
+from engine.processes import presence
 from engine.processes.gauges import Gauges
 from engine.processes.glance import Glance
 from engine.processes.health import Health, ledger_probe
@@ -49,6 +51,32 @@ def test_what_is_away_is_told_in_words(tmp_path: Path) -> None:
     assert [line.split(",")[0] for line in facts["because"]] == [
         "the database does not answer", "the broker does not answer", "its lease has run out"
     ]  # fmt: skip
+
+
+def test_a_full_disk_is_told_from_the_first_write_that_fails_until_one_gets_through(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(writes, "HOLDS", 0.1)
+    health = Health(
+        database=YES, ledger=NOTHING, broker=None, has_lease=lambda: True,
+        cannot_write=lambda: sqlite_database.writes.why_not,
+    )  # fmt: skip
+
+    with presence.present(sqlite_database, kind="up", lease=timedelta(seconds=60)):
+        with pytest.raises(sa.exc.OperationalError), sqlite_database.write() as tx:
+            tx.run(sa.text("PRAGMA max_page_count = 1"))
+            tx.run(sa.text("CREATE TABLE large AS SELECT zeroblob(1000000) AS bytes"))
+        while_full = asked(health, "/ready")
+        gone_by = monotonic() + 10
+        while sqlite_database.writes.why_not is not None and monotonic() < gone_by:
+            sleep(0.01)
+
+        assert while_full[0] == "503 Service Unavailable"
+        assert while_full[1]["because"] == [
+            "the database cannot be written (database or disk is full): see whether its disk is full"
+        ]
+        assert asked(health, "/ready")[0] == "200 OK"
 
 
 def test_a_receiver_is_ready_as_long_as_its_journal_keeps_what_comes(

@@ -1,0 +1,40 @@
+"""Whether what is written reaches the database, as its last writes found out: a full disk can still be read.
+
+Before: a transaction of `engine.database` failed. After: `engine.processes.health` tells operators, and
+`engine.processes.presence` tries again each second until a write gets through.
+"""
+
+import sqlite3
+from time import monotonic
+
+import sqlalchemy as sa
+
+HOLDS = 5.0  # seconds: where little room is left a small write may get through between larger ones that do not
+PRIMARY = 0xFF  # SQLite's extended codes have the plain one in their last byte
+CANNOT = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+CANNOT_ON_POSTGRES = ("53100", "58030", "25006")  # disk full, I/O error, a server that may only be read (a replica)
+
+
+class Writes:
+    """`why_not`: the database's words for the last write that failed; None: they get through, as far as anybody knows."""
+
+    def __init__(self) -> None:
+        self.why_not: str | None = None
+        self._failed_at = float("-inf")
+
+    def note(self, error: sa.exc.DBAPIError) -> None:
+        if cannot(error.orig):
+            self.why_not, self._failed_at = str(error.orig).partition("\n")[0], monotonic()
+
+    def got_through(self) -> None:
+        """Something was written just now."""
+        if monotonic() - self._failed_at > HOLDS:
+            self.why_not = None
+
+
+def cannot(error: BaseException | None) -> bool:
+    """Whether the database can write nothing at all for now, so that no row is at fault."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return code & PRIMARY in CANNOT
+    return getattr(error, "sqlstate", None) in CANNOT_ON_POSTGRES
