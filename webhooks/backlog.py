@@ -5,7 +5,7 @@ position on disk may lag behind, since a line that is read twice is recorded onc
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,17 +47,20 @@ class Backlog:
         """Whether no line is left here, read or not."""
         return not self.waiting and not segments(self.folder)
 
-    def read_more(self, *, current: int | None) -> list[Line]:
-        """The lines that came since, as far as there is room. `current`: the segment that may still grow, None: none does."""
+    def read_more(self, *, current: Callable[[], int | None]) -> list[Line]:
+        """The lines that came since, as far as there is room. `current`: which segment may still grow, None: none does. It is
+        asked when the folder has been listed, for one that came in between must not be taken for a final one.
+        """
         fresh: list[Line] = []
-        for number in segments(self.folder):
+        there, growing = segments(self.folder), current()
+        for number in there:
             if number < self._read_to[0]:
                 continue
             offset = self._read_to[1] if number == self._read_to[0] else 0
             lines, offset, is_through = read_lines(self.folder, number, offset, self._room(fresh))
             self._read_to = number, offset
             fresh += lines
-            if number == current or not is_through:
+            if number == growing or not is_through:
                 break
             self._final = number
         self.waiting += fresh

@@ -14,6 +14,7 @@ from threading import Event, Thread
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
 
 from engine.clock import Clock
+from engine.log import Trouble
 from engine.runtime import Runtime
 from webhooks.entries import Fetched
 from webhooks.journal import Journal
@@ -57,6 +58,9 @@ class Drainer:
         self._left: list[Source] = []
         self._stopping = Event()
         self._database_answers = True
+        self._away = Trouble(log, "the database does not answer; the journal keeps what comes")
+        self._trouble = Trouble(log, "the journal could not be worked off; it is tried again")
+        self._failing: set[str] = set()  # what of it failed; the rest may go on meanwhile
         self._thread = Thread(target=self._run, name="drainer", daemon=True)
 
     def start(self) -> None:
@@ -87,7 +91,7 @@ class Drainer:
     def drain(self) -> int:
         """Record what is ripe, in one transaction; returns how many lines that were. Raises SQLAlchemyError."""
         for source in (self._own, *self._left):
-            source.read_more(current=self._journal.current if source is self._own else None)
+            source.read_more(current=self._growing if source is self._own else lambda: None)
         now = self._clock.now()
         batch = fitting([note for note in self._notes() if self._is_ripe(note, now)])
         if batch:
@@ -106,7 +110,7 @@ class Drainer:
 
     def _run(self) -> None:
         pause = BREATH
-        self._safely(self.take_over)
+        self._safely(self._tidy)
         while not self._stopping.is_set():
             self._journal.appended.clear()
             drained = self._safely(self.drain)
@@ -123,23 +127,31 @@ class Drainer:
         try:
             done = act()
         except SQLAlchemyError as error:
-            if self._database_answers:
-                log.error("the database does not answer; the journal keeps what comes: %s", type(error).__name__)
+            self._away.tell(error)
             self._database_answers = False
             return None
-        except Exception:
-            log.exception("draining failed; it will be tried again")
+        except Exception as error:
+            self._trouble.tell(error)
+            self._failing.add(act.__name__)
             return None
+        self._failing.discard(act.__name__)
+        if not self._failing:
+            self._trouble.over()
+        if self._database_answers:
+            self._away.over()
         return done
 
     def _tidy(self) -> None:
         """When nothing happens: give up the drained segment, take over what others left, learn new link tables."""
         if not self._own.waiting:
             self._journal.start_anew(drained=self._own.position)
-        self._own.read_more(current=self._journal.current)
+        self._own.read_more(current=self._growing)
         self._journal.forget(self._own.done(set()))
         self.take_over()
         self._database_answers = self._links.refresh()
+
+    def _growing(self) -> int | None:
+        return self._journal.current
 
     def _notes(self) -> list[Note]:
         return [note for source in (self._own, *self._left) for note in source.waiting]

@@ -6,7 +6,7 @@ know is put aside, loudly, and the rest goes on.
 
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Source:
         """Before which everything is stored."""
         return self._backlog.position
 
-    def read_more(self, *, current: int | None) -> None:
+    def read_more(self, *, current: Callable[[], int | None]) -> None:
         """Read on; what cannot be understood is done with at once."""
         useless: set[Place] = set()
         for line in self._backlog.read_more(current=current):

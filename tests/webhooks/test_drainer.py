@@ -1,5 +1,8 @@
 """From the journal to SQL: each once, whatever stops in between."""
 
+import errno
+import os
+import resource
 import shutil
 from datetime import timedelta
 from time import monotonic, sleep
@@ -62,6 +65,29 @@ def test_a_lost_position_costs_time_and_nothing_else(place: Place):
     place.receiver.drainer.take_over()
 
     assert len(place.drain()) == 1
+
+
+def test_a_process_that_can_open_no_file_says_so_once_and_works_off_the_journal_when_it_can(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "webhooks")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    place.receiver.keep(opt_out(place, place.send()))
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    place.receiver.drainer.start()
+    sleep(0.5)  # for three tries
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    patience = monotonic() + 10
+    while not place.events() and monotonic() < patience:
+        sleep(0.02)
+    place.receiver.drainer.stop()
+
+    assert [event.type for event in place.events()] == ["unsubscribed"]
+    assert [(record.getMessage(), record.exc_info) for record in caplog.records if record.name == "webhooks.drainer"] == [
+        (f"the journal could not be worked off; it is tried again: {os.strerror(errno.EMFILE)}", None),
+        ("no longer so: the journal could not be worked off; it is tried again", None),
+    ]
 
 
 def test_opt_outs_do_not_wait_behind_clicks(place: Place):

@@ -3,7 +3,8 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event, Thread
+from time import sleep
 
 import pytest
 
@@ -12,7 +13,7 @@ from webhooks.journal import Journal, JournalError, segments, take_lock
 
 
 def payloads(backlog: Backlog, current: int | None = None) -> list[bytes | None]:
-    return [line.payload for line in backlog.read_more(current=current)]
+    return [line.payload for line in backlog.read_more(current=lambda: current)]
 
 
 def test_what_was_appended_is_read_in_order(tmp_path: Path):
@@ -42,6 +43,35 @@ def test_many_threads_share_one_fsync_and_lose_nothing(tmp_path: Path, monkeypat
         b"%d-%d" % (who, n) for who in range(16) for n in range(50)
     )
     assert len(synced) <= 16 * 50 + 2
+
+
+def test_the_first_line_of_a_segment_is_read_whenever_it_comes(tmp_path: Path):
+    """A segment that comes while the folder is looked through was taken for one that is through, and removed."""
+    read = [read_while_it_is_appended(Journal(tmp_path), begins_after=round_ % 7 / 1000) for round_ in range(40)]
+
+    assert read == [[b"stop"]] * 40
+
+
+def read_while_it_is_appended(journal: Journal, *, begins_after: float) -> list[bytes | None]:
+    backlog, read, is_kept = Backlog(journal.folder), [], Event()
+
+    def drain() -> None:
+        lines = backlog.read_more(current=lambda: journal.current)
+        read.extend(line.payload for line in lines)
+        backlog.done({(line.segment, line.start) for line in lines})
+
+    def go_on_draining() -> None:
+        while not is_kept.is_set():
+            drain()
+
+    thread = Thread(target=go_on_draining)
+    thread.start()
+    sleep(begins_after)
+    journal.append(b"stop")
+    is_kept.set()
+    thread.join()
+    drain()
+    return read
 
 
 def test_a_torn_line_at_any_byte_loses_that_line_alone(tmp_path: Path):
@@ -91,7 +121,7 @@ def test_segments_turn_over_and_go_when_they_are_done(tmp_path: Path):
     backlog = Backlog(journal.folder)
     before = len(segments(journal.folder))
 
-    lines = backlog.read_more(current=journal.current)
+    lines = backlog.read_more(current=lambda: journal.current)
     removed = backlog.done({(line.segment, line.start) for line in lines})
 
     assert before > 3
@@ -105,7 +135,7 @@ def test_a_segment_stays_while_one_of_its_lines_waits(tmp_path: Path):
     for n in range(3):
         journal.append(b"%d" % n)
     backlog = Backlog(journal.folder)
-    first, second, third = backlog.read_more(current=journal.current)
+    first, second, third = backlog.read_more(current=lambda: journal.current)
 
     backlog.done({(second.segment, second.start), (third.segment, third.start)})
 
@@ -119,7 +149,7 @@ def test_reading_goes_on_where_it_was_done(tmp_path: Path):
     for n in range(5):
         journal.append(b"%d" % n)
     backlog = Backlog(journal.folder)
-    lines = backlog.read_more(current=1)
+    lines = backlog.read_more(current=lambda: 1)
 
     backlog.done({(line.segment, line.start) for line in lines[:3]})
 

@@ -357,7 +357,7 @@ def test_health_tells_that_the_broker_is_away(database: Database, clock: Virtual
 def test_health_tells_how_far_behind_it_is(place: Place):
     post(place, "/hooks/replies", reply(to=place.address("r", place.send())))
     place.clock.move_to(place.clock.now() + timedelta(seconds=30))
-    place.receiver.drainer._own.read_more(current=1)
+    place.receiver.drainer._own.read_more(current=lambda: 1)
 
     facts = place.client.get("/health").json
 
