@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 import sqlalchemy as sa
@@ -34,7 +34,7 @@ from engine.vocabulary import Stream
 log = logging.getLogger(__name__)
 not_at_once = Trouble(log, "could not publish at once, a dispatcher will")
 
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 0.5  # what others make due at once is found after this at most
 BUSY_SECONDS = 0.1  # in which no worker empties a full queue
 MEND_SECONDS = 1.0
 FORGET_WORKERS_AFTER = timedelta(days=1)
@@ -62,7 +62,7 @@ def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta,
             with metrics.Timed(metrics.ROUND_SECONDS):
                 done = dispatch(database, publish, lease=lease, watch=watch)
             failing.over()
-            stop.wait(pause_after(done))
+            stop.wait(pause_after(done, database))
         except Exception as error:
             metrics.ROUNDS_FAILED.inc()
             if is_away(error):
@@ -71,9 +71,29 @@ def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta,
             stop.wait(1)
 
 
-def pause_after(done: Round) -> float:
-    """A claim takes all there is room for, so nothing is gained by looking again at once."""
-    return BUSY_SECONDS if done.published or done.is_full else IDLE_SECONDS
+def pause_after(done: Round, database: Database) -> float:
+    """In seconds. A claim takes all there is room for, so nothing is gained by looking again at once. With nothing to do, up to
+    the instant at which the next row is due.
+    """
+    if done.published or done.is_full:
+        return BUSY_SECONDS
+    with database.read() as tx:
+        coming = [row.due_at for row in due_soon().rows(tx, now=tx.now, soon=tx.now + timedelta(seconds=IDLE_SECONDS))]
+        waits = [(due_at - tx.now).total_seconds() for due_at in coming if due_at is not None]
+    return max(BUSY_SECONDS, min(waits, default=IDLE_SECONDS))
+
+
+@cache
+def due_soon() -> Prepared:
+    """Asked whenever there is nothing to do, so it is built once."""
+    return Prepared(sa.union_all(*map(first_to_come, LANES)))
+
+
+def first_to_come(lane: Lane) -> sa.Select[tuple[datetime | None]]:
+    due_at = lane.noun.table.c.due_at
+    now, soon = (sa.bindparam(name, type_=due_at.type) for name in ("now", "soon"))
+    is_open = in_state(lane.noun.table, lane.noun.open_state)
+    return sa.select(sa.func.min(due_at).label("due_at")).where(is_open, due_at > now, due_at <= soon, *narrowed(lane))
 
 
 def tick(database: Database, publish: PublishJob, *, lease: timedelta, chores: Sequence[Chore] = CHORES) -> int:

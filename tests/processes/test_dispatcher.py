@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from engine.claim import SEND, TOUCH, Claim, begin, set_aside
 from engine.clock import VirtualClock
 from engine.database import Database
-from engine.processes.dispatcher import dispatch_at_once, run_dispatcher, tick
+from engine.processes.dispatcher import BUSY_SECONDS, IDLE_SECONDS, dispatch, dispatch_at_once, pause_after, run_dispatcher, tick
 from engine.processes.lanes import MARKETING, TOUCHES, TRANSACTIONAL, Lane
 from engine.schema import touches
 from engine.vocabulary import Stream
@@ -46,6 +46,21 @@ def test_a_tick_publishes_each_due_row_once_in_its_lane(database: Database) -> N
 
     assert (first, second) == (4, 0)
     assert [published.sizes(lane) for lane in (TRANSACTIONAL, TOUCHES, MARKETING)] == [[2], [1], [1]]
+
+
+@pytest.mark.parametrize(("due_in", "pause"), [(None, IDLE_SECONDS), (0.3, 0.3), (0.01, BUSY_SECONDS), (3600.0, IDLE_SECONDS)])
+def test_an_idle_dispatcher_waits_for_the_next_row_and_not_past_it(
+    database: Database, due_in: float | None, pause: float
+) -> None:
+    with database.write() as tx:
+        lead = add_lead(tx)
+        if due_in is not None:
+            add_send(tx, lead_id=lead, stream=Stream.MARKETING, due_at=tx.now + timedelta(seconds=due_in))
+            add_send(tx, lead_id=lead, stream=Stream.INTERNAL, due_at=tx.now + timedelta(seconds=due_in + 0.05))
+
+    looked = dispatch(database, Published(), lease=LEASE)
+
+    assert pause_after(looked, database) == pytest.approx(pause)
 
 
 def test_no_more_rows_are_claimed_than_a_queue_has_room_for(database: Database) -> None:
