@@ -14,7 +14,7 @@ from typing import TypeVar, assert_never
 import sqlalchemy as sa
 
 from engine import crash
-from engine.claim import Claim
+from engine.claim import Claim, is_still
 from engine.compiler.plan import (
     BranchStep,
     EmailStep,
@@ -271,6 +271,6 @@ def begin_sending(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str) -> list
 
 BEGIN_SENDING = Prepared(
     sa.update(touches)
-    .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)), touches.c.state == TouchState.CLAIMED)
+    .where(touches.c.id.in_(sa.bindparam("ids", expanding=True)), is_still(touches, TouchState.CLAIMED))
     .values(state=TouchState.SENDING, reason=None, worker_id=None, lease_until=None, claims=0)
 )

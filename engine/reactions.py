@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from engine.claim import REACTION, Claim, begin, held, in_state, these
+from engine.claim import REACTION, Claim, begin, held, these
 from engine.compiler.plan import CadencePlan, Policy
 from engine.conditions import gather_facts, scope_of
 from engine.database import Tx
@@ -225,7 +225,5 @@ PASSAGES = Prepared(
     .order_by(enrolments.c.id)
 )
 FINISH = Prepared(
-    sa.update(reactions)
-    .where(held(reactions), in_state(reactions, ReactionState.CLAIMED))
-    .values(state=ReactionState.DONE, ended_at=sa.bindparam("at"), worker_id=None)
+    sa.update(reactions).where(held(reactions)).values(state=ReactionState.DONE, ended_at=sa.bindparam("at"), worker_id=None)
 )

@@ -13,6 +13,7 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
+from engine import claim
 from engine.compiler.plan import Policy
 from engine.database import Database, Tx
 from engine.deliver.breaker import PROBE_TAKES
@@ -110,16 +111,15 @@ def begin_flights(tx: Tx, batch: Sequence[Loaded], ways: Ways, worker_id: str) -
         alike.setdefault((cap_on, ways.relays[send.send_id]), []).append(send)
     through: set[int] = set()
     for (cap_on, relay), some in alike.items():
-        ids, pairs = [send.send_id for send in some], [(send.send_id, send.epoch) for send in some]
-        marked = MARK.rows(tx, ids=ids, pairs=pairs, worker=worker_id, now=tx.now, day=cap_on, through=relay)
+        ours = [(send.send_id, send.epoch) for send in some]
+        marked = MARK.rows(tx, **claim.these(ours), worker=worker_id, now=tx.now, day=cap_on, through=relay)
         through.update(row.id for row in marked)
     return through
 
 
 def pretend(tx: Tx, shadows: Sequence[Loaded], worker_id: str) -> set[int]:
     """The mark of mails that only pretend: the same check, and the end of them."""
-    pairs = [(send.send_id, send.epoch) for send in shadows]
-    ended = PRETEND.rows(tx, ids=[send.send_id for send in shadows], pairs=pairs, worker=worker_id, now=tx.now)
+    ended = PRETEND.rows(tx, **claim.these([(send.send_id, send.epoch) for send in shadows]), worker=worker_id, now=tx.now)
     return {row.id for row in ended}
 
 
@@ -134,9 +134,7 @@ def stopped_of(tx: Tx, send_ids: Sequence[int], state: SendState) -> set[int]:
 
 
 MAY_GO = sa.and_(
-    sends.c.id.in_(sa.bindparam("ids", expanding=True)),
-    sa.tuple_(sends.c.id, sends.c.epoch).in_(sa.bindparam("pairs", expanding=True)),
-    sends.c.state == SendState.CLAIMED,
+    claim.held(sends),
     sa.or_(sends.c.worker_id.is_(None), sends.c.worker_id == sa.bindparam("worker")),
     ~stops(sends),
 )

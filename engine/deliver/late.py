@@ -120,10 +120,5 @@ def shift(tx: Tx, late: Sequence[Judged]) -> None:
         move_all_that_follows(tx, {touch_of[each.send.send_id]: each.days for each in late if each.send.send_id in touch_of})
 
 
-NOTE_LATE = Prepared(sa.update(sends).where(held(sends), sends.c.state == SendState.CLAIMED).values(reason=Reason.LATE))
-ON_TIME = Prepared(
-    sa.update(sends)
-    .where(held(sends), sends.c.state == SendState.CLAIMED)
-    .values(due_at=sa.bindparam("now"))
-    .returning(sends.c.id, sends.c.touch_id)
-)
+NOTE_LATE = Prepared(sa.update(sends).where(held(sends)).values(reason=Reason.LATE))
+ON_TIME = Prepared(sa.update(sends).where(held(sends)).values(due_at=sa.bindparam("now")).returning(sends.c.id, sends.c.touch_id))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from engine.claim import Claim
+from engine.claim import Claim, is_still
 from engine.compiler.collateral import for_template
 from engine.compiler.plan import EmailStep, Policy, Promptness, Window
 from engine.compiler.relay import domain_of
@@ -229,5 +229,5 @@ KEPT = Prepared(
     .join(bodies, bodies.c.event_id == sends.c.event_id, isouter=True)
     .where(sends.c.id.in_(sa.bindparam("ids", expanding=True)))
 )  # fmt: skip
-CLAIMED = Prepared(CHOSEN.where(sends.c.state == SendState.CLAIMED))
+CLAIMED = Prepared(CHOSEN.where(is_still(sends, SendState.CLAIMED)))
 WENT_OUT = Prepared(CHOSEN.where(sends.c.state.in_((SendState.ATTEMPTING, SendState.ACCEPTED, SendState.UNKNOWN))))
