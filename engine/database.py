@@ -95,7 +95,7 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._clock: Clock | None = clock or (HostClock() if self.is_sqlite else None)
         self._writer = threading.RLock()
-        self.writes = Writes()
+        self.writes = Writes(engine.url.database if self.is_sqlite else None)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, durable: bool = True, connections: int = 16) -> "Database":
@@ -127,30 +127,30 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """All or nothing."""
-        try:
-            with self._writer if self.is_sqlite else nullcontext(), self.connected(WRITE if self.is_sqlite else "BEGIN") as tx:
-                try:
-                    yield tx
-                except BaseException:
-                    tx.connection.rollback()
-                    raise
-                tx.connection.commit()
-        except sa.exc.DBAPIError as error:
-            self.writes.note(error)
-            raise
+        with self._writer if self.is_sqlite else nullcontext(), self.connected(WRITE if self.is_sqlite else "BEGIN") as tx:
+            try:
+                yield tx
+            except BaseException:
+                tx.connection.rollback()
+                raise
+            tx.connection.commit()
 
     @contextmanager
     def connected(self, begin: str) -> Iterator[Tx]:
         """A connection on which a transaction has begun."""
-        with self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.begin()
-                cursor = connection.connection.cursor()
-                Tx(connection, self.now(), cursor).ask(begin, ())
-                yield Tx(connection, self.now(), cursor)
-            else:
-                cursor, instant = begun(connection, begin)
-                yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor)
+        try:
+            with self.engine.connect() as connection:
+                if self.is_sqlite:
+                    connection.begin()
+                    cursor = connection.connection.cursor()
+                    Tx(connection, self.now(), cursor).ask(begin, ())
+                    yield Tx(connection, self.now(), cursor)
+                else:
+                    cursor, instant = begun(connection, begin)
+                    yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor)
+        except sa.exc.DBAPIError as error:
+            self.writes.note(error)
+            raise
 
     def now(self) -> datetime:
         assert self._clock is not None, "PostgreSQL says itself what it counts as now"

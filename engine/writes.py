@@ -4,32 +4,51 @@ Before: a transaction of `engine.database` failed. After: `engine.processes.heal
 `engine.processes.presence` tries again each second until a write gets through.
 """
 
+import shutil
 import sqlite3
+from pathlib import Path
 from time import monotonic
 
 import sqlalchemy as sa
 
 HOLDS = 5.0  # seconds: where little room is left a small write may get through between larger ones that do not
+NO_ROOM = 1024 * 1024  # bytes: SQLite wants that for its first pages and the index of its log
 PRIMARY = 0xFF  # SQLite's extended codes have the plain one in their last byte
 CANNOT = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 CANNOT_ON_POSTGRES = ("53100", "58030", "25006")  # disk full, I/O error, a server that may only be read (a replica)
 
 
 class Writes:
-    """`why_not`: the database's words for the last write that failed; None: they get through, as far as anybody knows."""
+    """`why_not`: the database's words for the last write that failed; None: they get through, as far as anybody knows.
 
-    def __init__(self) -> None:
+    `file`: where the database is, if it is a file of this machine.
+    """
+
+    def __init__(self, file: str | None = None) -> None:
         self.why_not: str | None = None
+        self._file = file
         self._failed_at = float("-inf")
 
     def note(self, error: sa.exc.DBAPIError) -> None:
-        if cannot(error.orig):
-            self.why_not, self._failed_at = str(error.orig).partition("\n")[0], monotonic()
+        """The error has a note where it is clear what is full."""
+        if not cannot(error.orig):
+            return
+        self.why_not, self._failed_at = str(error.orig).partition("\n")[0], monotonic()
+        if self._file is not None and (free := room_for(self._file)) is not None and free < NO_ROOM:
+            error.add_note(f"The disk that holds {self._file} is full ({free // 1024:,} KB are free): make room there")
 
     def got_through(self) -> None:
         """Something was written just now."""
         if monotonic() - self._failed_at > HOLDS:
             self.why_not = None
+
+
+def room_for(file: str) -> int | None:
+    """In bytes; None: its folder is not there."""
+    try:
+        return shutil.disk_usage(Path(file).parent).free
+    except OSError:
+        return None
 
 
 def cannot(error: BaseException | None) -> bool:

@@ -81,4 +81,4 @@ def database_trouble(error: Exception) -> str | None:
         return None
     said = str(getattr(error, "orig", error)).partition("\n")[0].strip()
     where = "HANDRAISER_DATABASE_URL says where it is; without it, it is handraiser.db in the workspace"
-    return f"the database cannot be used: {said}. {where}."
+    return f"the database cannot be used: {said}. {' '.join(getattr(error, '__notes__', ())) or where}."

@@ -1,5 +1,7 @@
 """Whoever calls the command wrongly reads what is wrong and what to do; there is never a traceback."""
 
+import resource
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +95,20 @@ def test_a_file_that_is_no_database_is_said_to_be_none(call: Call, tmp_path: Pat
 
     assert status == 1
     assert "file is not a database" in printed
+
+
+def test_a_disk_without_room_for_the_database_is_named(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("init", ".")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage._replace(free=0))
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    status, printed = call("status")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert status == 1
+    assert f"The disk that holds {tmp_path}/handraiser.db is full (0 KB are free): make room there." in printed
 
 
 def test_a_line_of_the_env_file_that_sets_nothing_is_named_and_not_told(call: Call, tmp_path: Path) -> None:
