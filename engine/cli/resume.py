@@ -63,7 +63,8 @@ def resume_command(what: str | None, name: str | None, until: str | None, moved:
         is_asked = kind in BREAKERS and ask_again(tx, BREAKERS[kind], name)
         catching_up = current(tx)
     if as_json:
-        print_json(asdict(ended) if ended else None)
+        held = asdict(ended) if ended else {"kind": kind, "name": name, "since": None, "note": None}
+        print_json(held | {"was_held_back": ended is not None, "is_tried_again": is_asked})
     else:
         click.echo("\n".join(told(kind, name, ended, is_asked=is_asked)))
     if ended is not None and kind == PauseKind.CADENCE:

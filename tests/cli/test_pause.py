@@ -113,6 +113,27 @@ def test_what_is_left_alone_is_tried_at_once_when_somebody_has_mended_it(
     assert said(run, "resume", kind, name) == "It was not held back."
 
 
+def test_what_was_let_go_is_told_to_a_machine(run: Run, filled: Database) -> None:
+    with filled.write() as tx:
+        later = tx.now + timedelta(hours=1)
+        tx.run(sa.insert(relay_states).values(relay="main", failures=9, why="", open_until=later, since=tx.now, tried_at=tx.now))
+    run("pause", "marketing", "--note", "wrong price")
+
+    each = (("relay", "main"), ("marketing",), ("all",))
+    asked, ended, nothing = (json.loads(run("resume", *words, "--json").output) for words in each)
+
+    assert asked == {
+        "kind": "relay", "name": "main", "since": None, "note": None, "was_held_back": False, "is_tried_again": True
+    }  # fmt: skip
+    assert (ended["kind"], ended["note"], ended["was_held_back"], ended["is_tried_again"]) == (
+        "marketing",
+        "wrong price",
+        True,
+        False,
+    )
+    assert (nothing["kind"], nothing["was_held_back"], nothing["is_tried_again"]) == ("all", False, False)
+
+
 def test_a_held_copy_says_what_it_saw_and_goes_on_when_it_is_told_that_it_was_moved(run: Run, filled: Database) -> None:
     hold(filled)
 
