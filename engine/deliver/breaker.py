@@ -61,12 +61,15 @@ DOMAINS = Kind(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """Something failed mails that were marked then. `why`: its words; `advice`: what an operator can do about it."""
+    """Something failed mails that were marked then. `why`: its words; `words`: ours, where there was no connection; `advice`:
+    what an operator can do about it.
+    """
 
     name: str
     marked_at: datetime
     rest: Rest
     why: str
+    words: str = ""
     advice: str
 
 
@@ -113,7 +116,9 @@ def strike(tx: Tx, kind: Kind, strikes: Iterable[Strike]) -> None:
         each = struck[row.name]
         if says_something_new(row, each.marked_at):
             is_fresh = row.tried_at is not None and row.tried_at < tx.now - MEMORY
-            write_strike(tx, kind, each, strikes=1 if is_fresh else row.strikes + 1)
+            until = write_strike(tx, kind, each, strikes=1 if is_fresh else row.strikes + 1)
+            if until is not None:
+                tell(kind, each, until, is_told=row.until is not None and in_short(row.why) == in_short(each.why))
 
 
 def says_something_new(row: Any, marked_at: datetime) -> bool:
@@ -125,16 +130,24 @@ def says_something_new(row: Any, marked_at: datetime) -> bool:
     return bool(marked_at >= row.tried_at if row.until is None else marked_at == row.tried_at)
 
 
-def write_strike(tx: Tx, kind: Kind, one: Strike, *, strikes: int) -> None:
+def write_strike(tx: Tx, kind: Kind, one: Strike, *, strikes: int) -> datetime | None:
+    """Until when it is left alone now."""
     wait = one.rest.wait(strikes)
     until = None if wait is None else tx.now + spread(wait, f"{one.name}:{tx.now}")
     why = one.why[:LONGEST_WHY]
     striking(kind).run(
         tx, of=one.name, count=strikes, until=until, tried=None if until is None else tx.now, words=why, now=tx.now
     )
-    if until is not None:
-        facts = {kind.called: one.name, "until": until, "why": in_short(why), "what_to_do": one.advice}
-        log.error(f"a {kind.called} is left alone for a while", extra={"facts": facts})
+    return until
+
+
+def tell(kind: Kind, one: Strike, until: datetime, *, is_told: bool) -> None:
+    """An error once an outage, and when it turns into another; each further trial that failed is only noted."""
+    if is_told:
+        log.info(f"a {kind.called} is still left alone", extra={"facts": {kind.called: one.name, "until": until}})
+        return
+    facts = {kind.called: one.name, "until": until, "why": one.words or in_short(one.why), "what_to_do": one.advice}
+    log.error(f"a {kind.called} is left alone for a while", extra={"facts": facts})
 
 
 def in_short(why: str) -> str:
@@ -182,7 +195,9 @@ def adding(kind: Kind) -> PreparedInsert:
 
 def chosen(kind: Kind) -> sa.Select[Any]:
     return (
-        sa.select(kind.name.label("name"), kind.strikes.label("strikes"), kind.until.label("until"), kind.tried_at)
+        sa.select(
+            kind.name.label("name"), kind.strikes.label("strikes"), kind.until.label("until"), kind.tried_at, kind.table.c.why
+        )
         .where(kind.name.in_(sa.bindparam("names", expanding=True)))
         .order_by(kind.name)
     )

@@ -7,7 +7,7 @@ live on one event loop.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import uniform
 from time import monotonic
@@ -145,9 +145,11 @@ class Pool:
             channel = await self._connect()
         except NoConnectionError as error:
             self._opened["failed"].inc()
-            self._trouble.tell(error)
-            self._away.note(error.outcome, began, self._now())
-            return error.outcome
+            if error.outcome.is_ours:  # of all else the breaker tells, once for all processes
+                self._trouble.tell(error)
+            answer = replace(error.outcome, words=str(error))
+            self._away.note(answer, began, self._now())
+            return answer
         self._opened["opened"].inc()
         self._trouble.over()
         self._away.end()

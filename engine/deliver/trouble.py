@@ -62,7 +62,8 @@ def strikes(failed: dict[str, tuple[Refused | Deferred, Policy]], marked_at: dat
         rest = policy.relay if kind is RELAYS else policy.domain
         if name and rest is not None:
             advice = policy.advice.format(url=url_setting(name))
-            yield Strike(name=name, marked_at=marked_at, rest=rest, why=words_of(outcome), advice=advice)
+            words = outcome.words if isinstance(outcome, Deferred) else ""
+            yield Strike(name=name, marked_at=marked_at, rest=rest, why=words_of(outcome), words=words, advice=advice)
 
 
 def words_of(outcome: Refused | Deferred) -> str:

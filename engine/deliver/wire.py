@@ -42,13 +42,15 @@ class Accepted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
     """A temporary refusal, or no connection: certainly not delivered, try later. `phase`: None where no server was asked.
-    `is_ours`: it was this machine that could not, and no server is to be left alone for it.
+    `is_ours`: it was this machine that could not, and no server is to be left alone for it. `words`: where there was no
+    connection, what is wrong and what to do, for an operator; the ledger keeps the `reply`.
     """
 
     code: int | None
     reply: str
     phase: SmtpPhase | None = None
     is_ours: bool = False
+    words: str = ""
 
     @property
     def is_unreached(self) -> bool:

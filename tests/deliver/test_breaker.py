@@ -4,6 +4,7 @@ import errno
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import NoReturn
 
 import aiosmtplib
@@ -32,6 +33,7 @@ from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.versions import live_rules
 from engine.vocabulary import PauseKind, Reason, SendState, SmtpPhase
 from tests.deliver.given import WORKER, a_policy, add_mail, add_workspace, runtime_over, send_of
+from tests.deliver.wires import SPARED
 from tests.factories import add_lead
 
 DUE = {"state": SendState.READY, "worker": None, "lease_until": None, "epoch": 0}
@@ -163,6 +165,34 @@ def test_a_refused_login_is_enough_at_once(sqlite_database: Database, tmp_path: 
         row = tx.run(sa.select(relay_states)).one()
     assert row.open_until is not None
     assert row.why == "530 5.7.0 authentication required"
+
+
+def test_an_outage_of_a_relay_is_told_once_and_when_it_is_over(
+    sqlite_database: Database, clock: VirtualClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "engine.deliver")
+    with sqlite_database.write() as tx:
+        version_id = add_workspace(tx)
+        for _ in range(40):
+            add_mail(tx, version_id, due_at=tx.now, **DUE)
+    sink = Sink(rules=[Rule(phase=Phase.CONNECT, fault=Fault.REPLY, code=554, text="5.7.1 go away", times=1_000)])
+
+    with runtime_over(sqlite_database, sink, tmp_path) as runtime:
+        for _ in range(20):
+            deliver_due(runtime)
+            clock.move_to(clock.now() + timedelta(seconds=10))
+        sink.rules.clear()
+        sleep(SPARED)
+        while counted(sqlite_database).get((SendState.ACCEPTED, None), 0) == 0:
+            clock.move_to(clock.now() + timedelta(seconds=30))
+            deliver_due(runtime)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert (said[0], set(said[1:-1]), said[-1]) == (
+        "a relay is left alone for a while", {"a relay is still left alone"}, "a relay is well again"
+    )  # fmt: skip
+    [told] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "would not have us, or is no mail server of that kind" in told.facts["why"]  # type: ignore[attr-defined]
 
 
 def test_no_relay_is_left_alone_for_a_machine_that_can_open_nothing(
