@@ -1,6 +1,6 @@
 """A process dies at each named point of its work, one after the other over the same rows, as `kill -9` or a power cut would."""
 
-from engine.deliver.places import MICRO_BATCH
+from engine.deliver.places import MOST_IN_DOUBT
 from tests.crash.points import Point, named_points
 from tests.crash.trial import CONNECTIONS, Trial
 
@@ -22,4 +22,4 @@ def test_dying_at_each_named_point_sends_nothing_twice_and_loses_nothing(on_tria
 
     assert on_trial.complaints() == []
     assert never_passed == [], "give the trial work that passes these points"
-    assert max(len(death.in_doubt) for death in on_trial.deaths) <= MICRO_BATCH * CONNECTIONS
+    assert max(len(death.in_doubt) for death in on_trial.deaths) <= MOST_IN_DOUBT * CONNECTIONS

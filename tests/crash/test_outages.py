@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from engine.deliver.places import MICRO_BATCH
+from engine.deliver.places import MOST_IN_DOUBT
 from tests.crash.lines import BREAKS, Lines, lines_of
 from tests.crash.trial import CONNECTIONS, Trial
 
@@ -45,6 +45,6 @@ def test_after_an_outage_everything_resumes_by_itself(
     assert on_trial.complaints() == []
     assert max(on_trial.recovered_in) <= RECOVERY
     if broken.startswith("SMTP"):
-        assert verdict.unknown <= 4 * 3 * 2 * CONNECTIONS * MICRO_BATCH, "as many as were on the wire"
+        assert verdict.unknown <= 4 * 3 * 2 * CONNECTIONS * MOST_IN_DOUBT, "as many as were on the wire"
     else:
         assert (verdict.unknown, verdict.resent, verdict.accepted) == (0, 0, verdict.sends)

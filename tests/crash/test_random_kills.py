@@ -2,7 +2,7 @@
 
 from random import Random
 
-from engine.deliver.places import MICRO_BATCH
+from engine.deliver.places import MOST_IN_DOUBT
 from tests.crash.trial import CONNECTIONS, Trial
 
 
@@ -21,4 +21,4 @@ def test_kills_at_any_moment_send_nothing_twice_and_lose_nothing(on_trial: Trial
     on_trial.finish()
 
     assert on_trial.complaints() == []
-    assert max(len(death.in_doubt) for death in on_trial.deaths) <= MICRO_BATCH * CONNECTIONS
+    assert max(len(death.in_doubt) for death in on_trial.deaths) <= MOST_IN_DOUBT * CONNECTIONS

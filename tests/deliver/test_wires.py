@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.deliver.channel import Channel, Timeouts
-from engine.deliver.places import LOAD, MICRO_BATCH, Places
+from engine.deliver.places import LOAD, MOST_IN_DOUBT, Places
 from engine.deliver.pool import Away, Pool, Reuse
 from engine.deliver.smtp import open_wires, pool_of, relay_of
 from engine.deliver.watch import Watch
@@ -192,16 +192,16 @@ def test_places_are_counted_for_each_relay() -> None:
         with places.held("a", 1):
             tried.set()
 
-    with places.held("a", 2 * MICRO_BATCH):
+    with places.held("a", 2 * MOST_IN_DOUBT):
         waiting = threading.Thread(target=wait_for_a, daemon=True)
         waiting.start()
-        with places.held("b", 16 * MICRO_BATCH), places.held("unknown", 99):
+        with places.held("b", 16 * MOST_IN_DOUBT), places.held("unknown", 99):
             held.set()
         assert not tried.wait(0.05)
     waiting.join(1)
 
     assert held.is_set() and tried.is_set()
-    assert (places.batch_for("a"), places.batch_for("b")) == (8, 64)
+    assert (places.batch_for("a"), places.batch_for("b")) == (12, 64)
     assert (places.reach("a"), places.reach("c"), Places(4).reach("c")) == (True, False, True)
 
 
@@ -211,11 +211,11 @@ def test_who_goes_first_has_the_next_free_place() -> None:
 
     def wait(*, first: bool) -> None:
         in_turn[first].set()
-        with places.held("a", 1, first=first):
+        with places.held("a", MOST_IN_DOUBT, first=first):
             order.append(first)
 
     threads = [threading.Thread(target=wait, kwargs={"first": first}, daemon=True) for first in in_turn]
-    with places.held("a", 1):
+    with places.held("a", MOST_IN_DOUBT):
         for thread, begun in zip(threads, in_turn.values(), strict=True):
             thread.start()
             assert begun.wait(1)

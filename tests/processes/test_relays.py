@@ -57,7 +57,7 @@ def test_before_a_workspace_is_applied_any_address_will_do(sqlite_database: Data
 def test_each_relay_has_the_connections_that_its_address_allows(tmp_path: Path) -> None:
     places = places_of(settings_with(tmp_path, SMTP_URL=f"{HERE}?connections=1", SMTP_URL_BULK=f"{HERE}?connections=4"))
 
-    assert (places.batch_for("main"), places.batch_for("bulk"), places.reach("other")) == (8, 16, False)
+    assert (places.batch_for("main"), places.batch_for("bulk"), places.reach("other")) == (12, 24, False)
 
 
 def test_each_address_leads_to_its_own_server(tmp_path: Path) -> None:
