@@ -129,6 +129,7 @@ def flight(runtime: Runtime, live: Live, send: Loaded, recipient: str, spelt: Sp
         relay=send.relays[0] if send.relays else "",
         domain=send.domain,
         connections=limit.connections if limit else None,
+        is_awaited=send.stream != Stream.MARKETING,
     )
 
 

@@ -15,8 +15,9 @@ from engine.deliver.wire import Flight, NotBegun, OurFault, Outcome
 class Load:
     """Some flights. `landed`: one outcome each, in order. `began_at`: when a connection had it, by `time.monotonic`."""
 
-    def __init__(self, flights: Sequence[Flight], watch: Watch, *, is_awaited: bool) -> None:
-        self.flights, self.watch, self.is_awaited = flights, watch, is_awaited
+    def __init__(self, flights: Sequence[Flight], watch: Watch) -> None:
+        self.flights, self.watch = flights, watch
+        self.is_awaited = any(flight.is_awaited for flight in flights)
         self.began_at: float | None = None
         self.landed: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
 

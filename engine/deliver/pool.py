@@ -77,9 +77,9 @@ class Pool:
         self._away = Away()
         self._is_over = False
 
-    def fly(self, flights: Sequence[Flight], watch: Watch, *, is_awaited: bool) -> Awaitable[Sequence[Outcome]]:
+    def fly(self, flights: Sequence[Flight], watch: Watch) -> Awaitable[Sequence[Outcome]]:
         """Carry them over one connection. One outcome each, in order."""
-        load = Load(flights, watch, is_awaited=is_awaited)
+        load = Load(flights, watch)
         load.landed.add_done_callback(partial(self._note_landed, load))
         self._in_hand += len(flights)
         if self._is_over:

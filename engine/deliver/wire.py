@@ -20,6 +20,7 @@ class Flight:
     """One message to one recipient, ready to go: `message` is complete, CRLF line ends, not dot-stuffed.
 
     `relay`: through which it goes. `domain`: the recipient's, and to how many connections at once to it we keep; None: any.
+    `is_awaited`: by somebody, so that it goes before what is not.
     """
 
     send_id: int
@@ -29,6 +30,7 @@ class Flight:
     relay: str = MAIN
     domain: str = ""
     connections: int | None = None
+    is_awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

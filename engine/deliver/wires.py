@@ -67,26 +67,25 @@ class PooledWire:
 
     async def _fly_loads(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
         loads = list(loads_of(flights))
-        is_awaited = len(flights) == 1
-        flown = await asyncio.gather(*(self._fly_some([flights[at] for at in load], watch, is_awaited) for load in loads))
+        flown = await asyncio.gather(*(self._fly_some([flights[at] for at in load], watch) for load in loads))
         outcomes = {at: outcome for load, some in zip(loads, flown, strict=True) for at, outcome in zip(load, some, strict=True)}
         return [outcomes[at] for at in range(len(flights))]
 
-    def _fly_some(self, flights: Sequence[Flight], watch: Watch, is_awaited: bool) -> Awaitable[Sequence[Outcome]]:
+    def _fly_some(self, flights: Sequence[Flight], watch: Watch) -> Awaitable[Sequence[Outcome]]:
         """A load, all of it through one relay."""
         pool = self._pools.get(flights[0].relay, self._usual)
         if pool is None:
             return nowhere(flights)
         if flights[0].connections is None:  # and so it is alone
-            return pool.fly(flights, watch, is_awaited=is_awaited)
+            return pool.fly(flights, watch)
         limits = {flight.domain: flight.connections for flight in flights if flight.connections is not None}
-        return self._fly_through_doors(limits, pool, flights, watch, is_awaited)
+        return self._fly_through_doors(limits, pool, flights, watch)
 
     async def _fly_through_doors(
-        self, limits: Mapping[str, int], pool: Pool, flights: Sequence[Flight], watch: Watch, is_awaited: bool
+        self, limits: Mapping[str, int], pool: Pool, flights: Sequence[Flight], watch: Watch
     ) -> Sequence[Outcome]:
         async with self._doors.passed(limits):
-            return await pool.fly(flights, watch, is_awaited=is_awaited)
+            return await pool.fly(flights, watch)
 
     async def _leave(self) -> None:
         for pool in (*self._pools.values(), *([self._usual] if self._usual else [])):

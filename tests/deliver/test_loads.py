@@ -58,6 +58,25 @@ def test_a_server_that_dies_over_each_mail_gets_as_few_as_it_can() -> None:
     assert outcomes.count("NotBegun") == 64 - sink.kept
 
 
+def test_nurture_that_comes_one_by_one_shares_a_connection() -> None:
+    sink = Sink(heard=[], rules=[Rule(phase=Phase.CONNECT, fault=Fault.SLOW, pause=0.004)])
+
+    with wire_to(sink) as wire:
+        threads = [flying(wire, mails(number, 1)) for number in range(2)]
+        for thread in threads:
+            thread.join(5)
+
+    assert (words(sink).count(b"EHLO"), sink.kept) == (1, 2)
+
+
+def test_each_mail_that_somebody_waits_for_has_a_connection_of_its_own() -> None:
+    sink = Sink(heard=[])
+
+    fly(sink, [replace(mail, is_awaited=True) for mail in mails(0, 3)])
+
+    assert (words(sink).count(b"EHLO"), sink.kept) == (3, 3)
+
+
 def test_of_a_mail_that_no_server_was_called_for_nothing_is_in_doubt() -> None:
     async def faulty() -> Channel:
         raise RuntimeError("a mistake of ours")
@@ -127,11 +146,11 @@ def test_a_fault_of_ours_leaves_in_doubt_only_what_may_have_left(extensions: tup
 def test_what_somebody_waits_for_goes_before_the_others() -> None:
     async def in_which_order() -> list[int]:
         waiting = Waiting()
-        for some, is_awaited in ((mails(1, LOAD), False), (mails(5, LOAD), False), (mails(9, 1), True)):
-            waiting.add(Load(some, Watch(some, nobody), is_awaited=is_awaited))
+        for some in (mails(1, LOAD), mails(5, 1), [replace(flight(9), is_awaited=True)], mails(6, LOAD)):
+            waiting.add(Load(some, Watch(some, nobody)))
         return [load.flights[0].send_id for load in iter(waiting.next, None)]
 
-    assert asyncio.run(in_which_order()) == [9, 1, 5]
+    assert asyncio.run(in_which_order()) == [9, 1, 5, 6]
 
 
 def mails(first: int, many: int) -> list[Flight]:

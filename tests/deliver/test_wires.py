@@ -280,7 +280,7 @@ def at_once_at_two_relays(most: list[int]) -> Iterator[Wire]:
     under_way = 0
 
     class Slow(Pool):
-        async def fly(self, flights: Sequence[Flight], watch: Watch, *, is_awaited: bool) -> list[Outcome]:
+        async def fly(self, flights: Sequence[Flight], watch: Watch) -> list[Outcome]:
             nonlocal under_way
             under_way += 1
             await asyncio.sleep(0.01)
