@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from engine.clock import Clock, HostClock
 from engine.errors import DatabaseError
 from engine.expressions.folding import DOUBLE, FOLD, double_in, fold
-from engine.writes import Writes
+from engine.writes import Writes, cannot
 
 BUSY_MILLISECONDS = 30_000
 STATEMENTS_KEPT = 256  # by SQLite, ready to run; a batch's lists come in many lengths, each a statement of its own
@@ -147,7 +147,8 @@ class Database:
                     yield Tx(connection, self.now(), cursor)
                 else:
                     cursor, instant = begun(connection, begin)
-                    yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor)
+                    with noticing_replicas(connection):
+                        yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor)
         except sa.exc.DBAPIError as error:
             self.writes.note(error)
             raise
@@ -158,6 +159,20 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def noticing_replicas(connection: sa.Connection) -> Iterator[None]:
+    """A server that may only be read, as one is that was replaced or is about to take over, cannot serve us for now. It is left:
+    the next connection may lead to the one that can.
+    """
+    try:
+        yield
+    except sa.exc.InternalError as error:
+        if not cannot(error.orig):
+            raise
+        connection.invalidate(error)
+        raise sa.exc.OperationalError(error.statement, None, error.orig, hide_parameters=True) from error  # type: ignore[arg-type]
 
 
 def begun(connection: sa.Connection, begin: str) -> tuple[Any, datetime]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import sqlalchemy as sa
@@ -61,6 +62,37 @@ def test_a_mark_of_which_nobody_knows_is_taken_back(far: Database, line: Line, t
 
     assert (before[0].state, before[0].attempts, before[0].claims, before[1]) == (SendState.READY, 0, 0, 0)
     assert (send_of(far, claims[0][0]).state, sink.kept) == (SendState.ACCEPTED, 1)
+
+
+def test_what_became_of_a_mail_is_written_down_when_a_server_that_may_only_be_read_may_be_written_again(
+    postgres_database: Database, tmp_path: Path
+) -> None:
+    """As while a replica takes over. Connections to the one that was are of no use any more."""
+    database = postgres_database
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx))
+
+    def fail_over(*_mail: object) -> None:
+        read_only(database, "on")
+        Timer(0.3, read_only, (database, "off")).start()
+
+    with runtime_over(database, Sink(on_message=fail_over), tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert (send_of(database, claim[0]).state, send_of(database, claim[0]).attempts) == (SendState.ACCEPTED, 1)
+
+
+def read_only(database: Database, setting: str) -> None:
+    """For every connection that is opened from now on."""
+    admin = sa.create_engine(database.engine.url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql("SET default_transaction_read_only = off")
+        connection.exec_driver_sql(
+            f'ALTER DATABASE "{database.engine.url.database}" SET default_transaction_read_only = {setting}'
+        )
+    admin.dispose()
+    if setting == "on":
+        database.engine.dispose()
 
 
 @both_ways
