@@ -330,7 +330,7 @@ sends = Table(
     "sends",  # one email to one address: the row that delivers; all of them are the ledger
     metadata,
     Column("id", Id, primary_key=True),
-    Column("source", String(120), nullable=False, unique=True),  # touch:12 | event:7 | handoff:3:raised | task:5:asked
+    Column("source", String(120), nullable=False),  # touch:12 | event:7 | handoff:3:raised | task:5:asked
     Column("stream", String(20), nullable=False),
     Column("topic", Name),  # marketing only
     Column("lead_id", Id, ForeignKey("leads.id"), nullable=False),
@@ -371,6 +371,10 @@ Index("ix_sends_unknown", sends.c.ended_at, sqlite_where=UNKNOWN, postgresql_whe
 Index("ix_sends_lead", sends.c.lead_id)
 Index("ix_sends_cap", sends.c.address_key, sends.c.cap_on)
 Index("ix_sends_touch", sends.c.touch_id, unique=True)
+OF_NO_TOUCH = text(
+    "touch_id IS NULL"
+)  # of the others `ix_sends_touch` says as much: a mail is written into each index three times
+Index("uq_sends_source", sends.c.source, unique=True, sqlite_where=OF_NO_TOUCH, postgresql_where=OF_NO_TOUCH)
 HANDED_OFF = text("handoff_id IS NOT NULL")
 Index("ix_sends_handoff", sends.c.handoff_id, sqlite_where=HANDED_OFF, postgresql_where=HANDED_OFF)
 OF_A_TASK = text("task_id IS NOT NULL")

@@ -40,9 +40,10 @@ not_at_once = Trouble(log, "transactional sends cannot be handed to a worker at 
 LARGEST_POST = 256 * 1024
 KEPT_FOR = timedelta(days=400)  # what an event says of a person
 SOURCE = "a post of the site"
+OF_EVENT = sends.c.source == sa.literal("event:") + sa.cast(events.c.id, sa.Text)
 TOLD = Prepared(
     sa.select(events.c.id, events.c.lead_id, sends.c.id.label("send"))
-    .join_from(events, sends, sends.c.source == sa.literal("event:") + sa.cast(events.c.id, sa.Text), isouter=True)
+    .join_from(events, sends, sa.and_(OF_EVENT, sends.c.touch_id.is_(None)), isouter=True)
     .where(events.c.source_key == sa.bindparam("key"))
 )
 

@@ -89,6 +89,6 @@ NEW_SENDS = PreparedInsert(
         "arm", "collateral", "is_shadow",
         "state", "due_at", "epoch", "claims", "worker_id", "attempts", "unknowns", "created_at",
     ),
-    unless=("source",),
+    unless=("touch_id",),
     returning=OF_SENDS,
 )  # fmt: skip

@@ -54,6 +54,6 @@ NEW_MAIL = PreparedInsert(
         "source", "stream", "lead_id", "address_key", "event_id", "email", "artifact_hash", "language", "arm", "offer",
         "is_shadow", "state", "due_at", "epoch", "claims", "lease_until", "attempts", "unknowns", "created_at",
     ),
-    unless=("source",),
+    unless=(),  # the event has its mail: `source` is unique among those that no touch asked for
     returning=("id", "epoch"),
 )  # fmt: skip
