@@ -14,7 +14,8 @@ import sqlalchemy as sa
 HOLDS = 5.0  # seconds: where little room is left a small write may get through between larger ones that do not
 NO_ROOM = 1024 * 1024  # bytes: SQLite wants that for its first pages and the index of its log
 PRIMARY = 0xFF  # SQLite's extended codes have the plain one in their last byte
-CANNOT = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+DAMAGED = sqlite3.SQLITE_CORRUPT
+CANNOT = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, DAMAGED)
 CANNOT_ON_POSTGRES = ("53100", "58030", "25006")  # disk full, I/O error, a server that may only be read (a replica)
 
 
@@ -30,12 +31,14 @@ class Writes:
         self._failed_at = float("-inf")
 
     def note(self, error: sa.exc.DBAPIError) -> None:
-        """The error has a note where it is clear what is full."""
+        """The error has a note where it is clear what to do."""
         if not cannot(error.orig):
             return
         self.why_not, self._failed_at = str(error.orig).partition("\n")[0], monotonic()
         if self._file is not None and (free := room_for(self._file)) is not None and free < NO_ROOM:
             error.add_note(f"The disk that holds {self._file} is full ({free // 1024:,} KB are free): make room there")
+        elif getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY == DAMAGED:
+            error.add_note(f"{self._file} is damaged: stop all processes, see to the disk, and put the last backup in its place")
 
     def got_through(self) -> None:
         """Something was written just now."""

@@ -55,7 +55,7 @@ class Health:
         if not self.database.found():
             yield "the database does not answer"
         elif (words := self.cannot_write()) is not None:
-            yield f"the database cannot be written ({words}): see whether its disk is full"
+            yield f"the database cannot be written ({words}): see to its disk"
         if self.broker is not None and not self.broker.found():
             yield "the broker does not answer"
         if not self.has_lease():

@@ -2,8 +2,10 @@
 
 import resource
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,21 @@ def test_a_file_that_is_no_database_is_said_to_be_none(call: Call, tmp_path: Pat
 
     assert status == 1
     assert "file is not a database" in printed
+
+
+def test_a_database_that_is_damaged_is_named_with_what_to_do(call: Call, tmp_path: Path) -> None:
+    call("init", ".")
+    call("status")
+    file = tmp_path / "handraiser.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+
+    status, printed = call("status")
+
+    assert (status, printed.count("\n")) == (1, 1)
+    assert f"{file} is damaged: stop all processes, see to the disk, and put the last backup in its place." in printed
 
 
 def test_a_disk_without_room_for_the_database_is_named(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,9 +73,7 @@ def test_a_full_disk_is_told_from_the_first_write_that_fails_until_one_gets_thro
             sleep(0.01)
 
         assert while_full[0] == "503 Service Unavailable"
-        assert while_full[1]["because"] == [
-            "the database cannot be written (database or disk is full): see whether its disk is full"
-        ]
+        assert while_full[1]["because"] == ["the database cannot be written (database or disk is full): see to its disk"]
         assert asked(health, "/ready")[0] == "200 OK"
 
 
