@@ -5,6 +5,7 @@ Before: a request or a mail with a token of ours. After: `webhooks.drainer` move
 once share one fsync. A torn or failed write leaves at most a broken line at the end of a segment, which readers pass over.
 """
 
+import errno
 import fcntl
 import os
 from dataclasses import dataclass, field
@@ -108,6 +109,7 @@ class Journal:
             whole = b"".join(batch.lines)
             write_all(file, whole)
             os.fsync(file)
+            self._require_file(file)
             self._size += len(whole)
         except OSError as error:
             batch.error = error
@@ -120,11 +122,23 @@ class Journal:
         if self._file is not None and self._size >= self._segment_bytes:
             self._close_segment()
         if self._file is None:
+            self._require_folder()
             self._number += 1
             self.current = self._number  # before the file is there: a reader must never take it for a final one
             self._file = os.open(self._path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             sync_folder(self.folder)
         return self._file
+
+    def _require_file(self, file: int) -> None:
+        """What is written into a file that somebody has deleted is read by nobody. Raises OSError."""
+        if os.fstat(file).st_nlink == 0 and not self._path().exists():
+            raise FileNotFoundError(errno.ENOENT, "its file was deleted")
+
+    def _require_folder(self) -> None:
+        """Somebody may have deleted it, with the lock in it."""
+        if self._lock is not None and not (self.folder / LOCK).exists():
+            self._lock, gone = take_lock(make_private(self.folder)), self._lock
+            os.close(gone)
 
     def _give_up_segment(self) -> None:
         """After a failure: what the kernel dropped is not written by another fsync. An empty segment goes at once."""

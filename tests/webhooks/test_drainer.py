@@ -13,8 +13,9 @@ from sqlalchemy.exc import OperationalError
 from engine.tokens import NOBODY
 from tests.webhooks.place import Place
 from webhooks.entries import Fetched, OptedOut, line_of, new_key
-from webhooks.journal import Journal, segments
+from webhooks.journal import Journal, JournalError, segments
 from webhooks.receiver import Receiver
+from webhooks.sources import left_behind
 
 
 def opt_out(place: Place, send_id: int) -> OptedOut:
@@ -65,6 +66,20 @@ def test_a_lost_position_costs_time_and_nothing_else(place: Place):
     place.receiver.drainer.take_over()
 
     assert len(place.drain()) == 1
+
+
+def test_a_journal_that_somebody_deletes_takes_nothing_for_kept_that_is_not_and_is_made_anew(place: Place):
+    place.receiver.keep(opt_out(place, place.send()))
+    shutil.rmtree(place.receiver.journal.folder.parent)
+
+    with pytest.raises(JournalError, match="its file was deleted"):
+        place.receiver.keep(opt_out(place, place.send()))
+    was_sound = place.receiver.journal.is_sound
+    place.receiver.keep(opt_out(place, place.send()))
+
+    assert (was_sound, place.receiver.journal.is_sound) == (False, True)
+    assert len(place.drain()) == 1
+    assert left_behind(place.receiver.journal.folder.parent, []) == [], "it is locked as the first one was"
 
 
 def test_a_process_that_can_open_no_file_says_so_once_and_works_off_the_journal_when_it_can(
