@@ -30,9 +30,9 @@ def threads_option(command: Command) -> Command:
     return click.option(
         "--threads",
         type=click.IntRange(2, 64),
-        default=8,
+        default=4,
         show_default=True,
-        help="Threads for nurture; half as many more serve awaited mail.",
+        help="Threads for nurture; as many more serve awaited mail.",
     )(command)
 
 

@@ -67,7 +67,7 @@ def working(
 def start_threads(broker: dramatiq.Broker, threads: int) -> list[Worker]:
     broker.emit_after("process_boot")
     groups = [
-        worker(broker, EXPRESS, max(1, threads // 2)),
+        worker(broker, EXPRESS, threads),
         worker(broker, BULK, threads),
         worker(broker, OUTWARD, OUTWARD_THREADS),
     ]
