@@ -5,7 +5,7 @@ due (decided, written, sent), and mails that lie ready in the ledger (after an o
 in turns: the loop that most programs begin with (`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
 
 Goals: one worker over PostgreSQL and Redis, 2,500 a second, 4 times the loop and a quarter of `smtp-source`; two workers 3,500.
-Run: python -m benchmarks.send [--mails 10000] [--rounds 3] [--only shared|embedded]
+Run: python -m benchmarks.send [--mails 20000] [--rounds 3] [--only shared|embedded]
 """
 
 import argparse
@@ -46,7 +46,7 @@ class Run:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--mails", type=int, default=10_000, help="in each part of each round")
+    asked.add_argument("--mails", type=int, default=20_000, help="in each part of each round")
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--only", choices=("shared", "embedded"))
     given = asked.parse_args()
