@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +19,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from engine.database import Database, Tx
+from engine.errors import DatabaseError
 from engine.log import Trouble
 from engine.schema import workers
 
@@ -39,6 +40,7 @@ class Presence:
         self._database = database
         self._kind = kind
         self._lease = lease
+        self._file = file_of(database)
         self._held_until = float("-inf")
         self._abandoned = self._retired = False
         self._ops: str | None = None
@@ -86,12 +88,23 @@ class Presence:
     def renew(self) -> None:
         """Move the lease on. It counts from before the database was asked, so we never believe to hold it for longer."""
         ours.add(self.worker_id)
+        self._require_its_file()
         asked_at = time.clock_gettime(TICKING)
         with self._database.write() as tx:
             until = {"lease_until": tx.now + self._lease, "ops": self._ops}
             if not tx.run(sa.update(workers).where(workers.c.id == self.worker_id).values(until)).rowcount:
                 tx.run(sa.insert(workers).values(self._row(tx) | until))
         self._held_until = asked_at + self._lease.total_seconds()
+
+    def _require_its_file(self) -> None:
+        """What SQLite has open can be moved or deleted: then the next process begins with another file, and so with a memory
+        that lacks what this one sends. Raises DatabaseError.
+        """
+        if file_of(self._database) != self._file:
+            raise DatabaseError(
+                f"{self._database.engine.url.database} was moved, deleted or replaced while this process works with it: put it "
+                "back, or stop the process; nothing goes out by it meanwhile"
+            )
 
     def _row(self, tx: Tx) -> dict[str, object]:
         return {"id": self.worker_id, "kind": self._kind, "host": host(), "pid": os.getpid(), "started_at": tx.now}
@@ -149,6 +162,15 @@ def is_running(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def file_of(database: Database) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called; None: it is none of this machine, or is not there."""
+    with suppress(OSError):
+        if database.is_sqlite:
+            found = os.stat(database.engine.url.database or "")
+            return found.st_dev, found.st_ino
+    return None
 
 
 def host() -> str:

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from engine.clock import VirtualClock
 from engine.database import Database
+from engine.errors import DatabaseError
 from engine.processes.presence import Presence, host, present
 from engine.schema import workers
 
@@ -50,6 +52,22 @@ def test_a_process_that_cannot_renew_stops_short_of_the_end_of_its_lease(
         return presence.has_lease()
 
     assert [has_lease_after(seconds) for seconds in (0, 0.49, 0.51, 0.6, 60)] == [True, True, False, False, False]
+
+
+def test_a_process_whose_database_was_moved_away_lets_its_lease_run_out(sqlite_database: Database, tmp_path: Path) -> None:
+    file = Path(sqlite_database.engine.url.database or "")
+    presence = Presence(sqlite_database, kind="worker", lease=timedelta(seconds=60))
+    presence.renew()
+
+    file.rename(tmp_path / "elsewhere.db")
+    with pytest.raises(DatabaseError, match="was moved, deleted or replaced while this process works with it"):
+        presence.renew()
+    file.write_bytes(b"")
+    with pytest.raises(DatabaseError):
+        presence.renew()
+    (tmp_path / "elsewhere.db").rename(file)
+
+    presence.renew()
 
 
 def test_a_new_process_buries_the_dead_of_its_own_host_at_once(database: Database) -> None:
