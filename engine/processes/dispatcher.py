@@ -208,10 +208,10 @@ def dispatch_lane(
 
 
 def claim(tx: Tx, lane: Lane, *, lease: timedelta) -> list[Claim]:
-    """None before there is room for a whole portion: a claim costs the same for one row as for many."""
+    """As many whole portions as there is room for: a claim, and each job, costs the same for a few rows as for many."""
     [queued] = in_queue(lane).rows(tx)
-    room = lane.room - int(queued.rows)
-    return take_due(tx, lane.noun, limit=room, lease=lease, only=lane.only) if room >= lane.portion else []
+    portions = (lane.room - int(queued.rows)) // lane.portion
+    return take_due(tx, lane.noun, limit=portions * lane.portion, lease=lease, only=lane.only) if portions > 0 else []
 
 
 @cache

@@ -24,7 +24,7 @@ class Lane:
     noun: Noun
     only: sa.ColumnElement[bool] | None = None
     portion: int = 64  # as many as a worker marks and records together
-    room: int = 1_000
+    room: int = 1_024  # some portions
 
 
 AWAITED_STREAMS = (Stream.TRANSACTIONAL, Stream.INTERNAL)  # named one by one: an index serves IN, and not "is not"

@@ -76,23 +76,23 @@ def test_no_more_rows_are_claimed_than_a_queue_has_room_for(database: Database) 
     assert max(published.sizes(TRANSACTIONAL)) == TRANSACTIONAL.portion
 
 
-def test_a_queue_is_filled_up_only_when_a_whole_portion_fits(database: Database) -> None:
+def test_a_queue_is_filled_up_with_whole_portions(database: Database) -> None:
     with database.write() as tx:
         lead = add_lead(tx)
         add_worker(tx, id="a")
-        for _ in range(TRANSACTIONAL.room + TRANSACTIONAL.portion):
+        for _ in range(TRANSACTIONAL.room + 2 * TRANSACTIONAL.portion):
             add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL)
     published = Published()
     tick(database, published, lease=LEASE)
-    almost, last = published.jobs[0][1][1:], published.jobs[0][1][:1]
+    first, second = (claims for _lane, claims in published.jobs[:2])
     counts = []
 
-    for begun in (almost, last):
+    for begun in (first[1:], first[:1] + second[1:], second[:1]):
         with database.write() as tx:
             begin(tx, SEND, begun, worker_id="a")
         counts.append(tick(database, published, lease=LEASE))
 
-    assert counts == [0, TRANSACTIONAL.portion]
+    assert counts == [0, TRANSACTIONAL.portion, TRANSACTIONAL.portion]
 
 
 def test_a_row_that_failed_before_travels_alone(database: Database) -> None:
