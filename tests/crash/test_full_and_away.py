@@ -5,7 +5,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from time import sleep
@@ -117,9 +117,9 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 def fill_disk(disk: Path, seconds: float) -> None:
     ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        free = shutil.disk_usage(disk).free
-        os.posix_fallocate(file.fileno(), 0, free - free % 4096) if free >= 4096 else None
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):  # when it is full
+        while True:
+            file.write(bytes(4096))
     sleep(seconds)
     ballast.unlink()
 
