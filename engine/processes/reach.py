@@ -88,7 +88,7 @@ def ping(url: str) -> bool:
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=SECONDS, socket_timeout=SECONDS, retry=never_again) as client:
             return bool(client.ping())
-    except redis.RedisError:
+    except (redis.RedisError, OSError):  # OSError: this process can open nothing, not even the library's own files
         return False
 
 

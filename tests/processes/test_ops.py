@@ -1,6 +1,7 @@
 """What operators are told over HTTP: whether a process lives and can work, at once and in words."""
 
 import json
+import resource
 import socket
 import threading
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from engine.processes.gauges import Gauges
 from engine.processes.glance import Glance
 from engine.processes.health import Health, ledger_probe
 from engine.processes.ops import create_ops, open_port
-from engine.processes.reach import Probe, broker_probe, database_probe
+from engine.processes.reach import Probe, broker_probe, database_probe, ping
 from engine.schema import pauses, relay_states
 from engine.vocabulary import SendState
 from tests.factories import add_send
@@ -90,6 +91,19 @@ def test_a_receiver_is_ready_as_long_as_its_journal_keeps_what_comes(
         "its journal cannot be written, so that clicks, replies and opt-outs cannot be kept"
     ]
     place.receiver.close()
+
+
+def test_a_process_that_can_open_nothing_reaches_no_broker_and_its_threads_outlive_that() -> None:
+    ping("redis://127.0.0.1:1/0")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        answers = ping("redis://127.0.0.1:1/0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert answers is False
 
 
 def test_a_broker_that_hangs_holds_up_nobody() -> None:
