@@ -24,7 +24,7 @@ def bell_of(queue_name: str) -> str:
 
 def ring(client: Redis, queue_name: str) -> None:
     """Say that there is a job. Where that fails, the next look finds it."""
-    with suppress(RedisError), client.pipeline(transaction=False) as commands:
+    with suppress(RedisError, OSError), client.pipeline(transaction=False) as commands:
         commands.lpush(bell_of(queue_name), "")
         commands.ltrim(bell_of(queue_name), 0, MOST_RINGS - 1)
         commands.execute()
@@ -55,7 +55,7 @@ class ListeningConsumer(Consumer):
     def listen(self) -> None:
         try:
             self._client.blpop([self._bell], timeout=self._patience)
-        except RedisError:
+        except (RedisError, OSError):
             sleep(self._patience)
 
     def ack(self, message: MessageProxy) -> None:

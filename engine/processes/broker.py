@@ -83,7 +83,7 @@ class DisposableRedisBroker(RedisBroker):
         def dispatch(*args: object) -> Any:
             try:
                 return do(*args)
-            except RedisError as error:
+            except (RedisError, OSError) as error:  # OSError: of a process that can open nothing
                 if command in TIDYING:
                     return None
                 raise NotReached(str(error)) from error  # the one that Dramatiq expects of a server that is away

@@ -18,6 +18,7 @@ from engine.clock import VirtualClock
 from engine.database import Database
 from engine.errors import SettingsError
 from engine.processes import presence
+from engine.processes.broker import open_broker
 from engine.processes.gauges import Gauges
 from engine.processes.glance import Glance
 from engine.processes.health import Health, ledger_probe
@@ -95,15 +96,16 @@ def test_a_receiver_is_ready_as_long_as_its_journal_keeps_what_comes(
 
 def test_a_process_that_can_open_nothing_reaches_no_broker_and_its_threads_outlive_that() -> None:
     ping("redis://127.0.0.1:1/0")
+    broker = open_broker("redis://127.0.0.1:1/0")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
-        answers = ping("redis://127.0.0.1:1/0")
+        answers = ping("redis://127.0.0.1:1/0"), broker.do_ack("touch", "1")  # type: ignore[attr-defined]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    assert answers is False
+    assert answers == (False, None)
 
 
 def test_a_broker_that_hangs_holds_up_nobody() -> None:
