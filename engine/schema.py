@@ -371,9 +371,7 @@ Index("ix_sends_unknown", sends.c.ended_at, sqlite_where=UNKNOWN, postgresql_whe
 Index("ix_sends_lead", sends.c.lead_id)
 Index("ix_sends_cap", sends.c.address_key, sends.c.cap_on)
 Index("ix_sends_touch", sends.c.touch_id, unique=True)
-OF_NO_TOUCH = text(
-    "touch_id IS NULL"
-)  # of the others `ix_sends_touch` says as much: a mail is written into each index three times
+OF_NO_TOUCH = text("touch_id IS NULL")  # for the others `ix_sends_touch` does it: each index has three entries of a mail
 Index("uq_sends_source", sends.c.source, unique=True, sqlite_where=OF_NO_TOUCH, postgresql_where=OF_NO_TOUCH)
 HANDED_OFF = text("handoff_id IS NOT NULL")
 Index("ix_sends_handoff", sends.c.handoff_id, sqlite_where=HANDED_OFF, postgresql_where=HANDED_OFF)

@@ -25,7 +25,7 @@ from engine.deliver.gate import Marked, mark
 from engine.deliver.kept import keep_messages
 from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded
-from engine.deliver.places import Places
+from engine.deliver.places import MARKETING_BATCH, Places
 from engine.deliver.record import record_held, record_outcomes, record_shadows, record_stopped
 from engine.deliver.trouble import Flown
 from engine.deliver.wire import NotBegun
@@ -99,12 +99,12 @@ def deliver_batch(runtime: Runtime, batch: Batch) -> None:
 
 
 def within_memory(sends: Sequence[Loaded]) -> Iterator[list[Loaded]]:
-    """As many at once as may lie written side by side: all, unless there are large files with them."""
+    """As many at once as may lie written side by side: what is marked together, or less where there are large files with them."""
     some: list[Loaded] = []
     size = 0
     for send in sends:
         size += send.size_of_files
-        if some and size > MOST_WRITTEN:
+        if some and (size > MOST_WRITTEN or len(some) == evenly(len(sends), MARKETING_BATCH)):
             yield some
             some, size = [], send.size_of_files
         some.append(send)

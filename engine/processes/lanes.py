@@ -23,7 +23,7 @@ class Lane:
     queue: str
     noun: Noun
     only: sa.ColumnElement[bool] | None = None
-    portion: int = 64  # as many as a worker marks and records together
+    portion: int = 64
     room: int = 1_024  # some portions
 
 
@@ -31,8 +31,9 @@ AWAITED_STREAMS = (Stream.TRANSACTIONAL, Stream.INTERNAL)  # named one by one: a
 
 REACTIONS = Lane(queue="reaction", noun=REACTION)
 TRANSACTIONAL = Lane(queue="transactional", noun=SEND, only=sends.c.stream.in_(AWAITED_STREAMS), portion=8, room=400)
-TOUCHES = Lane(queue="touch", noun=TOUCH)
-MARKETING = Lane(queue="marketing", noun=SEND, only=sends.c.stream == Stream.MARKETING)
+# Twice what a worker writes, marks and records together: to decide or load them takes the same statements for many.
+TOUCHES = Lane(queue="touch", noun=TOUCH, portion=128)
+MARKETING = Lane(queue="marketing", noun=SEND, only=sends.c.stream == Stream.MARKETING, portion=128)
 POSTS = Lane(queue="post", noun=POST, portion=1, room=12)  # each may take as long as another system takes to answer
 
 LANES = (REACTIONS, TRANSACTIONAL, TOUCHES, MARKETING, POSTS)  # the most urgent first

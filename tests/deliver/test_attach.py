@@ -142,6 +142,7 @@ def test_large_files_are_not_all_written_at_once():
 
     assert [len(some) for some in within_memory([large] * 7)] == [3, 3, 1]  # type: ignore[list-item]
     assert [len(some) for some in within_memory([small] * 50)] == [50]  # type: ignore[list-item]
+    assert [len(some) for some in within_memory([small] * 90)] == [45, 45]  # type: ignore[list-item]
 
 
 class HasFiles:
