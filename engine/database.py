@@ -127,7 +127,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """All or nothing."""
-        with self._writer if self.is_sqlite else nullcontext(), self.connected(WRITE if self.is_sqlite else "BEGIN") as tx:
+        lock, begin = (self._writer, WRITE) if self.is_sqlite else (nullcontext(), "BEGIN")
+        with lock, self.connected(begin) as tx, noticing_replicas(tx.connection):
             try:
                 yield tx
             except BaseException:
@@ -147,8 +148,7 @@ class Database:
                     yield Tx(connection, self.now(), cursor)
                 else:
                     cursor, instant = begun(connection, begin)
-                    with noticing_replicas(connection):
-                        yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor)
+                    yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor)
         except sa.exc.DBAPIError as error:
             self.writes.note(error)
             raise
