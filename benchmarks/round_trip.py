@@ -2,7 +2,7 @@
 
 Postfix's `smtp-sink` behind a proxy that keeps every byte for 10 ms; the product embedded (SQLite), and beside it, in turns and
 over as many connections, the loop that most programs begin with (`EmailMessage`, `send_message`). Then a server that offers
-CHUNKING. Some thousands of mails, since it takes half a second until due ones are noticed and the first are written.
+CHUNKING. Some thousands of mails, since at first and at last not all connections are at work.
 
 Goal: at least 3.5 times the loop, since a message takes one round trip in the place of four; more with CHUNKING.
 Run: python -m benchmarks.round_trip [--mails 6000] [--rounds 3]
