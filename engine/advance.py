@@ -54,7 +54,7 @@ from engine.schema import touches
 from engine.scoring.handoff import AskedHand, raise_asked
 from engine.scoring.notice import queue_task_notices
 from engine.take import take
-from engine.versions import Live, live_rules
+from engine.versions import NEWEST, Live, live_rules
 from engine.vocabulary import Consent, EnrolmentState, Reason, TouchState
 
 LOOK_AGAIN = timedelta(days=1)  # at a wait whose condition may come true without an event
@@ -71,7 +71,7 @@ def advance_touches(runtime: Runtime, claims: Sequence[Claim]) -> None:
     begun: list[Batch] = []
     try:
         for some in runtime.precedence.bits(claims):
-            with runtime.precedence.turn(), runtime.database.write() as tx:
+            with runtime.precedence.turn(), runtime.database.write(NEWEST) as tx:
                 if mails := advance(tx, runtime, some):
                     begun.append(load_begun(tx, runtime.places, mails))
                 crash.point("touch-decided-before-commit")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -36,18 +36,27 @@ NOTICE = {  # a host that vanished is noticed within a minute, not within hours;
 LONGEST_PAUSE_MILLISECONDS = 120_000  # within a transaction; a host that vanished would keep its locks for hours
 
 
+class Foretold(Protocol):
+    """A question without values that can be asked together with others: `read` takes the answer to `whole_sql`."""
+
+    def whole_sql(self, dialect: sa.Dialect) -> str: ...
+    def read(self, dialect: sa.Dialect, cursor: Any) -> list[Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tx:
     """A transaction: its connection and the one instant that counts as now within it.
 
     `cursor` is the driver's own. There is one for all, since to make one costs psycopg as much as to ask something. `seen` keeps
-    what is asked for again and again and cannot change within it (see `engine.versions.live_rules`).
+    what is asked for again and again and cannot change within it (see `engine.versions.live_rules`). `foretold`: answers that
+    came with its beginning, each for the first who asks.
     """
 
     connection: sa.Connection
     now: datetime
     cursor: Any
     seen: dict[str, object] = field(default_factory=dict)
+    foretold: dict[Foretold, list[Any]] = field(default_factory=dict)
 
     @property
     def is_sqlite(self) -> bool:
@@ -125,10 +134,12 @@ class Database:
             tx.connection.rollback() if self.is_sqlite else tx.connection.commit()
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """All or nothing."""
+    def write(self, *sure: Foretold) -> Iterator[Tx]:
+        """All or nothing. `sure`: what is going to be asked in any case. On PostgreSQL it goes out with the BEGIN: each round
+        trip is a turn at the GIL, for which a thread of a busy worker waits longer than for the answer.
+        """
         lock, begin = (self._writer, WRITE) if self.is_sqlite else (nullcontext(), "BEGIN")
-        with lock, self.connected(begin) as tx, noticing_replicas(tx.connection):
+        with lock, self.connected(begin, sure) as tx, noticing_replicas(tx.connection):
             try:
                 yield tx
             except BaseException:
@@ -137,7 +148,7 @@ class Database:
             tx.connection.commit()
 
     @contextmanager
-    def connected(self, begin: str) -> Iterator[Tx]:
+    def connected(self, begin: str, sure: Sequence[Foretold] = ()) -> Iterator[Tx]:
         """A connection on which a transaction has begun."""
         try:
             with self.engine.connect() as connection:
@@ -147,8 +158,8 @@ class Database:
                     Tx(connection, self.now(), cursor).ask(begin, ())
                     yield Tx(connection, self.now(), cursor)
                 else:
-                    cursor, instant = begun(connection, begin)
-                    yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor)
+                    cursor, instant, foretold = begun(connection, begin, sure)
+                    yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor, foretold=foretold)
         except sa.exc.DBAPIError as error:
             self.writes.note(error)
             raise
@@ -171,34 +182,50 @@ def noticing_replicas(connection: sa.Connection) -> Iterator[None]:
     except sa.exc.InternalError as error:
         if not cannot(error.orig):
             raise
-        connection.invalidate(error)
-        raise sa.exc.OperationalError(error.statement, None, error.orig, hide_parameters=True) from error  # type: ignore[arg-type]
+        raise given_up(connection, error.statement, error.orig) from error
 
 
-def begun(connection: sa.Connection, begin: str) -> tuple[Any, datetime]:
-    """Begin a transaction on PostgreSQL: its cursor and its time of day, in one round trip. A connection that has died in the
-    pool is replaced.
+def given_up(connection: sa.Connection, sql: str | None, error: Any) -> sa.exc.OperationalError:
+    """This connection is not used again, and the database counts as away."""
+    connection.invalidate(error)
+    return sa.exc.OperationalError(sql, None, error, hide_parameters=True)
 
-    Raises what SQLAlchemy raises when the database is away.
+
+Begun = tuple[Any, datetime, dict[Foretold, list[Any]]]
+
+
+def begun(connection: sa.Connection, begin: str, sure: Sequence[Foretold]) -> Begun:
+    """Begin a transaction on PostgreSQL: its cursor, its time of day and the answers to what is sure to be asked, in one round
+    trip. A connection that has died in the pool is replaced.
+
+    Raises what SQLAlchemy raises, also when the database is away.
     """
+    driver = connection.dialect.loaded_dbapi
     try:
-        cursor, instant = begun_there(connection, begin)
-    except connection.dialect.loaded_dbapi.OperationalError as error:
-        connection.invalidate(error)
         try:
-            cursor, instant = begun_there(connection, begin)
-        except connection.dialect.loaded_dbapi.OperationalError as again:
-            connection.invalidate(again)
-            raise sa.exc.OperationalError(begin, None, again, hide_parameters=True) from again
+            found = begun_there(connection, begin, sure)
+        except driver.OperationalError as error:
+            connection.invalidate(error)
+            found = begun_there(connection, begin, sure)
+    except driver.OperationalError as again:
+        raise given_up(connection, begin, again) from again
+    except driver.Error as error:  # it may be a replica, on which the first lock fails
+        raise (given_up if cannot(error) else as_sqlalchemys)(connection, begin, error) from error
     connection.begin()
-    return cursor, instant
+    return found
 
 
-def begun_there(connection: sa.Connection, begin: str) -> tuple[Any, datetime]:
-    cursor: Any = connection.connection.cursor()
-    cursor.execute(f"{begin}; SELECT clock_timestamp()", prepare=False)
+def begun_there(connection: sa.Connection, begin: str, sure: Sequence[Foretold]) -> Begun:
+    dialect, cursor = connection.dialect, cast("Any", connection.connection.cursor())
+    asked = [begin, "SELECT clock_timestamp()", *(each.whole_sql(dialect) for each in sure)]
+    cursor.execute("; ".join(asked), prepare=False)
     cursor.nextset()
-    return cursor, cursor.fetchone()[0]
+    instant = cursor.fetchone()[0]
+    foretold = {}
+    for each in sure:
+        cursor.nextset()
+        foretold[each] = each.read(dialect, cursor)
+    return cursor, instant, foretold
 
 
 def postgres_engine(url: str, connections: int) -> sa.Engine:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
-from engine.database import Database, Tx
+from engine.database import Database, Foretold, Tx
 from engine.errors import SHORT_OF
 from engine.log import Trouble
 
@@ -26,12 +26,14 @@ log = logging.getLogger(__name__)
 away = Trouble(log, "the database is away; what became of mails and jobs is kept in memory and written down when it is back")
 
 
-def persist(database: Database, work: Callable[[Tx], Done]) -> Done:
-    """What `work` returned, when it is committed. Raises what `work` raises, except that the database is away."""
+def persist(database: Database, work: Callable[[Tx], Done], *sure: Foretold) -> Done:
+    """What `work` returned, when it is committed. Raises what `work` raises, except that the database is away. `sure`: see
+    `Database.write`.
+    """
     waits = chain(WAITS, repeat(WAITS[-1]))
     while True:
         try:
-            with database.write() as tx:
+            with database.write(*sure) as tx:
                 done = work(tx)
             away.over()
             return done

@@ -36,15 +36,28 @@ class Prepared:
         self.statement = statement
         self._spellings: dict[str, Spelling] = {}
         self._of_many: UpdateOfArrays | None = None
+        self._whole: str | None = None
 
     def rows(self, tx: Tx, **values: Any) -> list[Any]:
         """What it finds or returns, as named tuples."""
-        spelling = self.spelling(tx)
+        if (foretold := tx.foretold.pop(self, None)) is not None:
+            return foretold
+        spelling = self.spelling(tx.connection.dialect)
         return spelling.answer.read(tx.ask(*spelling.filled(values)))
+
+    def whole_sql(self, dialect: sa.Dialect) -> str:
+        """See `engine.database.Foretold`."""
+        if self._whole is None:
+            self._whole = str(self.statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        return self._whole
+
+    def read(self, dialect: sa.Dialect, cursor: Any) -> list[Any]:
+        """What a cursor found that ran `whole_sql`."""
+        return self.spelling(dialect).answer.read(cursor)
 
     def run(self, tx: Tx, **values: Any) -> int:
         """How many rows it changed; for a statement that returns none."""
-        spelling = self.spelling(tx)
+        spelling = self.spelling(tx.connection.dialect)
         assert not spelling.answer.columns, "SQLite counts them only when they have been read: take len(rows(…))"
         return changed_by(tx.ask(*spelling.filled(values)))
 
@@ -52,15 +65,14 @@ class Prepared:
         """An UPDATE of a row for each of these, by its values, among which is no list; how many rows it changed in all."""
         if not rows:
             return 0
-        spelling = self.spelling(tx)
+        spelling = self.spelling(tx.connection.dialect)
         if not has_arrays(tx.connection.dialect):
             return changed_by(tx.ask(*spelling.filled_each(rows)))
         if self._of_many is None:
             self._of_many = UpdateOfArrays(self.statement, spelling.binds, tx.connection.dialect)
         return changed_by(tx.ask(*self._of_many.filled(rows)))
 
-    def spelling(self, tx: Tx) -> "Spelling":
-        dialect = tx.connection.dialect
+    def spelling(self, dialect: sa.Dialect) -> "Spelling":
         if dialect.name not in self._spellings:
             self._spellings[dialect.name] = Spelling(self.statement, dialect)
         return self._spellings[dialect.name]

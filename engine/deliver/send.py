@@ -15,7 +15,7 @@ from time import sleep
 from engine import crash
 from engine.claim import SEND, Claim, begin, put_back, set_aside
 from engine.compiler.plan import Policy
-from engine.database import Tx
+from engine.database import Foretold, Tx
 from engine.deliver.batch import Batch, load
 from engine.deliver.counted import count_flown, count_marked, count_stopped
 from engine.deliver.failover import taken_again
@@ -27,14 +27,16 @@ from engine.deliver.late import judged, record_judged
 from engine.deliver.load import Loaded
 from engine.deliver.places import MARKETING_BATCH, Places
 from engine.deliver.record import record_held, record_outcomes, record_shadows, record_stopped
+from engine.deliver.rivals import IN_FORCE
 from engine.deliver.trouble import Flown
 from engine.deliver.wire import NotBegun
 from engine.metrics import in_phase
+from engine.pauses import NOW_AND_LOCKED
 from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.render.artifact import Artifact
 from engine.render.children import PAUSE, NotRendering
 from engine.runtime import Runtime
-from engine.versions import Live
+from engine.versions import NEWEST, Live
 from engine.vocabulary import Reason, Stream
 
 MOST_WRITTEN = 32 * 1024 * 1024  # bytes of files in messages that wait for their turn
@@ -196,7 +198,7 @@ def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> tupl
     """
     crash.point("before-mark")
     try:
-        with in_phase("mark"), runtime.database.write() as tx:
+        with in_phase("mark"), runtime.database.write(*asked_by_mark(batch)) as tx:
             marked, flying = mark_those_through(tx, runtime, policy, batch)
             at = tx.now
     except AWAY:
@@ -208,6 +210,10 @@ def mark_batch(runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> tupl
         runtime.note_marked(flying[-1].send.send_id, at)
     count_marked(marked)
     return marked, flying
+
+
+def asked_by_mark(batch: Sequence[Ready]) -> tuple[Foretold, ...]:
+    return (NOW_AND_LOCKED, IN_FORCE) if batch[0].send.stream == Stream.MARKETING else (NOW_AND_LOCKED,)
 
 
 def end_there(runtime: Runtime, marked: Marked) -> None:
@@ -242,9 +248,14 @@ def record(runtime: Runtime, flown: Sequence[Flown]) -> None:
         return
     crash.point("before-record")
     with in_phase("record"):
-        recorded_at = persist(runtime.database, lambda tx: record_outcomes(tx, flown))
+        recorded_at = persist(runtime.database, lambda tx: record_outcomes(tx, flown), *asked_by_record(flown))
     crash.point("after-record")
     count_flown(flown, recorded_at)
+
+
+def asked_by_record(flown: Sequence[Flown]) -> tuple[Foretold, ...]:
+    """Passages go on by the rules."""
+    return (NEWEST,) if any(one.send.touch_id is not None for one in flown) else ()
 
 
 def give_back(runtime: Runtime, rest: Sequence[Loaded]) -> None:

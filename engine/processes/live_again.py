@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from engine.claim import Claim
 from engine.clock import VirtualClock
-from engine.database import Database, Tx
+from engine.database import Database, Foretold, Tx
 from engine.deliver.places import Places
 from engine.deliver.record import settle_restored
 from engine.deliver.wire import Flight, Outcome, PerhapsSent, Recheck
@@ -73,8 +73,8 @@ class PastDatabase(Database):
             yield tx
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        with super().write() as tx:
+    def write(self, *sure: Foretold) -> Iterator[Tx]:
+        with super().write(*sure) as tx:
             tx.seen[PAUSES] = NONE
             yield tx
 

@@ -28,7 +28,7 @@ def test_of_all_claimed_rows_only_those_that_are_given_are_read(
     statement: Prepared, values: dict[str, object], postgres_database: Database
 ) -> None:
     with postgres_database.write() as tx:
-        sql, filled = statement.spelling(tx).filled(values)
+        sql, filled = statement.spelling(tx.connection.dialect).filled(values)
         tx.run(sa.text("SET LOCAL enable_seqscan = off"))  # as it would be for many
 
         plan = "\n".join(str(row[0]) for row in tx.connection.exec_driver_sql(f"EXPLAIN {sql}", filled))

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from engine.database import Database, Tx
+from engine.prepared import Prepared
 from engine.schema import leads
 from tests.factories import add_lead
 
@@ -104,3 +105,55 @@ def test_a_transaction_asks_all_by_one_cursor(database: Database) -> None:
 
         assert asked is tx.ask("SELECT 3", ())
         assert asked.fetchall() == [(3,)]
+
+
+ALL_LEADS = Prepared(sa.select(leads.c.key, leads.c.created_at).where(leads.c.email.is_not(None)).order_by(leads.c.id))
+
+
+@pytest.mark.both_databases
+def test_what_is_sure_to_be_asked_is_answered_as_if_it_were_asked_then(database: Database):
+    with database.write() as tx:
+        add_lead(tx)
+
+    with database.write(ALL_LEADS) as tx:
+        foretold = ALL_LEADS.rows(tx)
+        add_lead(tx)
+        asked = ALL_LEADS.rows(tx)
+
+    assert len(foretold) == 1
+    assert len(asked) == 2, "an answer that was brought along is for the first who asks"
+    assert foretold == asked[:1]
+
+
+def test_what_is_sure_to_be_asked_goes_out_with_the_beginning(postgres_database: Database) -> None:
+    with postgres_database.write(ALL_LEADS) as tx:
+        assert tx.foretold == {ALL_LEADS: []}
+        asked = []
+        sa.event.listen(tx.connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
+
+        ALL_LEADS.rows(tx)
+
+    assert not asked
+    assert not tx.foretold
+
+
+def test_a_question_that_fails_at_the_beginning_fails_as_any_other(postgres_database: Database) -> None:
+    of_no_table = Prepared(sa.select(sa.table("nowhere", sa.column("id")).c.id))
+
+    with pytest.raises(ProgrammingError, match="nowhere"), postgres_database.write(of_no_table):
+        pass
+
+    with postgres_database.write(ALL_LEADS) as tx:
+        assert ALL_LEADS.rows(tx) == []
+
+
+def test_a_replica_counts_as_away_when_the_first_lock_fails_on_it(postgres_database: Database) -> None:
+    locking = Prepared(sa.select(leads.c.id).with_for_update(read=True))
+    with postgres_database.write() as tx:
+        tx.run(sa.text("SET default_transaction_read_only = on"))  # of this connection, which is the next one's as well
+
+    with pytest.raises(OperationalError, match="read-only"), postgres_database.write(locking):
+        pass
+
+    with postgres_database.write(locking) as tx:
+        assert locking.rows(tx) == []
