@@ -1,8 +1,9 @@
 """Live sends: the product's own processes, started as an operator would, to Postfix's `smtp-sink`, with the ledger on disk.
 
 Mails of 14 KB from the starter's workspace, on one machine with everything that they need. Two ways to a mail: touches that are
-due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). In the same run, to the same server,
-in turns: the loop that most programs begin with (`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
+due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). A worker `on its core` may use one
+core only, as by `taskset -c 0`. In the same run, to the same server, in turns: the loop that most programs begin with
+(`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
 
 Goals: one worker over PostgreSQL and Redis, 2,500 a second, 4 times the loop and a quarter of `smtp-source`; two workers 3,500.
 Run: python -m benchmarks.send [--mails 20000] [--rounds 3] [--only shared|embedded]
@@ -10,7 +11,7 @@ Run: python -m benchmarks.send [--mails 20000] [--rounds 3] [--only shared|embed
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,9 +31,14 @@ from tests.services.smtp_sink import Server, running_sink, tools
 WARM_UP = 1_000
 NAIVE_MAILS = 1_000
 SIZE = 14_000
-LOOK_EVERY = 0.5
+LOOK_EVERY = 2.0  # to look costs the database, too
 PATIENCE = 180.0
 LEAD_TIME = timedelta(seconds=3)
+WORKERS: dict[str, tuple[int | None, ...]] = {  # the core of each
+    "one worker": (None,),
+    "one on its core": (0,),
+    "two workers": (None, None),
+}
 LOOP, SOURCE = "EmailMessage + send_message", "smtp-source"
 
 
@@ -69,19 +75,18 @@ def over_servers(server: Server, mails: int, rounds: int) -> Parts:
     with shared(server.url) as installation:
         lessons = installation.lessons
         installation.servers["smtp-sink"] = server.pid
-        warm_ups = [lessons.add_touches(WARM_UP) for _ in range(2)]
-        due = [[lessons.add_touches(mails) for _ in range(2)] for _ in range(rounds)]
-        ready = [[lessons.add_sends(mails) for _ in range(2)] for _ in range(rounds)]
+        warm_ups = [lessons.add_touches(WARM_UP) for _ in WORKERS]
+        due = [[lessons.add_touches(mails) for _ in WORKERS] for _ in range(rounds)]
+        ready = [[lessons.add_sends(mails) for _ in WORKERS] for _ in range(rounds)]
         settle(installation.database)
         installation.start("dispatcher", "dispatcher")
         parts: Parts = {}
         for number in range(rounds):
             add_baselines(parts, server, mails)
-            for workers in (1, 2):
-                with working(installation, workers, warm_ups):
+            for at, (who, cores) in enumerate(WORKERS.items()):
+                with working(installation, cores, warm_ups):
                     for name, table, ids in (("due", touches, due), ("ready", sends, ready)):
-                        run = timed(installation, table, ids[number][workers - 1])
-                        parts.setdefault(f"{'one worker' if workers == 1 else 'two workers'}, {name}", []).append(run)
+                        parts.setdefault(f"{who}, {name}", []).append(timed(installation, table, ids[number][at]))
         return parts
 
 
@@ -110,11 +115,11 @@ def add_baselines(parts: Parts, server: Server, mails: int) -> None:
 
 
 @contextmanager
-def working(installation: Installation, workers: int, warm_ups: list[range]) -> Iterator[None]:
-    """So many workers, which have begun to work."""
-    names = [f"worker {number}" for number in range(1, workers + 1)]
-    for name in names:
-        installation.start(name, "worker")
+def working(installation: Installation, cores: Sequence[int | None], warm_ups: list[range]) -> Iterator[None]:
+    """A worker for each of these, which have begun to work."""
+    names = [f"worker {number}" for number in range(1, len(cores) + 1)]
+    for name, core in zip(names, cores, strict=True):
+        installation.start(name, "worker", core=core)
     if warm_ups:
         timed(installation, touches, warm_ups.pop())
     yield
