@@ -15,8 +15,8 @@ from pathlib import Path
 from engine.simulate.sink import Sink
 from tests.crash.oracle import read_journal
 from tests.crash.product import FORKED, Process
+from tests.services.ports import free_port
 from tests.services.processes import die_with_parent
-from tests.services.redis import free_port
 
 
 @dataclass(slots=True, kw_only=True)

@@ -36,8 +36,8 @@ from engine.vocabulary import TERMINAL_SEND, Scope, SendState
 from tests.deliver.given import WORKER, add_workspace, an_artifact
 from tests.factories import TOKENS, lead_row
 from tests.inbound.mails import bounce, complaint
+from tests.services.ports import free_port
 from tests.services.proxy import proxied
-from tests.services.redis import free_port
 from tests.webhooks.place import Place
 from webhooks.listener import start_listener
 

@@ -25,7 +25,7 @@ from engine.vocabulary import SendState, SmtpPhase
 from tests.deliver.certificates import certificate_for, server_tls
 from tests.deliver.given import add_mail, add_workspace, deliver_begun, runtime_over, send_of
 from tests.deliver.wires import SPARED, flight, kinds, nobody
-from tests.services.redis import free_port
+from tests.services.ports import free_port
 
 PATIENT = Timeouts(connect=5, command=5)
 USER = "shop@fern.example"

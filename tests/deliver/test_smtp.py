@@ -1,6 +1,5 @@
 """The real wire against the sink over real sockets: every fault at every phase becomes the right outcome."""
 
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.vocabulary import SmtpPhase
 from tests.deliver.certificates import certificate_for, server_tls
 from tests.deliver.wires import BODY, CHUNKING, SHORT, STEP_BY_STEP, flight, fly, kinds, nobody, wire_to
+from tests.services.ports import free_port
 
 WAYS = pytest.mark.parametrize("extensions", [EXTENSIONS, STEP_BY_STEP, CHUNKING], ids=["pipelined", "step by step", "by chunks"])
 
@@ -423,13 +423,6 @@ def test_starttls_and_auth_against_another_server(tmp_path: Path, monkeypatch: p
 
     assert kinds(outcomes) == ["Accepted", "Accepted", "Deferred", "Deferred"]
     assert [bytes(kept) for kept in inbox.kept] == [BODY, BODY]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_pipelining_under_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

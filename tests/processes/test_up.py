@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from engine.settings import write_env_file
 from tests.services.handraiser import run, running, settings_of_a_test
-from tests.services.redis import free_port
+from tests.services.ports import free_port
 
 
 @pytest.fixture

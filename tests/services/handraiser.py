@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.services.ports import free_port
 from tests.services.processes import die_with_parent, stop, wait_until
-from tests.services.redis import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-c", "from engine.cli.main import main; main()"]

