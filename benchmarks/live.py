@@ -4,7 +4,6 @@
 Redis. Both keep the ledger on disk before they go on.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -40,11 +39,10 @@ class Installation:
     servers: dict[str, int] = field(default_factory=dict)  # name: process id
     _started: dict[str, ExitStack] = field(default_factory=dict)
 
-    def start(self, name: str, *arguments: str, core: int | None = None) -> None:
-        """A process of ours by a name of this benchmark's; `worker 2` is one more worker. `core`: the only one it may use."""
+    def start(self, name: str, *arguments: str) -> None:
+        """A process of ours by a name of this benchmark's; `worker 2` is one more worker."""
         stack = ExitStack()
-        with on_core(core):
-            process = stack.enter_context(running(*arguments, workspace=self.workspace, environment=self.environment))
+        process = stack.enter_context(running(*arguments, workspace=self.workspace, environment=self.environment))
         self._started[name], self.servers[name] = stack, process.pid
 
     def stop(self, name: str) -> None:
@@ -58,20 +56,6 @@ class Installation:
     def cpu(self) -> dict[str, float]:
         """Seconds of processor time up to now, by kind of process."""
         return by_kind(self.servers)
-
-
-@contextmanager
-def on_core(core: int | None) -> Iterator[None]:
-    """What is started meanwhile stays there, as by `taskset -c`."""
-    if core is None:
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Live sends: the product's own processes, started as an operator would, to Postfix's `smtp-sink`, with the ledger on disk.
 
 Mails of 14 KB from the starter's workspace, on one machine with everything that they need. Two ways to a mail: touches that are
-due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). A worker `on its core` may use one
-core only, as by `taskset -c 0`. In the same run, to the same server, in turns: the loop that most programs begin with
+due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). A worker `on its core` was started
+with `--core 0`. In the same run, to the same server, in turns: the loop that most programs begin with
 (`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
 
 Goals: one worker over PostgreSQL and Redis, 2,500 a second, 4 times the loop and a quarter of `smtp-source`; two workers 3,500.
@@ -34,10 +34,10 @@ SIZE = 14_000
 LOOK_EVERY = 2.0  # to look costs the database, too
 PATIENCE = 180.0
 LEAD_TIME = timedelta(seconds=3)
-WORKERS: dict[str, tuple[int | None, ...]] = {  # the core of each
-    "one worker": (None,),
-    "one on its core": (0,),
-    "two workers": (None, None),
+WORKERS: dict[str, tuple[tuple[str, ...], ...]] = {  # the options of each
+    "one worker": ((),),
+    "one on its core": (("--core", "0"),),
+    "two workers": ((), ()),
 }
 LOOP, SOURCE = "EmailMessage + send_message", "smtp-source"
 
@@ -83,8 +83,8 @@ def over_servers(server: Server, mails: int, rounds: int) -> Parts:
         parts: Parts = {}
         for number in range(rounds):
             add_baselines(parts, server, mails)
-            for at, (who, cores) in enumerate(WORKERS.items()):
-                with working(installation, cores, warm_ups):
+            for at, (who, options) in enumerate(WORKERS.items()):
+                with working(installation, options, warm_ups):
                     for name, table, ids in (("due", touches, due), ("ready", sends, ready)):
                         parts.setdefault(f"{who}, {name}", []).append(timed(installation, table, ids[number][at]))
         return parts
@@ -115,11 +115,11 @@ def add_baselines(parts: Parts, server: Server, mails: int) -> None:
 
 
 @contextmanager
-def working(installation: Installation, cores: Sequence[int | None], warm_ups: list[range]) -> Iterator[None]:
-    """A worker for each of these, which have begun to work."""
-    names = [f"worker {number}" for number in range(1, len(cores) + 1)]
-    for name, core in zip(names, cores, strict=True):
-        installation.start(name, "worker", core=core)
+def working(installation: Installation, options: Sequence[Sequence[str]], warm_ups: list[range]) -> Iterator[None]:
+    """A worker with each of these options; they have begun to work."""
+    names = [f"worker {number}" for number in range(1, len(options) + 1)]
+    for name, own in zip(names, options, strict=True):
+        installation.start(name, "worker", *own)
     if warm_ups:
         timed(installation, touches, warm_ups.pop())
     yield

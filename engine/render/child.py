@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
+from engine.core import let_go
 from engine.render.behind import NUMBER, PROGRESS_BYTES, READY
 from engine.render.form import Form
 from engine.render.frames import read_frame, send_frame
@@ -71,6 +72,7 @@ class Child:
             with theirs, shared_page() as page:
                 self._progress = mmap.mmap(page.fileno(), PROGRESS_BYTES)
                 self._process = start_process(theirs, page.fileno(), self.nonce, limits)
+                let_go(self._process.pid)
             wait_at_most(self._connection, START_SECONDS)
             self._wait_until_ready()
             wait_at_most(self._connection, limits.still_seconds)
