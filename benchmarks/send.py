@@ -1,9 +1,9 @@
 """Live sends: the product's own processes, started as an operator would, to Postfix's `smtp-sink`, with the ledger on disk.
 
 Mails of 14 KB from the starter's workspace, on one machine with everything that they need. Two ways to a mail: touches that are
-due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). A worker `on its core` was started
-with `--core 0`. In the same run, to the same server, in turns: the loop that most programs begin with
-(`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
+due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). A worker `with its own core` was
+started with `--core 0`, and all other servers use the other cores meanwhile. In the same run, to the same server, in turns: the
+loop that most programs begin with (`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
 
 Goals: one worker over PostgreSQL and Redis, 2,500 a second, 4 times the loop and a quarter of `smtp-source`; two workers 3,500.
 Run: python -m benchmarks.send [--mails 20000] [--rounds 3] [--only shared|embedded]
@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from benchmarks.baselines import naive, smtp_source
 from benchmarks.conditions import conditions
+from benchmarks.cores import kept_off
 from benchmarks.lesson import make_due
 from benchmarks.live import Installation, embedded, extras, settle, shared
 from engine.database import Database
@@ -34,10 +35,10 @@ SIZE = 14_000
 LOOK_EVERY = 2.0  # to look costs the database, too
 PATIENCE = 180.0
 LEAD_TIME = timedelta(seconds=3)
-WORKERS: dict[str, tuple[tuple[str, ...], ...]] = {  # the options of each
-    "one worker": ((),),
-    "one on its core": (("--core", "0"),),
-    "two workers": ((), ()),
+WORKERS: dict[str, tuple[int | None, ...]] = {  # the core of each
+    "one worker": (None,),
+    "one with its own core": (0,),
+    "two workers": (None, None),
 }
 LOOP, SOURCE = "EmailMessage + send_message", "smtp-source"
 
@@ -83,8 +84,8 @@ def over_servers(server: Server, mails: int, rounds: int) -> Parts:
         parts: Parts = {}
         for number in range(rounds):
             add_baselines(parts, server, mails)
-            for at, (who, options) in enumerate(WORKERS.items()):
-                with working(installation, options, warm_ups):
+            for at, (who, cores) in enumerate(WORKERS.items()):
+                with working(installation, cores, warm_ups):
                     for name, table, ids in (("due", touches, due), ("ready", sends, ready)):
                         parts.setdefault(f"{who}, {name}", []).append(timed(installation, table, ids[number][at]))
         return parts
@@ -115,16 +116,17 @@ def add_baselines(parts: Parts, server: Server, mails: int) -> None:
 
 
 @contextmanager
-def working(installation: Installation, options: Sequence[Sequence[str]], warm_ups: list[range]) -> Iterator[None]:
-    """A worker with each of these options; they have begun to work."""
-    names = [f"worker {number}" for number in range(1, len(options) + 1)]
-    for name, own in zip(names, options, strict=True):
-        installation.start(name, "worker", *own)
-    if warm_ups:
-        timed(installation, touches, warm_ups.pop())
-    yield
-    for name in names:
-        installation.stop(name)
+def working(installation: Installation, cores: Sequence[int | None], warm_ups: list[range]) -> Iterator[None]:
+    """A worker for each of these, which have begun to work."""
+    names = [f"worker {number}" for number in range(1, len(cores) + 1)]
+    with kept_off([core for core in cores if core is not None], list(installation.servers.values())):
+        for name, core in zip(names, cores, strict=True):
+            installation.start(name, "worker", *(() if core is None else ("--core", str(core))))
+        if warm_ups:
+            timed(installation, touches, warm_ups.pop())
+        yield
+        for name in names:
+            installation.stop(name)
 
 
 def timed(installation: Installation, table: sa.Table, numbers: range) -> Run:

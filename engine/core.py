@@ -2,7 +2,7 @@
 
 A worker's threads share one interpreter, so a second core brings them next to nothing, and handing the interpreter over from core
 to core costs them (figures: docs/operating.md). Before: `handraiser worker --core`. After: all its threads stay there. Children,
-which share nothing with them, are let go.
+which share nothing with them, use the other cores.
 """
 
 import os
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from engine.errors import HandraiserError
 
-_might_use: set[int] = set()  # the cores of this process before it kept to one; empty: it does not
+_others: set[int] = set()  # the cores left to children; empty: this process keeps to none
 
 
 class NoCoreError(HandraiserError, ValueError):
@@ -26,11 +26,11 @@ def keep_to_core(core: int) -> None:
     if core not in allowed:
         raise NoCoreError(f"this process may not use a core {core}. It may use: {', '.join(map(str, sorted(allowed)))}.")
     os.sched_setaffinity(0, {core})
-    _might_use.update(allowed)
+    _others.update(allowed - {core} or allowed)
 
 
 def let_go(process_id: int) -> None:
-    """A child begins where its parent is kept; from now on it uses what the parent might have used."""
-    if _might_use and sys.platform == "linux":
+    """A child begins where its parent is kept; from now on it uses the other cores that the parent might have used."""
+    if _others and sys.platform == "linux":
         with suppress(OSError):  # it has ended, or an administrator has taken these cores away meanwhile
-            os.sched_setaffinity(process_id, _might_use)
+            os.sched_setaffinity(process_id, _others)

@@ -26,14 +26,14 @@ child.end()
 """
 
 
-def test_its_threads_stay_there_and_the_child_that_renders_may_go_anywhere() -> None:
+def test_its_threads_stay_there_and_the_child_that_renders_uses_the_others() -> None:
     done = subprocess.run(
         [sys.executable, "-c", KEEPING.format(core=CORES[-1])], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
 
     threads, child = json.loads(done.stdout)
     assert threads == CORES[-1:]
-    assert child == CORES
+    assert child == (CORES[:-1] or CORES)
 
 
 def test_a_core_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
