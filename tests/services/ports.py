@@ -7,6 +7,7 @@ from collections import deque
 PORTS = range(20_000, 32_000)  # below those that Linux gives to outgoing connections, which take a port that is free for a moment
 MOST_HELD = 400
 
+_draws = random.Random()  # not the common one, which some tests seed alike in every process
 _held: deque[socket.socket] = deque(maxlen=MOST_HELD)  # the oldest is let go of
 
 
@@ -14,10 +15,10 @@ def free_port() -> int:
     """A TCP port on which nobody listens. Until this process ends, or wants hundreds more, no other is given it: the UDP port
     of the same number stands for that.
     """
-    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
-        if reserve(port):
+    for _ in PORTS:
+        if reserve(port := _draws.choice(PORTS)):
             return port
-    raise AssertionError("every port is taken")
+    raise AssertionError("no port is free")
 
 
 def reserve(port: int) -> bool:
