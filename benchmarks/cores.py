@@ -13,7 +13,7 @@ def kept_off(cores: Collection[int], processes: Collection[int]) -> Iterator[Non
     """These processes and all that they start use other cores while the block lasts, as with systemd's `CPUAffinity=`."""
     everywhere = os.sched_getaffinity(0)
     for pid in processes:
-        move(pid, everywhere.difference(cores))
+        move(pid, everywhere.difference(cores) or everywhere)  # where there is but one, all share it
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 Mails of 14 KB from the starter's workspace, on one machine with everything that they need. Two ways to a mail: touches that are
 due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). A worker `with its own core` was
-started with `--core 0`, and all other servers use the other cores meanwhile. In the same run, to the same server, in turns: the
+started with `--core`, and all other servers use the other cores meanwhile. In the same run, to the same server, in turns: the
 loop that most programs begin with (`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
 
 Goals: one worker over PostgreSQL and Redis, 2,500 a second, 4 times the loop and a quarter of `smtp-source`; two workers 3,500.
@@ -10,6 +10,7 @@ Run: python -m benchmarks.send [--mails 20000] [--rounds 3] [--only shared|embed
 """
 
 import argparse
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ PATIENCE = 180.0
 LEAD_TIME = timedelta(seconds=3)
 WORKERS: dict[str, tuple[int | None, ...]] = {  # the core of each
     "one worker": (None,),
-    "one with its own core": (0,),
+    "one with its own core": (min(os.sched_getaffinity(0)),),
     "two workers": (None, None),
 }
 LOOP, SOURCE = "EmailMessage + send_message", "smtp-source"
