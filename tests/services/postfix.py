@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.services.ports import free_port
+from tests.services.smtp_sink import installed
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 NEEDS = "this proof needs Debian's Postfix and root to start it: apt-get install postfix (answer: no configuration)"
@@ -106,7 +107,8 @@ class Postfix:
             time.sleep(0.2)
 
     def asked(self, command: str, *arguments: str) -> str:
-        return subprocess.run([command, "-c", str(self.folder), *arguments], check=True, capture_output=True, text=True).stdout
+        asked = [installed(command) or command, "-c", str(self.folder), *arguments]
+        return subprocess.run(asked, check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager
@@ -114,17 +116,18 @@ def running_postfix(policy: Policy, *, onward: int, replies_to: str, replies: in
     """Postfix that asks `policy` about each recipient and hands on what it takes to the port `onward`; mail to the domain
     `replies_to`, its own bounces mostly, goes to the port `replies`. Raises RuntimeError where it cannot be started.
     """
-    if os.geteuid() != 0 or shutil.which("postfix") is None:
+    postfix = installed("postfix")
+    if os.geteuid() != 0 or postfix is None:
         raise RuntimeError(NEEDS)
     with tempfile.TemporaryDirectory(prefix="hr-postfix-") as name, answering(policy) as policy_port:
         folder, port = Path(name), free_port()
         configure(folder, port, policy=policy_port, onward=onward, replies_to=replies_to, replies=replies)
-        subprocess.run(["postfix", "-c", name, "start"], check=True, capture_output=True)
+        subprocess.run([postfix, "-c", name, "start"], check=True, capture_output=True)
         try:
             wait_until_it_answers(port)
             yield Postfix(folder=folder, port=port)
         finally:
-            subprocess.run(["postfix", "-c", name, "stop"], check=True, capture_output=True)
+            subprocess.run([postfix, "-c", name, "stop"], check=True, capture_output=True)
 
 
 def configure(folder: Path, port: int, **values: int | str) -> None:

@@ -36,10 +36,15 @@ class Tools:
 
 def tools() -> Tools | None:
     """None: they are not here, and this machine cannot fetch Debian's package."""
-    if found := shutil.which("smtp-sink", path=os.pathsep.join((os.environ.get("PATH", ""), *ALSO_LOOK_IN))):
+    if found := installed("smtp-sink"):
         return Tools(folder=Path(found).parent, libraries=None)
     unpacked = Tools(folder=UNPACKED / "usr/sbin", libraries=UNPACKED / "usr/lib/postfix")
     return unpacked if (unpacked.folder / "smtp-sink").exists() or fetch() else None
+
+
+def installed(program: str) -> str | None:
+    """Its path. Debian's Postfix lies where only an administrator's shell looks."""
+    return shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), *ALSO_LOOK_IN)))
 
 
 def fetch() -> bool:
