@@ -77,6 +77,7 @@ def stuffed(message: bytes) -> bytes:
 
 
 def has_bare_line_end(message: bytes) -> bool:
-    """Asked of every mail: without its CRLFs first, a quarter of the time that counting takes."""
-    rest = message.replace(b"\r\n", b"")
-    return b"\r" in rest or b"\n" in rest
+    """Whether it changes when its LFs are taken out and put back behind its CRs. Asked of every mail: to look for one byte at a
+    time takes half of what it takes to look for CRLF, and a quarter of counting.
+    """
+    return message.replace(b"\n", b"").replace(b"\r", b"\r\n") != message
