@@ -514,9 +514,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_sends_event_id_events")),
         sa.ForeignKeyConstraint(["handoff_id"], ["handoffs.id"], name=op.f("fk_sends_handoff_id_handoffs")),
-        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], name=op.f("fk_sends_lead_id_leads")),
         sa.ForeignKeyConstraint(["task_id"], ["tasks.id"], name=op.f("fk_sends_task_id_tasks")),
-        sa.ForeignKeyConstraint(["touch_id"], ["touches.id"], name=op.f("fk_sends_touch_id_touches")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sends")),
         sqlite_autoincrement=True,
     )

@@ -81,7 +81,8 @@ def settle(tx: Tx, verb: str, numbers: Sequence[int]) -> int:
 
 def listed(tx: Tx, state: str | None, limit: int) -> Iterator[Mail]:
     at = sa.func.coalesce(sends.c.ended_at, sends.c.due_at, sends.c.created_at)
-    chosen = sa.select(sends, leads.c.key.label("lead_key"), at.label("at")).join(leads).limit(limit)
+    mails = sends.join(leads, leads.c.id == sends.c.lead_id)
+    chosen = sa.select(sends, leads.c.key.label("lead_key"), at.label("at")).select_from(mails).limit(limit)
     if state is not None:
         chosen = chosen.where(in_state(sends, state))
     newest = sends.c.ended_at if state == SendState.UNKNOWN else sends.c.id  # which there is an index for

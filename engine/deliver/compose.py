@@ -15,7 +15,7 @@ from engine.compiler.collateral import Matching
 from engine.compiler.copies import Version
 from engine.database import Tx
 from engine.deliver.collateral import Kept, choose
-from engine.deliver.load import OF_SENDS, Row
+from engine.deliver.load import Row, SendRow
 from engine.leads import Lead
 from engine.prepared import PreparedInsert
 from engine.schedule.passages import TouchRow
@@ -56,14 +56,30 @@ def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str)
     for some in rows_at_once(mails):
         chosen = choose(tx, {mail.touch.id: (mail.lead, mail.matching) for mail in some if mail.matching})
         rows = [send_row(tx, mail, worker_id, chosen.get(mail.touch.id)) for mail in some]
-        begun.extend(begun_with(row, mail_of[row.touch_id]) for row in NEW_SENDS.rows(tx, rows))
+        for row in NEW_SENDS.rows(tx, rows):
+            begun.append(begun_with(tx, row.id, mail_of[row.touch_id], chosen.get(row.touch_id)))
     return begun
 
 
-def begun_with(row: Row, mail: TouchMail) -> Begun:
-    """What goes late with all that follows is late no more."""
+def begun_with(tx: Tx, send_id: int, mail: TouchMail, collateral: Kept | None) -> Begun:
+    """What was written is known and need not be read. What goes late with all that follows is late no more."""
     touch = mail.touch._replace(late_by=0) if mail.moves_by else mail.touch
-    return Begun(row.id, row.epoch, row, touch, mail.lead)
+    row = SendRow(
+        id=send_id,
+        epoch=1,
+        stream=Stream.MARKETING.value,
+        lead_id=mail.lead.id,
+        address_key=mail.lead.address_key or "",
+        touch_id=mail.touch.id,
+        email=mail.email,
+        artifact_hash=mail.version.artifact,
+        created_at=tx.now,
+        collateral=collateral,
+        topic=mail.topic,
+        due_at=tx.now,
+        is_shadow=mail.is_shadow,
+    )
+    return Begun(send_id, row.epoch, row, touch, mail.lead)
 
 
 def open_send_rows(tx: Tx, of_touches: Sequence[Claim], *, worker_id: str) -> None:
@@ -90,5 +106,5 @@ NEW_SENDS = PreparedInsert(
         "state", "due_at", "epoch", "claims", "worker_id", "attempts", "unknowns", "created_at",
     ),
     unless=("touch_id",),
-    returning=OF_SENDS,
+    returning=("id", "touch_id"),
 )  # fmt: skip

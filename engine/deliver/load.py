@@ -6,6 +6,7 @@ Before: `engine.deliver.send` has begun the claims. After: `engine.deliver.fligh
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -31,7 +32,33 @@ from engine.sql import rows_at_once
 from engine.versions import Live, artifact, cadence_plan
 from engine.vocabulary import EnrolmentState, Reason, SendState, Stream
 
-Row = sa.Row[tuple[object, ...]]
+
+class SendRow(NamedTuple):
+    """The columns of a send that are read of it; the defaults are those of one that was just made."""
+
+    id: int
+    epoch: int
+    stream: str
+    lead_id: int
+    address_key: str
+    touch_id: int | None
+    email: str
+    artifact_hash: str | None
+    created_at: datetime
+    collateral: list[dict[str, Any]] | None
+    topic: str | None
+    due_at: datetime | None
+    is_shadow: bool
+    rep: str | None = None
+    offer: str | None = None
+    attempts: int = 0
+    unknowns: int = 0
+    reason: str | None = None
+    relay: str | None = None
+    held_since: datetime | None = None
+
+
+Row = SendRow | sa.Row[Any]  # of a send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +138,7 @@ def load_sent(tx: Tx, send_id: int, live: Live) -> Loaded | None:
     return as_loaded(tx, row, row, lead, live, {}, asked)
 
 
-def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[Row]:
+def claimed_rows(tx: Tx, epochs: Mapping[int, int]) -> list[sa.Row[Any]]:
     found = {}
     for some in rows_at_once(epochs):
         for row in CLAIMED.rows(tx, ids=some):
@@ -131,13 +158,13 @@ def kept_of(tx: Tx, send_ids: Sequence[int]) -> tuple[dict[int, bytes], dict[int
 def as_loaded(
     tx: Tx,
     row: Row,
-    touch: TouchRow | Row,
+    touch: TouchRow | sa.Row[Any],
     lead: Lead,
     live: Live,
     stored: Mapping[int, bytes],
     asked: Mapping[int, Asked],
 ) -> Loaded:
-    """From a row with `OF_SENDS` and one with what `CHOSEN` has of the touch: nothing where no touch asked for it."""
+    """From a row with a `SendRow`'s columns and one with what `CHOSEN` has of the touch: nothing where no touch asked for it."""
     cadence = cadence_plan(tx, touch.version_id) if touch.version_id is not None else None
     step, made = email_step(tx, touch), artifact(tx, row.artifact_hash) if row.artifact_hash is not None else None
     domain = domain_of(recipient_in(row, lead, live) or "")
@@ -195,7 +222,7 @@ def relays_of(row: Row, brand: str, domain: str, policy: Policy) -> tuple[str, .
     return tuple(relays_for(row.id, Stream(row.stream), brand, domain, policy, last=last))
 
 
-def email_step(tx: Tx, touch: TouchRow | Row) -> EmailStep | None:
+def email_step(tx: Tx, touch: TouchRow | sa.Row[Any]) -> EmailStep | None:
     """The step that asked for it, as the lead's version has it, else as the newest that knows it does; None: none does."""
     if touch.version_id is None:
         return None
@@ -205,13 +232,9 @@ def email_step(tx: Tx, touch: TouchRow | Row) -> EmailStep | None:
     return step if isinstance(step, EmailStep) else None
 
 
-OF_SENDS = (
-    "id", "epoch", "stream", "lead_id", "address_key", "touch_id", "rep", "email", "artifact_hash", "offer", "attempts",
-    "unknowns", "created_at", "collateral", "topic", "due_at", "is_shadow", "reason", "relay", "held_since",
-)  # fmt: skip
 CHOSEN = (
     sa.select(
-        *(sends.c[name] for name in OF_SENDS),
+        *(sends.c[name] for name in SendRow._fields),
         enrolments.c.version_id, touches.c.step_id, touches.c.late_by, enrolments.c.state.label("enrolment_state"),
     )
     .join_from(sends, touches, touches.c.id == sends.c.touch_id, isouter=True)

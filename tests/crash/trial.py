@@ -179,7 +179,8 @@ class Trial:
     def lateness(self) -> list[timedelta]:
         """Of every mail that is over: from when it was asked for until it was; the smallest first."""
         asked = sa.case((sends.c.touch_id.is_(None), sends.c.created_at), else_=touches.c.created_at)
-        chosen = sa.select(asked.label("asked_at"), sends.c.ended_at).join_from(sends, touches, isouter=True)
+        mails = sends.outerjoin(touches, touches.c.id == sends.c.touch_id)
+        chosen = sa.select(asked.label("asked_at"), sends.c.ended_at).select_from(mails)
         with self.database.read() as tx:
             return sorted(row.ended_at - row.asked_at for row in tx.run(chosen.where(sends.c.ended_at.is_not(None))))
 

@@ -4,6 +4,7 @@ import pytest
 
 from engine.database import Database
 from engine.deliver.compose import TouchMail, send_rows_for_touches
+from engine.deliver.load import SendRow
 from engine.leads import load_leads
 from engine.schedule.progress import load
 from engine.vocabulary import SendState, Stream
@@ -31,6 +32,7 @@ def test_a_touch_gets_one_send_held_by_its_worker(database: Database) -> None:
         second = send_rows_for_touches(tx, [mail], worker_id=WORKER)
 
     send = send_of(database, first[0][0])
-    assert (first[0][1], second) == (1, [])
+    assert (first[0].epoch, second) == (1, [])
+    assert first[0].row == SendRow(*(getattr(send, name) for name in SendRow._fields)), "as it would have been read"
     assert (send.state, send.epoch, send.worker_id, send.stream) == (SendState.CLAIMED, 1, WORKER, Stream.MARKETING)
     assert (send.source, send.touch_id, send.address_key) == (f"touch:{touch_id}", touch_id, lead.address_key)

@@ -103,7 +103,7 @@ def line_of(database: Database, domain: str, domains: Domains, log: MailLog) -> 
     theirs = leads.c.email.like(f"%@{domain}")
     with database.read() as tx:
         chosen = sa.select(sends.c.state, sends.c.reason, sends.c.id, sends.c.ended_at, sends.c.attempts, leads.c.email)
-        rows = tx.run(chosen.join(leads).where(theirs).order_by(sends.c.id)).all()
+        rows = tx.run(chosen.join(leads, leads.c.id == sends.c.lead_id).where(theirs).order_by(sends.c.id)).all()
         suppressed = sa.select(sa.func.count(sa.distinct(suppressions.c.address_key))).join(
             leads, leads.c.address_key == suppressions.c.address_key
         )
