@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.deliver.channel import Channel, Timeouts
-from engine.deliver.places import LOAD, MOST_IN_DOUBT, Places
+from engine.deliver.places import LOAD, MOST_IN_DOUBT, Places, in_doubt_with
 from engine.deliver.pool import Away, Pool, Reuse
 from engine.deliver.smtp import open_wires, pool_of, relay_of
 from engine.deliver.watch import Watch
@@ -171,7 +171,7 @@ flights = st.lists(
 
 
 @given(flights)
-@settings(max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 def test_a_load_has_one_relay_and_each_mail_is_in_one(some: Sequence[Flight]) -> None:
     loads = list(loads_of(some))
 
@@ -203,6 +203,21 @@ def test_places_are_counted_for_each_relay() -> None:
     assert held.is_set() and tried.is_set()
     assert (places.batch_for("a"), places.batch_for("b")) == (12, 64)
     assert (places.reach("a"), places.reach("c"), Places(4).reach("c")) == (True, False, True)
+
+
+@pytest.mark.parametrize(("threads", "room"), [(2, 192), (4, 192), (5, 256), (6, 320), (64, 320)])
+def test_more_threads_have_more_under_way(threads: int, room: int) -> None:
+    places, tried = Places(16, in_doubt=in_doubt_with(threads)), threading.Event()
+
+    def wait_for_room() -> None:
+        with places.held("a", 1):
+            tried.set()
+
+    with places.held("a", room):
+        waiting = threading.Thread(target=wait_for_room, daemon=True)
+        waiting.start()
+        assert not tried.wait(0.05)
+    assert tried.wait(5)
 
 
 def test_who_goes_first_has_the_next_free_place() -> None:
