@@ -4,7 +4,8 @@ The touches come due as they do in life, by time; nothing is written for it.
 
 From the order's commit, which PostgreSQL tells (over SQLite from the start of the transaction that stored it, just before it),
 to the record of the server's 250 (`ended_at`, taken a moment after the 250 was read), both by the database's clock, so the figure
-is rather too high than too low. The product's own processes over HTTP, to Postfix's `smtp-sink`: `handraiser up` over SQLite, and
+is rather too high than too low. Beside it, from the same seconds: how long a write of 4 KB to the same disk takes by itself, of
+which an order needs several. The product's own processes over HTTP, to Postfix's `smtp-sink`: `handraiser up` over SQLite, and
 a dispatcher, a worker and a receiver over PostgreSQL and Redis.
 
 Goals: alone, 99 of 100 within 50 ms; with the backlog, half within 15 ms and 99 of 100 within 250 ms.
@@ -24,6 +25,7 @@ from statistics import quantiles
 import sqlalchemy as sa
 
 from benchmarks.conditions import conditions
+from benchmarks.disk import watched_disk
 from benchmarks.lesson import make_due
 from benchmarks.live import WEBHOOK_KEY, Installation, embedded, extras, settle, shared
 from engine.clock import HostClock
@@ -42,10 +44,13 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """Milliseconds from the stored order to the 250, and how many nurture mails a second went out meanwhile."""
+    """Milliseconds from the stored order to the 250; how many nurture mails a second went out meanwhile, and how many
+    milliseconds each write to the disk took.
+    """
 
     milliseconds: Sequence[float]
     nurture: float
+    disk: Sequence[float]
 
 
 def main() -> None:
@@ -94,9 +99,10 @@ def wait_for(due_at: datetime) -> None:
 def observed(installation: Installation, shop: Shop, orders: "count[int]", seconds: float) -> Waits:
     """Of the orders posted in so many seconds."""
     first, before, began = next(orders), nurture_sent(installation), time.monotonic()
-    post_orders(shop, orders, seconds)
+    with watched_disk(installation.workspace) as disk:
+        post_orders(shop, orders, seconds)
     nurture = (nurture_sent(installation) - before) / (time.monotonic() - began)
-    return Waits(milliseconds=waits_since(installation, first, next(orders) - first - 1), nurture=nurture)
+    return Waits(milliseconds=waits_since(installation, first, next(orders) - first - 1), nurture=nurture, disk=disk)
 
 
 def post_orders(shop: Shop, orders: "count[int]", seconds: float) -> None:
@@ -149,9 +155,17 @@ def waits_since(installation: Installation, first: int, posted: int) -> list[flo
 
 
 def print_waits(title: str, waits: Waits) -> None:
-    of_hundred = quantiles(waits.milliseconds, n=100)
-    figures = (of_hundred[49], of_hundred[89], of_hundred[98], max(waits.milliseconds))
-    print(f"{title:<44}{''.join(f'{each:>8.1f}' for each in figures)}   {waits.nurture:,.0f} nurture mails a second", flush=True)
+    print(
+        f"{title:<44}{spread(waits.milliseconds)}   {waits.nurture:,.0f} nurture mails a second\n"
+        f"{'  a write to the disk meanwhile':<44}{spread(waits.disk)}",
+        flush=True,
+    )
+
+
+def spread(milliseconds: Sequence[float]) -> str:
+    of_hundred = quantiles(milliseconds, n=100)
+    figures = (of_hundred[49], of_hundred[89], of_hundred[98], max(milliseconds))
+    return "".join(f"{each:>8.1f}" for each in figures)
 
 
 if __name__ == "__main__":
