@@ -28,6 +28,12 @@ def complaints_about_passages(database: Database) -> list[str]:
     return [f"{what}: {rows}" for rows in by_passage.values() for what in complaints_about(rows)]
 
 
+def complaints_about_orphans(database: Database) -> list[str]:
+    """Mails that name a lead or a touch that is not there: for these two the database has no foreign keys."""
+    with database.read() as tx:
+        return [f"a mail without its lead or its touch: {row}" for row in tx.run(ORPHANS)]
+
+
 def complaints_about_posts(database: Database, received: Collection[str]) -> list[str]:
     """Each step told the other system, which has heard of it: once, or again under the same id."""
     with database.read() as tx:
@@ -57,6 +63,12 @@ def complaints_about(rows: Sequence[Row]) -> Iterable[str]:
             yield "a touch that does not say what its mail says"
 
 
+ORPHANS = (
+    sa.select(sends.c.id, sends.c.lead_id, sends.c.touch_id)
+    .join_from(sends, leads, leads.c.id == sends.c.lead_id, isouter=True)
+    .join(touches, touches.c.id == sends.c.touch_id, isouter=True)
+    .where(sa.or_(leads.c.id.is_(None), sa.and_(sends.c.touch_id.is_not(None), touches.c.id.is_(None))))
+)
 STEPS = (
     sa.select(
         touches.c.enrolment_id, touches.c.step_id, touches.c.state, touches.c.reason, leads.c.fields,

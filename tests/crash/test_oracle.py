@@ -1,10 +1,14 @@
 """The oracle sees what would be wrong: each kind of loss and of doubling is complained of, each explained row is not."""
 
 import pytest
+import sqlalchemy as sa
 
+from engine.database import Database
+from engine.schema import sends
 from engine.tokens import NOBODY, SendToken, in_address
 from tests.crash.oracle import Copy, Entry, Verdict, join
-from tests.factories import TOKENS
+from tests.crash.passages import complaints_about_orphans
+from tests.factories import TOKENS, add_enrolment, add_send, add_touch
 
 
 def entry(**changes: object) -> Entry:
@@ -74,3 +78,16 @@ def test_what_nothing_explains_is_complained_of(row: Entry, copies: list[Copy], 
 
 def judge(row: Entry, copies: list[Copy]) -> Verdict:
     return join([row], copies, TOKENS)
+
+
+@pytest.mark.both_databases
+def test_a_mail_without_its_lead_or_its_touch_is_complained_of(database: Database) -> None:
+    with database.write() as tx:
+        touch_id = add_touch(tx, enrolment_id=add_enrolment(tx))
+        whole, of_touch = add_send(tx), add_send(tx, touch_id=touch_id)
+        of_no_lead, of_no_touch = add_send(tx), add_send(tx, touch_id=touch_id + 1)
+        tx.run(sa.update(sends).where(sends.c.id == of_no_lead).values(lead_id=99_999))
+
+    complaints = " ".join(complaints_about_orphans(database))
+
+    assert [f"({number}, " in complaints for number in (whole, of_touch, of_no_lead, of_no_touch)] == [False, False, True, True]

@@ -21,7 +21,7 @@ from engine.schema import sends, touches, workers
 from engine.vocabulary import SendState
 from tests.crash.given import add_work, apply_lessons, is_anything_open, ledger, let_time_pass, receiver_over, unfinished
 from tests.crash.oracle import Verdict, join, read_journal
-from tests.crash.passages import complaints_about_passages, complaints_about_posts
+from tests.crash.passages import complaints_about_orphans, complaints_about_passages, complaints_about_posts
 from tests.crash.points import Point
 from tests.crash.product import QUIT_WITHIN, Process, Product, mail_server
 from tests.factories import SECRET, TOKENS
@@ -218,7 +218,8 @@ class Trial:
         """Of everything that the ledger, the mail server and the passages cannot explain together."""
         received = [headers["webhook-id"] for _path, headers, _body in self.receiver.got]
         about_posts = complaints_about_posts(self.database, received)
-        return [*self.judge().complaints, *complaints_about_passages(self.database), *about_posts]
+        about_rows = [*complaints_about_passages(self.database), *complaints_about_orphans(self.database)]
+        return [*self.judge().complaints, *about_rows, *about_posts]
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
         """Meanwhile time passes: what waits for its hour becomes due."""
