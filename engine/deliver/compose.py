@@ -63,13 +63,14 @@ def send_rows_for_touches(tx: Tx, mails: Sequence[TouchMail], *, worker_id: str)
 
 def begun_with(tx: Tx, send_id: int, mail: TouchMail, collateral: Kept | None) -> Begun:
     """What was written is known and need not be read. What goes late with all that follows is late no more."""
+    assert mail.lead.address_key is not None
     touch = mail.touch._replace(late_by=0) if mail.moves_by else mail.touch
     row = SendRow(
         id=send_id,
         epoch=1,
         stream=Stream.MARKETING.value,
         lead_id=mail.lead.id,
-        address_key=mail.lead.address_key or "",
+        address_key=mail.lead.address_key,
         touch_id=mail.touch.id,
         email=mail.email,
         artifact_hash=mail.version.artifact,

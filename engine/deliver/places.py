@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-MOST_IN_DOUBT = 12  # mails for each connection that may be marked and not yet recorded, unless there are many threads
+MOST_IN_DOUBT = 12  # mails for each connection that may be marked and not yet recorded, with no more threads than usual
+MOST_BATCHES = 5  # under way at once over the usual connections, however many threads there are
 MICRO_BATCH = 8  # mails that find out how a relay is
 LOAD = 4  # mails in hand for each connection that is opened; and how many for a domain with a limit go over one in a row
 MOST_CONNECTIONS = 16  # to a relay, unless its URL says otherwise
@@ -17,10 +18,10 @@ MARKETING_BATCH = 64  # one mark and one record for so many
 
 
 def in_doubt_with(threads: int) -> int:
-    """Mails for each connection that may be in doubt with so many threads: over the usual 16 connections a batch for each thread
-    but one, which writes the next; three of them at least and five at most.
+    """Mails for each connection that may be in doubt with so many threads: over the usual connections a batch for each thread
+    but one, which writes the next.
     """
-    return 4 * min(max(threads - 1, 3), 5)
+    return max(MOST_IN_DOUBT, MARKETING_BATCH // MOST_CONNECTIONS * min(threads - 1, MOST_BATCHES))
 
 
 class Places:

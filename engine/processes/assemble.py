@@ -69,7 +69,7 @@ def assemble(
     signer: Signer | None = None,
     note_marked: Marked = unnoted,
 ) -> Runtime:
-    """The workplace of a process that carries jobs out. Raises SettingsError without a secret key."""
+    """The workplace of a process that carries jobs out, by so many threads. Raises SettingsError without a secret key."""
     publish = publisher(broker)
 
     def publish_rows(noun: str, claims: list[Claim]) -> None:
