@@ -18,8 +18,8 @@ from engine.claim import TOUCH, put_back, take_due
 from engine.clock import VirtualClock
 from engine.database import Database
 from engine.migrations import upgrade
-from engine.processes.dispatcher import is_due, mend
-from engine.processes.lanes import TOUCHES
+from engine.processes.dispatcher import lanes_due, mend
+from engine.processes.lanes import LANES, TOUCHES
 
 NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
 DUE = 1_000
@@ -56,7 +56,7 @@ def look(database: Database) -> float:
     began = time.perf_counter()
     mend(database)
     with database.read() as tx:
-        assert is_due(tx, TOUCHES)
+        assert lanes_due(tx, LANES) == [TOUCHES]
     with database.write() as tx:
         claims = take_due(tx, TOUCH, limit=DUE, lease=timedelta(minutes=1))
     seconds = time.perf_counter() - began

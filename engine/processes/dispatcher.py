@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -35,17 +36,21 @@ log = logging.getLogger(__name__)
 not_at_once = Trouble(log, "could not publish at once, a dispatcher will")
 
 IDLE_SECONDS = 0.5  # what others make due at once is found after this at most
-BUSY_SECONDS = 0.1  # in which no worker empties a full queue
+BUSY_SECONDS = 0.2  # in which a worker does not empty half of a full queue
+RUSH_SECONDS = 0.1  # in which many do not empty a full one
 MEND_SECONDS = 1.0
 FORGET_WORKERS_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What one look at the lanes came to: rows published, and whether due rows were left for want of room."""
+    """What one look at the lanes came to: rows published, whether due rows were left for want of room, and whether half of a
+    queue or more was filled.
+    """
 
     published: int
     is_full: bool
+    is_rush: bool
 
 
 def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta, stop: threading.Event) -> None:
@@ -75,12 +80,14 @@ def pause_after(done: Round, database: Database) -> float:
     """In seconds. A claim takes all there is room for, so nothing is gained by looking again at once. With nothing to do, up to
     the instant at which the next row is due.
     """
+    if done.is_rush:
+        return RUSH_SECONDS
     if done.published or done.is_full:
         return BUSY_SECONDS
     with database.read() as tx:
         coming = [row.due_at for row in due_soon().rows(tx, now=tx.now, soon=tx.now + timedelta(seconds=IDLE_SECONDS))]
         waits = [(due_at - tx.now).total_seconds() for due_at in coming if due_at is not None]
-    return max(BUSY_SECONDS, min(waits, default=IDLE_SECONDS))
+    return max(RUSH_SECONDS, min(waits, default=IDLE_SECONDS))
 
 
 @cache
@@ -146,9 +153,10 @@ def dispatch(
     with database.read() as tx:
         plan_anew(tx)  # these were first asked over empty tables
         held = held_lanes(tx, watch)
-        due = [lane for lane in lanes if lane not in held and is_due(tx, lane)]
+        due = lanes_due(tx, [lane for lane in lanes if lane not in held])
     published = [dispatch_lane(database, lane, publish, lease=lease, watch=watch) for lane in due]
-    return Round(published=sum(published), is_full=0 in published)
+    is_rush = any(rows >= lane.room / 2 for lane, rows in zip(due, published, strict=True))
+    return Round(published=sum(published), is_full=0 in published, is_rush=is_rush)
 
 
 def held_lanes(tx: Tx, watch: ClockWatch | None) -> tuple[Lane, ...]:
@@ -171,17 +179,23 @@ def dispatch_at_once(database: Database, publish: PublishJob, lane: Lane, *, lea
         not_at_once.tell(error)
 
 
-def is_due(tx: Tx, lane: Lane) -> bool:
-    return bool(first_due(lane).rows(tx, now=tx.now))
+def lanes_due(tx: Tx, lanes: Sequence[Lane]) -> list[Lane]:
+    """Those on which something is due, in the order given."""
+    due = {row.queue for row in first_due(tuple(lanes)).rows(tx, now=tx.now)} if lanes else set()
+    return [lane for lane in lanes if lane.queue in due]
 
 
 @cache
-def first_due(lane: Lane) -> Prepared:
-    """Asked of every lane at every round, so it is built once."""
-    table = lane.noun.table
-    is_open = in_state(table, lane.noun.open_state)
-    now = sa.bindparam("now", type_=table.c.due_at.type)
-    return Prepared(sa.select(table.c.id).where(is_open, table.c.due_at <= now, *narrowed(lane)).limit(1))
+def first_due(lanes: tuple[Lane, ...]) -> Prepared:
+    """The queues of these lanes on which something is due. Asked at every round, so it is built once."""
+    return Prepared(sa.union_all(*map(is_due, lanes)))
+
+
+def is_due(lane: Lane) -> sa.Select[Any]:
+    due_at = lane.noun.table.c.due_at
+    is_open = in_state(lane.noun.table, lane.noun.open_state)
+    due = sa.select(lane.noun.table.c.id).where(is_open, due_at <= sa.bindparam("now", type_=due_at.type), *narrowed(lane))
+    return sa.select(sa.literal(lane.queue).label("queue")).select_from(due.limit(1).subquery())
 
 
 def dispatch_lane(

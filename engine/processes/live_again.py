@@ -21,7 +21,7 @@ from engine.deliver.record import settle_restored
 from engine.deliver.wire import Flight, Outcome, PerhapsSent, Recheck
 from engine.pauses import NONE, PAUSES
 from engine.posts.wire import Answered, PostOutcome, PostRequest
-from engine.processes.dispatcher import dispatch_lane, is_due, mend
+from engine.processes.dispatcher import dispatch_lane, lanes_due, mend
 from engine.processes.lanes import LANES, Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
@@ -147,7 +147,7 @@ def keep_up(runtime: Runtime) -> None:
 def carry_out_due(runtime: Runtime) -> None:
     """What is due at this instant; what follows from it at once is for the next look."""
     with runtime.database.read() as tx:
-        due = [lane for lane in LANES if is_due(tx, lane)]
+        due = lanes_due(tx, LANES)
     for lane in due:
         taken = Taken()
         dispatch_lane(runtime.database, lane, taken.take, lease=LEASE)

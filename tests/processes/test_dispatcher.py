@@ -9,7 +9,16 @@ import sqlalchemy as sa
 from engine.claim import SEND, TOUCH, Claim, begin, set_aside
 from engine.clock import VirtualClock
 from engine.database import Database
-from engine.processes.dispatcher import BUSY_SECONDS, IDLE_SECONDS, dispatch, dispatch_at_once, pause_after, run_dispatcher, tick
+from engine.processes.dispatcher import (
+    BUSY_SECONDS,
+    IDLE_SECONDS,
+    RUSH_SECONDS,
+    dispatch,
+    dispatch_at_once,
+    pause_after,
+    run_dispatcher,
+    tick,
+)
 from engine.processes.lanes import MARKETING, TOUCHES, TRANSACTIONAL, Lane
 from engine.schema import touches
 from engine.vocabulary import Stream
@@ -48,7 +57,7 @@ def test_a_tick_publishes_each_due_row_once_in_its_lane(database: Database) -> N
     assert [published.sizes(lane) for lane in (TRANSACTIONAL, TOUCHES, MARKETING)] == [[2], [1], [1]]
 
 
-@pytest.mark.parametrize(("due_in", "pause"), [(None, IDLE_SECONDS), (0.3, 0.3), (0.01, BUSY_SECONDS), (3600.0, IDLE_SECONDS)])
+@pytest.mark.parametrize(("due_in", "pause"), [(None, IDLE_SECONDS), (0.3, 0.3), (0.01, RUSH_SECONDS), (3600.0, IDLE_SECONDS)])
 def test_an_idle_dispatcher_waits_for_the_next_row_and_not_past_it(
     database: Database, due_in: float | None, pause: float
 ) -> None:
@@ -63,11 +72,31 @@ def test_an_idle_dispatcher_waits_for_the_next_row_and_not_past_it(
     assert pause_after(looked, database) == pytest.approx(pause)
 
 
-def test_no_more_rows_are_claimed_than_a_queue_has_room_for(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("queued", "due", "pause"),
+    [(0, 10, BUSY_SECONDS), (0, TRANSACTIONAL.room // 2, RUSH_SECONDS), (TRANSACTIONAL.room, 10, BUSY_SECONDS)],
+)
+def test_a_busy_dispatcher_comes_back_sooner_to_a_queue_that_was_half_empty(
+    database: Database, queued: int, due: int, pause: float
+) -> None:
+    add_orders(database, queued)
+    dispatch(database, Published(), lease=LEASE)
+    add_orders(database, due)
+
+    looked = dispatch(database, Published(), lease=LEASE)
+
+    assert pause_after(looked, database) == pause
+
+
+def add_orders(database: Database, number: int) -> None:
     with database.write() as tx:
         lead = add_lead(tx)
-        for _ in range(TRANSACTIONAL.room + 5):
+        for _ in range(number):
             add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL)
+
+
+def test_no_more_rows_are_claimed_than_a_queue_has_room_for(database: Database) -> None:
+    add_orders(database, TRANSACTIONAL.room + 5)
     published = Published()
 
     counts = [tick(database, published, lease=LEASE) for _ in range(2)]
@@ -78,10 +107,8 @@ def test_no_more_rows_are_claimed_than_a_queue_has_room_for(database: Database) 
 
 def test_a_queue_is_filled_up_with_whole_portions(database: Database) -> None:
     with database.write() as tx:
-        lead = add_lead(tx)
         add_worker(tx, id="a")
-        for _ in range(TRANSACTIONAL.room + 2 * TRANSACTIONAL.portion):
-            add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL)
+    add_orders(database, TRANSACTIONAL.room + 2 * TRANSACTIONAL.portion)
     published = Published()
     tick(database, published, lease=LEASE)
     first, second = (claims for _lane, claims in published.jobs[:2])
