@@ -183,7 +183,7 @@ def phrase(name: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
 
 
-@lru_cache(256)  # the recipient's is asked for twice for each mail
+@lru_cache(4_096)  # the recipient's is asked for twice for each mail, and between the two for those of all mails under way
 def address(mail_address: str) -> str:
     """An address as it stands in a header and in SMTP: a domain in ASCII (RFC 5890), a local part that needs no SMTPUTF8.
 
