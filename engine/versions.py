@@ -99,7 +99,7 @@ def artifact(tx: Tx, artifact_hash: str) -> Artifact:
     known = _artifacts.get(artifact_hash)
     if known is None:
         text = tx.run(sa.select(artifacts.c.body).where(artifacts.c.hash == artifact_hash)).scalar_one()
-        known = _artifacts[artifact_hash] = Artifact.from_json(str(text))
+        known = _artifacts.setdefault(artifact_hash, Artifact.from_json(str(text)))  # for two threads the same, too
     return known
 
 
