@@ -28,13 +28,18 @@ QUIT_WITHIN = 40  # seconds that a process asked to stop may take to finish what
 
 @dataclass(slots=True, kw_only=True)
 class Product:
-    """Our processes, by role: `worker` and `worker-2` are two of a kind. Alone, one process plays every role."""
+    """Our processes, by role: `worker` and `worker-2` are two of a kind. Alone, one process plays every role.
+
+    `threads`: of what is started next; `threads_of`: of what was, by process id.
+    """
 
     folder: Path
     environment: Mapping[str, str]
     roles: tuple[str, ...]
     running: dict[str, Process] = field(default_factory=dict)
     started: int = 0
+    threads: int = THREADS
+    threads_of: dict[int, int] = field(default_factory=dict)
 
     def role_of(self, role: str) -> str:
         return role if role in self.roles else self.roles[0]
@@ -45,9 +50,11 @@ class Product:
         """
         crash = {} if crash_at is None else {"HANDRAISER_CRASH_AT": crash_at}
         command = role.partition("-")[0]
-        arguments = [command] if command == "dispatcher" else [command, "--threads", str(THREADS)]
+        arguments = [command] if command == "dispatcher" else [command, "--threads", str(self.threads)]
         process = FORKED.Process(target=run_command, args=(arguments, self.folder, {**self.environment, **crash}, code))
         process.start()
+        assert process.pid is not None
+        self.threads_of[process.pid] = self.threads
         self.running[role] = process
         self.started += 1
         return process

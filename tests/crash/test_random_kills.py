@@ -1,8 +1,10 @@
-"""Processes are killed from outside, one or all, at any moment, while work keeps coming; in between Redis loses its memory."""
+"""Processes of few threads and of many are killed from outside at any moment, one or all, while work keeps coming; in between
+Redis loses its memory.
+"""
 
 from random import Random
 
-from engine.deliver.places import MOST_IN_DOUBT
+from engine.deliver.places import in_doubt_with
 from tests.crash.trial import CONNECTIONS, Trial
 
 
@@ -10,6 +12,7 @@ def test_kills_at_any_moment_send_nothing_twice_and_lose_nothing(on_trial: Trial
     on_trial.employ_two_workers()
     for kill in range(250 if is_full else 2):
         on_trial.add_work(lessons=12, orders=5)
+        on_trial.product.threads = chance.choice((2, 4, 5, 8))
         on_trial.die_in(chance.choice(on_trial.product.roles), chance.uniform(0.2, 2.0))
         if chance.random() < 0.1:
             on_trial.end_all()
@@ -21,4 +24,4 @@ def test_kills_at_any_moment_send_nothing_twice_and_lose_nothing(on_trial: Trial
     on_trial.finish()
 
     assert on_trial.complaints() == []
-    assert max(len(death.in_doubt) for death in on_trial.deaths) <= MOST_IN_DOUBT * CONNECTIONS
+    assert [death for death in on_trial.deaths if len(death.in_doubt) > in_doubt_with(death.threads) * CONNECTIONS] == []

@@ -38,9 +38,10 @@ SHORT_LEASES = {"QUEUE_LEASE_SECONDS": "3", "WORKER_LEASE_SECONDS": "2"}
 
 @dataclass(slots=True, kw_only=True)
 class Death:
-    """One killed process, and the sends that it had marked and not recorded."""
+    """One killed process with so many threads, and the sends that it had marked and not recorded."""
 
     at: str
+    threads: int
     in_doubt: frozenset[int]
 
 
@@ -129,7 +130,9 @@ class Trial:
         died = self.worker_of(process)
         doubtful = sa.select(sends.c.id).where(sends.c.state == SendState.ATTEMPTING, sends.c.worker_id == died)
         with self.database.read() as tx:
-            self.deaths.append(Death(at=at, in_doubt=frozenset(row.id for row in tx.run(doubtful))))
+            in_doubt = frozenset(row.id for row in tx.run(doubtful))
+        assert process.pid is not None
+        self.deaths.append(Death(at=at, threads=self.product.threads_of[process.pid], in_doubt=in_doubt))
 
     def rows_of(self, worker_ids: Collection[str]) -> dict[str, int]:
         """How many rows each of these holds."""
