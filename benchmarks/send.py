@@ -11,12 +11,13 @@ Run: python -m benchmarks.send [--mails 20000] [--rounds 3] [--only shared|embed
 
 import argparse
 import os
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from statistics import median
+from statistics import mean, median
 
 import sqlalchemy as sa
 
@@ -46,10 +47,13 @@ LOOP, SOURCE = "EmailMessage + send_message", "smtp-source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Mails a second by the ledger, and microseconds of processor time a mail by kind of process."""
+    """Mails a second by the ledger, microseconds of processor time a mail by kind of process, and what part of `smtp-source`'s
+    rate beside it that is.
+    """
 
     rate: float
     cpu: dict[str, float]
+    of_source: float = 1.0
 
 
 def main() -> None:
@@ -82,13 +86,16 @@ def over_servers(server: Server, mails: int, rounds: int) -> Parts:
         ready = [[lessons.add_sends(mails) for _ in WORKERS] for _ in range(rounds)]
         settle(installation.database)
         installation.start("dispatcher", "dispatcher")
-        parts: Parts = {}
+        parts: Parts = {LOOP: [], SOURCE: [source_run(server, mails)]}
         for number in range(rounds):
-            add_baselines(parts, server, mails)
+            add_beside_source(parts, server, mails, {LOOP: loop_run(server)})
             for at, (who, cores) in enumerate(WORKERS.items()):
                 with working(installation, cores, warm_ups):
-                    for name, table, ids in (("due", touches, due), ("ready", sends, ready)):
-                        parts.setdefault(f"{who}, {name}", []).append(timed(installation, table, ids[number][at]))
+                    runs = {
+                        f"{who}, {name}": timed(installation, table, ids[number][at])
+                        for name, table, ids in (("due", touches, due), ("ready", sends, ready))
+                    }
+                add_beside_source(parts, server, mails, runs)
         return parts
 
 
@@ -101,19 +108,32 @@ def in_one_process(server: Server, mails: int, rounds: int) -> Parts:
         ready = [lessons.add_sends(mails) for _ in range(rounds)]
         installation.start("worker", "up")
         timed(installation, touches, warm_up)
-        parts: Parts = {}
+        parts: Parts = {LOOP: [], SOURCE: [source_run(server, mails)]}
         for number in range(rounds):
-            add_baselines(parts, server, mails)
-            parts.setdefault("one process, due", []).append(timed(installation, touches, due[number]))
-            parts.setdefault("one process, ready", []).append(timed(installation, sends, ready[number]))
+            add_beside_source(parts, server, mails, {LOOP: loop_run(server)})
+            add_beside_source(parts, server, mails, {"one process, due": timed(installation, touches, due[number])})
+            add_beside_source(parts, server, mails, {"one process, ready": timed(installation, sends, ready[number])})
         return parts
 
 
-def add_baselines(parts: Parts, server: Server, mails: int) -> None:
-    loop = naive(server.port, NAIVE_MAILS)
-    source = smtp_source(server, mails, connections=MOST_CONNECTIONS, size=SIZE)
-    for name, figure in ((LOOP, loop), (SOURCE, source)):
-        parts.setdefault(name, []).append(Run(rate=figure.rate, cpu={"itself": figure.cpu}))
+def add_beside_source(parts: Parts, server: Server, mails: int, runs: Mapping[str, Run]) -> None:
+    """These, and `smtp-source` once more: a machine that others use may be another one a minute later."""
+    before, after = parts[SOURCE][-1], source_run(server, mails)
+    parts[SOURCE].append(after)
+    for name, run in runs.items():
+        compared = replace(run, of_source=run.rate / mean((before.rate, after.rate)))
+        parts.setdefault(name, []).append(compared)
+        print(f"  {name}: {run.rate:,.0f} a second, {compared.of_source:.1%} of {SOURCE}", file=sys.stderr, flush=True)
+
+
+def loop_run(server: Server) -> Run:
+    figure = naive(server.port, NAIVE_MAILS)
+    return Run(rate=figure.rate, cpu={"itself": figure.cpu})
+
+
+def source_run(server: Server, mails: int) -> Run:
+    figure = smtp_source(server, mails, connections=MOST_CONNECTIONS, size=SIZE)
+    return Run(rate=figure.rate, cpu={"itself": figure.cpu})
 
 
 @contextmanager
@@ -167,19 +187,18 @@ def last_accepted(database: Database, numbers: range) -> datetime:
 
 
 def print_table(title: str, parts: Parts) -> None:
-    """Medians of the rounds, with the spread of the rates, and the ratios to the baselines of the same round."""
-    loop, source = (parts[name] for name in (LOOP, SOURCE))
+    """Medians of the rounds, with the spread of the rates, and the ratios to the baselines beside them."""
     print(f"\n{title:<28}{'a second':>10}{'(rounds)':>18}{'× the loop':>12}{'of smtp-source':>16}   µs CPU a mail")
     for name, runs in parts.items():
         rates = [run.rate for run in runs]
         spread = f"({min(rates):,.0f}-{max(rates):,.0f})"
-        times = median(run.rate / each.rate for run, each in zip(runs, loop, strict=True))
-        share = median(run.rate / each.rate for run, each in zip(runs, source, strict=True))
+        times = f"{median(run.rate / each.rate for run, each in zip(runs, parts[LOOP], strict=False)):.1f}×"
+        share = median(run.of_source for run in runs)
         kinds = {kind: median(run.cpu[kind] for run in runs) for kind in runs[0].cpu}
         told = ", ".join(f"{kind} {used:,.0f}" for kind, used in kinds.items())
         if len(kinds) > 1:
             told = f"{sum(kinds.values()):,.0f}: {told}"
-        print(f"{name:<28}{median(rates):>10,.0f}{spread:>18}{times:>11.1f}×{share:>15.0%}   {told}")
+        print(f"{name:<28}{median(rates):>10,.0f}{spread:>18}{times:>12}{share:>16.1%}   {told}")
 
 
 if __name__ == "__main__":
