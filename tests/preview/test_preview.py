@@ -46,10 +46,12 @@ class Served:
             return str(answer.read().decode())
 
     def write(self, file: str, change: Callable[[str], str]) -> float:
-        """Seconds until the page of the mail would show it."""
+        """Seconds until the page of the mail would show it. The file is replaced as a whole: a look between the emptying and the
+        writing of a file shows the page of an empty one, until the next look."""
         before = self.stamp()
-        path = self.folder / file
-        path.write_text(change(path.read_text()))
+        path, written = self.folder / file, self.folder.parent / "written"
+        written.write_text(change(path.read_text()))
+        written.replace(path)
         began = time.monotonic()
         while self.stamp() == before:
             assert time.monotonic() - began < 20, "the page does not follow the file"
