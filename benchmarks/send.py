@@ -6,7 +6,7 @@ started with `--core` and six threads, and all other servers use the other cores
 in turns: the loop that most programs begin with (`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
 
 Goals: one worker over PostgreSQL and Redis, 2,500 a second, 4 times the loop and a quarter of `smtp-source`; two workers 3,500.
-Run: python -m benchmarks.send [--mails 20000] [--rounds 3] [--only shared|embedded]
+Run: python -m benchmarks.send [--mails 20000] [--rounds 3] [--only shared|embedded] [--who "one with its own core"]
 """
 
 import argparse
@@ -37,7 +37,8 @@ SIZE = 14_000
 LOOK_EVERY = 2.0  # to look costs the database, too
 PATIENCE = 180.0
 LEAD_TIME = timedelta(seconds=3)
-WORKERS: dict[str, tuple[int | None, ...]] = {  # the core of each
+Workers = Mapping[str, tuple[int | None, ...]]  # the core of each
+WORKERS: Workers = {
     "one worker": (None,),
     "one with its own core": (min(os.sched_getaffinity(0)),),
     "two workers": (None, None),
@@ -61,14 +62,16 @@ def main() -> None:
     asked.add_argument("--mails", type=int, default=20_000, help="in each part of each round")
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--only", choices=("shared", "embedded"))
+    asked.add_argument("--who", choices=tuple(WORKERS), help="of the workers over PostgreSQL and Redis these alone")
     given = asked.parse_args()
+    workers = {given.who: WORKERS[given.who]} if given.who else WORKERS
     programs = tools()
     if programs is None:
         raise SystemExit("smtp-sink and smtp-source come with Postfix: apt-get install postfix")
     print(f"{conditions()}; {extras()}; {given.rounds} rounds of {given.mails:,} mails", flush=True)
     with running_sink(programs) as server:
         if given.only != "embedded":
-            print_table("PostgreSQL and Redis", over_servers(server, given.mails, given.rounds))
+            print_table("PostgreSQL and Redis", over_servers(server, workers, given.mails, given.rounds))
         if given.only != "shared":
             print_table("SQLite, one process", in_one_process(server, given.mails, given.rounds))
 
@@ -76,20 +79,20 @@ def main() -> None:
 Parts = dict[str, list[Run]]
 
 
-def over_servers(server: Server, mails: int, rounds: int) -> Parts:
+def over_servers(server: Server, workers: Workers, mails: int, rounds: int) -> Parts:
     """Everything in turns, so that a slow minute of the machine is slow for all."""
     with shared(server.url) as installation:
         lessons = installation.lessons
         installation.servers["smtp-sink"] = server.pid
-        warm_ups = [lessons.add_touches(WARM_UP) for _ in WORKERS]
-        due = [[lessons.add_touches(mails) for _ in WORKERS] for _ in range(rounds)]
-        ready = [[lessons.add_sends(mails) for _ in WORKERS] for _ in range(rounds)]
+        warm_ups = [lessons.add_touches(WARM_UP) for _ in workers]
+        due = [[lessons.add_touches(mails) for _ in workers] for _ in range(rounds)]
+        ready = [[lessons.add_sends(mails) for _ in workers] for _ in range(rounds)]
         settle(installation.database)
         installation.start("dispatcher", "dispatcher")
         parts: Parts = {LOOP: [], SOURCE: [source_run(server, mails)]}
         for number in range(rounds):
             add_beside_source(parts, server, mails, {LOOP: loop_run(server)})
-            for at, (who, cores) in enumerate(WORKERS.items()):
+            for at, (who, cores) in enumerate(workers.items()):
                 with working(installation, cores, warm_ups):
                     runs = {
                         f"{who}, {name}": timed(installation, table, ids[number][at])
