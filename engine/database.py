@@ -162,6 +162,8 @@ class Database:
                     yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor, foretold=foretold)
         except sa.exc.DBAPIError as error:
             self.writes.note(error)
+            if was_ended(error):
+                raise as_away(error.statement, error.orig) from error
             raise
 
     def now(self) -> datetime:
@@ -185,9 +187,20 @@ def noticing_replicas(connection: sa.Connection) -> Iterator[None]:
         raise given_up(connection, error.statement, error.orig) from error
 
 
+def was_ended(error: sa.exc.DBAPIError) -> bool:
+    """Whether the server ended the session and has a name for that which is not one of a database that is away: it does so where
+    a process was stopped for long in the midst of a transaction.
+    """
+    return error.connection_invalidated and not isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+
+
 def given_up(connection: sa.Connection, sql: str | None, error: Any) -> sa.exc.OperationalError:
     """This connection is not used again, and the database counts as away."""
     connection.invalidate(error)
+    return as_away(sql, error)
+
+
+def as_away(sql: str | None, error: Any) -> sa.exc.OperationalError:
     return sa.exc.OperationalError(sql, None, error, hide_parameters=True)
 
 

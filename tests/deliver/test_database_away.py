@@ -4,23 +4,26 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from threading import Timer
+from time import sleep
 
 import pytest
 import sqlalchemy as sa
 
 from engine.advance import advance_touches
 from engine.claim import TOUCH, take_due
-from engine.database import Database
+from engine.database import Database, Tx
 from engine.deliver import send as delivering
 from engine.persist import AWAY, is_nobodys_fault, persist
 from engine.processes.dispatcher import tick
 from engine.processes.lanes import Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
-from engine.schema import touches
+from engine.schema import leads, touches
 from engine.simulate.sink import Sink
+from engine.versions import NEWEST
 from engine.vocabulary import SendState, TouchState
 from tests.deliver.given import STEPS, add_mail, add_workspace, deliver_begun, load_held, runtime_over, send_of
 from tests.factories import add_enrolment, add_lead, add_touch
@@ -161,6 +164,40 @@ def carry_out_all(runtime: Runtime) -> None:
         while jobs:
             lane, claims = jobs.pop()
             VERBS[lane.noun.name](runtime, claims)
+
+
+@pytest.mark.parametrize("goes_on", ["with a question", "with a prepared one", "with its commit"])
+def test_a_process_that_stood_still_for_long_writes_down_what_it_knows(postgres_database: Database, goes_on: str) -> None:
+    """PostgreSQL ends the session of who holds locks and says nothing, and calls that neither an outage nor a lost connection."""
+    tries = count(1)
+
+    def write_down(tx: Tx) -> int:
+        add_lead(tx)
+        if (number := next(tries)) == 1:
+            stand_still(tx)
+        if goes_on == "with a question":
+            tx.run(sa.text("SELECT 1"))
+        elif goes_on == "with a prepared one":
+            NEWEST.rows(tx)
+        return number
+
+    assert persist(postgres_database, write_down) == 2
+    with postgres_database.read() as tx:
+        assert tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one() == 1
+
+
+def test_a_look_in_which_a_process_stood_still_is_nobodys_fault(postgres_database: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as ended, postgres_database.read() as tx:
+        stand_still(tx)
+        tx.run(sa.text("SELECT 1"))
+
+    assert is_nobodys_fault(ended.value)
+
+
+def stand_still(tx: Tx) -> None:
+    """For longer than the server bears."""
+    tx.run(sa.text("SET LOCAL idle_in_transaction_session_timeout = 10"))
+    sleep(0.3)
 
 
 def steps_of(database: Database) -> list[tuple[str, str]]:
