@@ -27,14 +27,10 @@ def in_doubt_with(threads: int) -> int:
 class Places:
     """So many connections to each relay, by its name, or to all together; a thread waits until there is room for its mails.
 
-    `batch`: how many marketing mails are marked and recorded together, half of what may be in doubt at most: the others fly
-    meanwhile. More is cheaper. `in_doubt`: how many for each connection.
+    `in_doubt`: how many mails for each connection.
     """
 
-    def __init__(
-        self, connections: int | Mapping[str, int], *, batch: int = MARKETING_BATCH, in_doubt: int = MOST_IN_DOUBT
-    ) -> None:
-        self._batch = batch
+    def __init__(self, connections: int | Mapping[str, int], *, in_doubt: int = MOST_IN_DOUBT) -> None:
         given = {EVERY: connections} if isinstance(connections, int) else connections
         self._most = {relay: each * in_doubt for relay, each in given.items()}  # mails
         self._free = dict(self._most)
@@ -46,8 +42,10 @@ class Places:
         return relay in self._most or EVERY in self._most
 
     def batch_for(self, relay: str) -> int:
-        """How many marketing mails may be marked together that are to go through it."""
-        return min(self._batch, max(MOST_IN_DOUBT, self._most.get(self._key(relay), 0) // 2))
+        """How many marketing mails may be marked together that are to go through it: half of what may be in doubt, so that others
+        fly while they are marked and recorded; all of it over a single connection.
+        """
+        return min(MARKETING_BATCH, max(MOST_IN_DOUBT, self._most.get(self._key(relay), 0) // 2))
 
     @contextmanager
     def held(self, relay: str, mails: int, *, first: bool = False) -> Iterator[None]:

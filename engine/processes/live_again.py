@@ -34,7 +34,7 @@ from engine.tokens import Tokens
 
 KIND = "restored"
 FOR_EVER = timedelta(days=36_500)
-CONNECTIONS, BATCH = 64, 500  # to nowhere
+CONNECTIONS = 64  # to nowhere
 LEASE = timedelta(hours=1)
 MEND_EVERY = timedelta(days=1)
 SCORED_AT_ONCE = 1_000
@@ -106,7 +106,7 @@ def runtime_of(settings: Settings, past: Database, worker_id: str) -> Runtime:
         worker_id=worker_id,
         has_lease=lambda: True,
         publish=publish,
-        places=Places(CONNECTIONS, batch=BATCH),
+        places=Places(CONNECTIONS),
         posts=NowherePosts(),
     )
     return runtime

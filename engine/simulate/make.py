@@ -31,7 +31,6 @@ from webhooks.links import LinkTables
 
 WORKER = "simulator"
 CONNECTIONS = 64  # to a mail server that is on this machine, or not there at all
-BATCH = 500  # a simulated process never dies between the mark and the record
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -93,7 +92,7 @@ def make_runtime(settings: Settings, database: Database, wire: Wire) -> Runtime:
         worker_id=WORKER,
         has_lease=lambda: True,
         publish=publish,
-        places=Places(CONNECTIONS, batch=BATCH),
+        places=Places(CONNECTIONS),
     )
     return runtime
 
