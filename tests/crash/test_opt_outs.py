@@ -14,6 +14,7 @@ from engine.database import Database
 from engine.schema import sends
 from engine.vocabulary import Reason, SendState
 from tests.crash.opt_outs import CHANNELS, CONNECTIONS, ROUND_TRIP, Crowd, crowd_of, wait_until_over
+from tests.crash.passages import complaints_about_orphans
 
 GAP = timedelta(seconds=1)
 HEARD_WITHIN = timedelta(seconds=5)
@@ -45,6 +46,7 @@ def test_no_mail_begins_a_second_after_its_recipient_opted_out(
     assert too_late == {}
     assert heard[-1] < HEARD_WITHIN
     assert unexplained(crowd) == []
+    assert complaints_about_orphans(crowd.database) == []
 
 
 def opt_out_meanwhile(crowd: Crowd, chance: Random, leaving: int, seconds: float) -> None:

@@ -14,6 +14,7 @@ from engine.pauses import pauses_seen
 from engine.schema import metadata, sends
 from engine.tokens import from_address
 from tests.crash.oracle import NOTICE, read_journal
+from tests.crash.passages import complaints_about_orphans
 from tests.crash.trial import Trial
 from tests.factories import TOKENS
 from tests.services import handraiser
@@ -30,6 +31,7 @@ def test_after_a_restore_nothing_goes_out_until_told_and_nothing_twice(on_trial:
         lose_and_restore(on_trial, at=chance.randint(1, LESSONS), elsewhere=chance.random() < 0.5)
 
     assert [key for key, copies in Counter(mails(on_trial)).items() if copies > 1] == []
+    assert complaints_about_orphans(on_trial.database) == []
     on_trial.receiver.got.clear()
 
 
