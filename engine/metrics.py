@@ -39,7 +39,7 @@ LOST = Counter("handraiser_lost", "Rows that a queue or a worker lost and that a
 ROUND_SECONDS = Histogram("handraiser_round_seconds", "One look of a dispatcher at all lanes", buckets=SHORT)
 ROUNDS_FAILED = Counter("handraiser_rounds_failed", "Looks of a dispatcher that failed; the next is a second later")
 JOBS = Counter("handraiser_jobs", "Jobs that this process carried out", ["lane", "outcome"])
-JOB_SECONDS = Histogram("handraiser_job_seconds", "One job of up to 50 rows", ["lane"], buckets=SHORT)
+JOB_SECONDS = Histogram("handraiser_job_seconds", "One job of up to 128 rows", ["lane"], buckets=SHORT)
 POSTS = Counter("handraiser_posts", "Posts to other systems, by what came of it", ["outcome"])
 REQUESTS = Counter("handraiser_requests", "Requests that the receiver answered", ["page", "status"])
 REQUEST_SECONDS = Histogram("handraiser_request_seconds", "One request to the receiver", ["page"], buckets=SHORT)

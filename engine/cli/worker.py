@@ -25,7 +25,7 @@ def worker_command(workspace: Path, threads: int, core: int | None) -> None:
 
     \b
     Example:
-      HANDRAISER_BROKER_URL=redis://localhost/0 handraiser worker --threads 16
+      HANDRAISER_BROKER_URL=redis://localhost/0 handraiser worker
     """
     if core is not None:
         try:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -36,7 +35,7 @@ log = logging.getLogger(__name__)
 not_at_once = Trouble(log, "could not publish at once, a dispatcher will")
 
 IDLE_SECONDS = 0.5  # what others make due at once is found after this at most
-BUSY_SECONDS = 0.2  # in which a worker does not empty half of a full queue
+BUSY_SECONDS = 0.2  # in which a worker does not empty half of a full queue of mail
 RUSH_SECONDS = 0.1  # in which many do not empty a full one
 MEND_SECONDS = 1.0
 FORGET_WORKERS_AFTER = timedelta(days=1)
@@ -181,17 +180,17 @@ def dispatch_at_once(database: Database, publish: PublishJob, lane: Lane, *, lea
 
 def lanes_due(tx: Tx, lanes: Sequence[Lane]) -> list[Lane]:
     """Those on which something is due, in the order given."""
-    due = {row.queue for row in first_due(tuple(lanes)).rows(tx, now=tx.now)} if lanes else set()
+    due = {row.queue for row in queues_due(tuple(lanes)).rows(tx, now=tx.now)} if lanes else set()
     return [lane for lane in lanes if lane.queue in due]
 
 
 @cache
-def first_due(lanes: tuple[Lane, ...]) -> Prepared:
+def queues_due(lanes: tuple[Lane, ...]) -> Prepared:
     """The queues of these lanes on which something is due. Asked at every round, so it is built once."""
-    return Prepared(sa.union_all(*map(is_due, lanes)))
+    return Prepared(sa.union_all(*map(queue_if_due, lanes)))
 
 
-def is_due(lane: Lane) -> sa.Select[Any]:
+def queue_if_due(lane: Lane) -> sa.Select[str]:
     due_at = lane.noun.table.c.due_at
     is_open = in_state(lane.noun.table, lane.noun.open_state)
     due = sa.select(lane.noun.table.c.id).where(is_open, due_at <= sa.bindparam("now", type_=due_at.type), *narrowed(lane))
