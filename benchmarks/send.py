@@ -2,7 +2,7 @@
 
 Mails of 14 KB from the starter's workspace, on one machine with everything that they need. Two ways to a mail: touches that are
 due (decided, written, sent), and mails that lie ready in the ledger (after an outage, say). A worker `with its own core` was
-started with `--core` and six threads, and all other servers use the other cores meanwhile. In the same run, to the same server,
+started with `--core`, and all other servers use the other cores meanwhile. In the same run, to the same server,
 in turns: the loop that most programs begin with (`EmailMessage` and `send_message`), and Postfix's `smtp-source`.
 
 Goals: one worker over PostgreSQL and Redis, 2,500 a second, 4 times the loop and a quarter of `smtp-source`; two workers 3,500.
@@ -145,7 +145,7 @@ def working(installation: Installation, cores: Sequence[int | None], warm_ups: l
     names = [f"worker {number}" for number in range(1, len(cores) + 1)]
     with kept_off([core for core in cores if core is not None], list(installation.servers.values())):
         for name, core in zip(names, cores, strict=True):
-            installation.start(name, "worker", *(() if core is None else ("--core", str(core), "--threads", "6")))
+            installation.start(name, "worker", *(() if core is None else ("--core", str(core))))
         if warm_ups:
             timed(installation, touches, warm_ups.pop())
         yield

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-MOST_IN_DOUBT = 12  # mails for each connection that may be marked and not yet recorded, with no more threads than usual
-MOST_BATCHES = 5  # under way at once over the usual connections, however many threads there are
+MOST_IN_DOUBT = 12  # mails for each connection that may be marked and not yet recorded
 MICRO_BATCH = 8  # mails that find out how a relay is
 LOAD = 4  # mails in hand for each connection that is opened; and how many for a domain with a limit go over one in a row
 MOST_CONNECTIONS = 16  # to a relay, unless its URL says otherwise
@@ -17,22 +16,12 @@ EVERY = ""  # in the place of a relay's name: all of them
 MARKETING_BATCH = 64  # one mark and one record for so many
 
 
-def in_doubt_with(threads: int) -> int:
-    """Mails for each connection that may be in doubt with so many threads: over the usual connections a batch for each thread
-    but one, which writes the next.
-    """
-    return max(MOST_IN_DOUBT, MARKETING_BATCH // MOST_CONNECTIONS * min(threads - 1, MOST_BATCHES))
-
-
 class Places:
-    """So many connections to each relay, by its name, or to all together; a thread waits until there is room for its mails.
+    """So many connections to each relay, by its name, or to all together; a thread waits until there is room for its mails."""
 
-    `in_doubt`: how many mails for each connection.
-    """
-
-    def __init__(self, connections: int | Mapping[str, int], *, in_doubt: int = MOST_IN_DOUBT) -> None:
+    def __init__(self, connections: int | Mapping[str, int]) -> None:
         given = {EVERY: connections} if isinstance(connections, int) else connections
-        self._most = {relay: each * in_doubt for relay, each in given.items()}  # mails
+        self._most = {relay: each * MOST_IN_DOUBT for relay, each in given.items()}  # mails
         self._free = dict(self._most)
         self._first = dict.fromkeys(self._most, 0)  # threads that wait and go before the others
         self._changed = threading.Condition()

@@ -15,7 +15,7 @@ import dramatiq
 from engine import crash
 from engine.claim import Claim
 from engine.database import Database
-from engine.deliver.places import MOST_CONNECTIONS, Places, in_doubt_with
+from engine.deliver.places import MOST_CONNECTIONS, Places
 from engine.deliver.smtp import open_wire, open_wires, relay_of
 from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
 from engine.dkim.sign import Signer
@@ -65,7 +65,6 @@ def assemble(
     *,
     wire: Wire,
     presence: Presence,
-    threads: int = 0,
     signer: Signer | None = None,
     note_marked: Marked = unnoted,
 ) -> Runtime:
@@ -86,17 +85,15 @@ def assemble(
         posts=post_wire(settings),
         note_marked=note_marked,
         signer=signer or Signer(),
-        places=places_of(settings, threads),
+        places=places_of(settings),
     )
 
 
-def places_of(settings: Settings, threads: int) -> Places:
+def places_of(settings: Settings) -> Places:
     """As many connections as the URL of each relay allows; those to the local outbox stand for every relay."""
-    in_doubt = in_doubt_with(threads)
     if not settings.sends_for_real:
-        return Places(MOST_CONNECTIONS, in_doubt=in_doubt)
-    connections = {name: relay_of(url, url_setting(name)).reuse.connections for name, url in settings.relay_urls.items()}
-    return Places(connections, in_doubt=in_doubt)
+        return Places(MOST_CONNECTIONS)
+    return Places({name: relay_of(url, url_setting(name)).reuse.connections for name, url in settings.relay_urls.items()})
 
 
 def require_relays(settings: Settings, database: Database) -> None:

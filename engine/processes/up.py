@@ -55,9 +55,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         wire = stack.enter_context(mail_wire(settings))
         witnesses = stack.enter_context(witnessing(settings, database))
         presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
-        runtime = assemble(
-            settings, database, broker, wire=wire, presence=presence, threads=threads, signer=signer, note_marked=witnesses.note
-        )
+        runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer, note_marked=witnesses.note)
         stack.enter_context(keeping_tally(database, presence.worker_id))
         stack.enter_context(working(broker, runtime, threads=threads, on_overdue=wire.close, on_unfinished=presence.abandon))
         stack.enter_context(keeping_up(runtime))
@@ -98,9 +96,7 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
         witnessing(settings, database) as witnesses,
         present(database, kind="worker", lease=settings.worker_lease) as presence,
     ):
-        runtime = assemble(
-            settings, database, broker, wire=wire, presence=presence, threads=threads, signer=signer, note_marked=witnesses.note
-        )
+        runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer, note_marked=witnesses.note)
         with (
             keeping_tally(database, presence.worker_id),
             working(broker, runtime, threads=threads, on_overdue=wire.close, on_unfinished=presence.abandon),

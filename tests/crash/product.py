@@ -30,7 +30,7 @@ QUIT_WITHIN = 40  # seconds that a process asked to stop may take to finish what
 class Product:
     """Our processes, by role: `worker` and `worker-2` are two of a kind. Alone, one process plays every role.
 
-    `threads`: of what is started next; `threads_of`: of what was, by process id.
+    `threads`: of what is started next.
     """
 
     folder: Path
@@ -39,7 +39,6 @@ class Product:
     running: dict[str, Process] = field(default_factory=dict)
     started: int = 0
     threads: int = THREADS
-    threads_of: dict[int, int] = field(default_factory=dict)
 
     def role_of(self, role: str) -> str:
         return role if role in self.roles else self.roles[0]
@@ -53,8 +52,6 @@ class Product:
         arguments = [command] if command == "dispatcher" else [command, "--threads", str(self.threads)]
         process = FORKED.Process(target=run_command, args=(arguments, self.folder, {**self.environment, **crash}, code))
         process.start()
-        assert process.pid is not None
-        self.threads_of[process.pid] = self.threads
         self.running[role] = process
         self.started += 1
         return process

@@ -4,7 +4,7 @@ Redis loses its memory.
 
 from random import Random
 
-from engine.deliver.places import in_doubt_with
+from engine.deliver.places import MOST_IN_DOUBT
 from tests.crash.trial import CONNECTIONS, Trial
 
 
@@ -24,4 +24,4 @@ def test_kills_at_any_moment_send_nothing_twice_and_lose_nothing(on_trial: Trial
     on_trial.finish()
 
     assert on_trial.complaints() == []
-    assert [death for death in on_trial.deaths if len(death.in_doubt) > in_doubt_with(death.threads) * CONNECTIONS] == []
+    assert [death for death in on_trial.deaths if len(death.in_doubt) > MOST_IN_DOUBT * CONNECTIONS] == []

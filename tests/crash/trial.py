@@ -38,10 +38,9 @@ SHORT_LEASES = {"QUEUE_LEASE_SECONDS": "3", "WORKER_LEASE_SECONDS": "2"}
 
 @dataclass(slots=True, kw_only=True)
 class Death:
-    """One killed process with so many threads, and the sends that it had marked and not recorded."""
+    """One killed process, and the sends that it had marked and not recorded."""
 
     at: str
-    threads: int
     in_doubt: frozenset[int]
 
 
@@ -131,8 +130,7 @@ class Trial:
         doubtful = sa.select(sends.c.id).where(sends.c.state == SendState.ATTEMPTING, sends.c.worker_id == died)
         with self.database.read() as tx:
             in_doubt = frozenset(row.id for row in tx.run(doubtful))
-        assert process.pid is not None
-        self.deaths.append(Death(at=at, threads=self.product.threads_of[process.pid], in_doubt=in_doubt))
+        self.deaths.append(Death(at=at, in_doubt=in_doubt))
 
     def rows_of(self, worker_ids: Collection[str]) -> dict[str, int]:
         """How many rows each of these holds."""

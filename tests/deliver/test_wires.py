@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.deliver.channel import Channel, Timeouts
-from engine.deliver.places import LOAD, MOST_IN_DOUBT, Places, in_doubt_with
+from engine.deliver.places import LOAD, MOST_IN_DOUBT, Places
 from engine.deliver.pool import Away, Pool, Reuse
 from engine.deliver.smtp import open_wires, pool_of, relay_of
 from engine.deliver.watch import Watch
@@ -205,15 +205,14 @@ def test_places_are_counted_for_each_relay() -> None:
     assert (places.reach("a"), places.reach("c"), Places(4).reach("c")) == (True, False, True)
 
 
-@pytest.mark.parametrize(("threads", "room"), [(2, 192), (4, 192), (5, 256), (6, 320), (64, 320)])
-def test_more_threads_have_more_under_way(threads: int, room: int) -> None:
-    places, tried = Places(16, in_doubt=in_doubt_with(threads)), threading.Event()
+def test_a_mail_waits_until_there_is_room_for_it() -> None:
+    places, tried = Places(16), threading.Event()
 
     def wait_for_room() -> None:
         with places.held("a", 1):
             tried.set()
 
-    with places.held("a", room):
+    with places.held("a", 192):
         waiting = threading.Thread(target=wait_for_room, daemon=True)
         waiting.start()
         assert not tried.wait(0.05)

@@ -47,7 +47,7 @@ def test_mail_goes_to_the_local_outbox_whatever_relays_there_are(sqlite_database
 
     require_relays(settings_with(tmp_path), sqlite_database)
 
-    assert places_of(settings_with(tmp_path), 4).reach("bulk-mail")
+    assert places_of(settings_with(tmp_path)).reach("bulk-mail")
 
 
 def test_before_a_workspace_is_applied_any_address_will_do(sqlite_database: Database, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_before_a_workspace_is_applied_any_address_will_do(sqlite_database: Data
 
 
 def test_each_relay_has_the_connections_that_its_address_allows(tmp_path: Path) -> None:
-    places = places_of(settings_with(tmp_path, SMTP_URL=f"{HERE}?connections=1", SMTP_URL_BULK=f"{HERE}?connections=4"), 4)
+    places = places_of(settings_with(tmp_path, SMTP_URL=f"{HERE}?connections=1", SMTP_URL_BULK=f"{HERE}?connections=4"))
 
     assert (places.batch_for("main"), places.batch_for("bulk"), places.reach("other")) == (12, 24, False)
 
