@@ -28,7 +28,7 @@ from engine.events import NewEvent, record_events
 from engine.log import ADDRESS
 from engine.prepared import Prepared
 from engine.schedule.lock import lock_passages
-from engine.schedule.progress import EndedTouch, end_touches
+from engine.schedule.progress import EndedTouch, end_touches_that_can
 from engine.schema import sends
 from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
@@ -99,7 +99,9 @@ def record_shadows(tx: Tx, shadows: Sequence[Loaded], worker_id: str) -> None:
     """End what only pretends, by the check that the others passed."""
     lock_passages(tx, (), touch_ids=touches_of(shadows))
     pretended = pretend(tx, shadows, worker_id)
-    end_touches(tx, [shadow_of(send.touch_id) for send in shadows if send.send_id in pretended and send.touch_id is not None])
+    end_touches_that_can(
+        tx, [shadow_of(send.touch_id) for send in shadows if send.send_id in pretended and send.touch_id is not None]
+    )
     left = [send for send in shadows if send.send_id not in pretended]
     forbidden = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
     record_stopped(tx, [(send, Reason.SUPPRESSED) for send in left if send.send_id in forbidden])
@@ -195,7 +197,7 @@ def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
     over = [row for row in rows if row.fate.state in TERMINAL_SEND]
     if moved < len(rows):  # somebody else holds some of them by now, and says how they end
         over = those_ended(tx, over)
-    end_touches(tx, [ended_touch(row) for row in over if row.touch_id is not None])
+    end_touches_that_can(tx, [ended_touch(row) for row in over if row.touch_id is not None])
     tell_of_doubt([row.send_id for row in over if row.fate.state == SendState.UNKNOWN and row.fate.reason != Reason.RESTORED])
     let_go(tx, [row.send_id for row in over if row.stream != Stream.MARKETING])
 

@@ -40,6 +40,7 @@ class Standing:
     taken: Mapping[str, Took] = field(default_factory=dict)
 
 
+Coming = tuple[Standing, Next]  # a passage, and where it goes
 PASSAGE_COLUMNS = (
     enrolments.c.id.label("enrolment_id"), enrolments.c.lead_id, enrolments.c.version_id, enrolments.c.passage,
     enrolments.c.state.label("enrolment_state"), enrolments.c.anchor_at, enrolments.c.shift_days, leads.c.zone,
@@ -114,21 +115,29 @@ def standing_of(row: Row, course: Course, policy: Policy, ended: Ended | None, l
 
 
 def begin_next(tx: Tx, standing: Sequence[Standing]) -> None:
-    """Write each passage's next touch, or finish the passage.
+    """Write each passage's next touch, or finish the passage."""
+    write_next(tx, find_next(tx, standing))
 
-    A passage that moved to another version may come to a step that it already had: that row is there, nothing is written, and
+
+def find_next(tx: Tx, standing: Sequence[Standing]) -> list[Coming]:
+    """Where each passage goes next. Nothing is written."""
+    repeated = sent_before(tx, standing)
+    return [
+        (each, next_step(each.course, each.passage, each.ended, now=tx.now, taken=each.taken,
+                         sent_before=repeated.get(each.enrolment_id, frozenset())))
+        for each in standing
+    ]  # fmt: skip
+
+
+def write_next(tx: Tx, found: Sequence[Coming]) -> None:
+    """A passage that moved to another version may come to a step that it already had: that row is there, nothing is written, and
     it is asked again with all that it had in mind.
     """
-    repeated = sent_before(tx, standing)
-    while standing:
-        found = [
-            (each, next_step(each.course, each.passage, each.ended, now=tx.now, taken=each.taken,
-                             sent_before=repeated.get(each.enrolment_id, frozenset())))
-            for each in standing
-        ]  # fmt: skip
+    while found:
         write_passed(tx, found)
         finish(tx, [each.enrolment_id for each, coming in found if coming.step is None])
-        standing = write_touches(tx, [(each, coming) for each, coming in found if coming.step is not None])
+        again = write_touches(tx, [(each, coming) for each, coming in found if coming.step is not None])
+        found = find_next(tx, again)
 
 
 def sent_before(tx: Tx, standing: Sequence[Standing]) -> dict[int, frozenset[str]]:
@@ -160,7 +169,7 @@ DONE_BEFORE = (
 )
 
 
-def write_passed(tx: Tx, found: Sequence[tuple[Standing, Next]]) -> None:
+def write_passed(tx: Tx, found: Sequence[Coming]) -> None:
     """A row for each step left out, so that every step that was not sent has its reason."""
     rows = [
         {
@@ -185,7 +194,7 @@ def finish(tx: Tx, enrolment_ids: Sequence[int]) -> None:
     tx.run(finishing)
 
 
-def write_touches(tx: Tx, found: Sequence[tuple[Standing, Next]]) -> list[Standing]:
+def write_touches(tx: Tx, found: Sequence[Coming]) -> list[Standing]:
     """Insert the touches; returns the passages that had this step before, with their steps in mind."""
     if not found:
         return []

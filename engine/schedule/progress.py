@@ -4,7 +4,8 @@ Before: `engine.advance` and `engine.deliver.record` say which touches ended and
 The caller commits.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -18,13 +19,24 @@ from engine.schedule.beyond import beyond
 from engine.schedule.courses import course
 from engine.schedule.late import WORTH_NOTING
 from engine.schedule.next_step import NEXT, Course, Ended, Took
-from engine.schedule.passages import TOUCHES_WITH_PASSAGES, Standing, TouchRow, begin_next, last_mailed, standing_of
+from engine.schedule.passages import (
+    TOUCHES_WITH_PASSAGES,
+    Coming,
+    Standing,
+    TouchRow,
+    find_next,
+    last_mailed,
+    standing_of,
+    write_next,
+)
 from engine.schema import enrolments, touches
 from engine.sql import rows_at_once
 from engine.versions import live_rules
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH, Reason, TouchState
 
 NOT_LATE = timedelta(0)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +53,9 @@ class EndedTouch:
     arm: str | None = None
 
 
-CHOSEN = Prepared(TOUCHES_WITH_PASSAGES.where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True))))
+CHOSEN = Prepared(
+    TOUCHES_WITH_PASSAGES.where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True)), touches.c.state.in_(OPEN_TOUCH))
+)
 CLOSING = Prepared(
     sa.update(touches)
     .where(touches.c.id.in_(sa.bindparam("touch_ids", expanding=True)), touches.c.state.in_(OPEN_TOUCH))
@@ -58,14 +72,48 @@ CLOSING = Prepared(
 )
 
 
-def end_touches(tx: Tx, ended: Sequence[EndedTouch]) -> None:
-    """Close these touches and go on. One that is no longer open is left as it is, so telling twice does no harm."""
+def find_coming(tx: Tx, rows: Sequence[TouchRow], how: Mapping[int, EndedTouch]) -> dict[int, Coming]:
+    """By touch, where its passage goes when it ends so."""
+    found = find_next(tx, standings(tx, rows, how))
+    return {row.id: coming for row, coming in zip(rows, found, strict=True)}
+
+
+def find_those_that_can(tx: Tx, rows: Sequence[TouchRow], how: Mapping[int, EndedTouch]) -> dict[int, Coming]:
+    """The same without those that fail."""
+    try:
+        return find_coming(tx, rows, how)
+    except sa.exc.SQLAlchemyError:
+        raise
+    except Exception:
+        if len(rows) > 1:
+            alone = [find_those_that_can(tx, [row], how) for row in rows]
+            return {touch_id: coming for one in alone for touch_id, coming in one.items()}
+        facts = {"enrolment": rows[0].enrolment_id, "touch": rows[0].id}
+        log.exception("a passage cannot go on: no next step can be found for it", extra={"facts": facts})
+        return {}
+
+
+Find = Callable[[Tx, Sequence[TouchRow], Mapping[int, EndedTouch]], dict[int, Coming]]
+
+
+def end_touches(tx: Tx, ended: Sequence[EndedTouch], find: Find = find_coming) -> None:
+    """Close these touches and go on. One that is no longer open is left as it is, so telling twice does no harm, and so is one
+    whose passage `find` leaves out.
+    """
     for some in rows_at_once(ended):
         how = {touch.touch_id: touch for touch in some}
-        rows = load(tx, how)
-        closed = close(tx, some)
-        live = [row for row in rows if row.id in closed and row.enrolment_state in LIVE_ENROLMENT]
-        begin_next(tx, standings(tx, live, how))
+        live = [row for row in load(tx, how) if row.enrolment_state in LIVE_ENROLMENT]
+        coming = find(tx, live, how)
+        stuck = {row.id for row in live} - set(coming)
+        closed = close(tx, [touch for touch in some if touch.touch_id not in stuck])
+        write_next(tx, [coming[row.id] for row in live if row.id in closed])
+
+
+def end_touches_that_can(tx: Tx, ended: Sequence[EndedTouch]) -> None:
+    """For what has happened already, with a mail say. A passage for which no next step can be found, by a fault of ours or of its
+    dates, must not keep others from going on: it stands where it is, and the log says so.
+    """
+    end_touches(tx, ended, find_those_that_can)
 
 
 def move_all_that_follows(tx: Tx, days: Mapping[int, int]) -> None:
@@ -79,6 +127,7 @@ def move_all_that_follows(tx: Tx, days: Mapping[int, int]) -> None:
 
 
 def load(tx: Tx, touch_ids: Collection[int]) -> list[TouchRow]:
+    """Those that are open."""
     return CHOSEN.rows(tx, touch_ids=touch_ids)
 
 

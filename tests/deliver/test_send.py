@@ -4,7 +4,7 @@ import email
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.policy import SMTP
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from engine.precedence import A_BIT
 from engine.render.artifact import link_table_id
 from engine.runtime import Runtime
 from engine.schedule.leave import leave, resume, suspend
-from engine.schema import bodies, events, leads, sends, suppressions, touches, workers
+from engine.schema import bodies, enrolments, events, leads, sends, suppressions, touches, workers
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.tokens import SendToken, from_address
@@ -544,6 +544,46 @@ def test_what_a_dead_worker_left_is_unknown_or_sent_once_more(database: Database
     assert (send_of(database, order).state, send_of(database, order).reason) == (SendState.READY, "unknown_once")
     assert send_of(database, order).epoch == 2
     assert send_of(database, alive).state == SendState.ATTEMPTING
+
+
+@pytest.mark.both_databases
+def test_a_passage_that_cannot_go_on_keeps_nobodys_mail_from_being_written_down(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        sound, stuck, other = (add_mail(tx, version_id) for _ in range(3))
+        end_the_calendar(tx, stuck[0])
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_begun(runtime, [sound, stuck, other])
+
+    assert [send_of(database, send_id).state for send_id, _epoch in (sound, stuck, other)] == [SendState.ACCEPTED] * 3
+    assert [touch_of(database, send_id).state for send_id, _epoch in (sound, stuck, other)] == ["done", "sending", "done"]
+    assert open_steps(database) == ["lesson-2"] * 2
+    assert caplog.text.count("a passage cannot go on") == 1
+
+
+@pytest.mark.both_databases
+def test_a_passage_that_cannot_go_on_keeps_nothing_that_is_lost_from_being_settled(database: Database) -> None:
+    """It is a dispatcher that settles, which would stand still for everybody."""
+    with database.write() as tx:
+        version_id = add_workspace(tx)
+        left = [add_mail(tx, version_id, state=SendState.ATTEMPTING, attempts=1, worker="gone")[0] for _ in range(2)]
+        end_the_calendar(tx, left[0])
+
+    with database.write() as tx:
+        settle_lost(tx)
+
+    assert [send_of(database, send_id).state for send_id in left] == [SendState.UNKNOWN] * 2
+    assert [touch_of(database, send_id).state for send_id in left] == ["sending", "done"]
+
+
+def end_the_calendar(tx: Tx, send_id: int) -> None:
+    """The passage of this mail began on one of the last days that there are; its next lesson comes a week later."""
+    its_passage = sa.select(touches.c.enrolment_id).join(sends, sends.c.touch_id == touches.c.id).where(sends.c.id == send_id)
+    began_at = datetime(9999, 12, 30, tzinfo=UTC)
+    tx.run(sa.update(enrolments).where(enrolments.c.id == its_passage.scalar_subquery()).values(anchor_at=began_at))
 
 
 def test_a_yes_that_comes_back_from_the_dead_corrects_an_unknown(database: Database, tmp_path: Path) -> None:
