@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 import sqlalchemy as sa
 
@@ -29,7 +29,7 @@ from engine.log import ADDRESS
 from engine.prepared import Prepared
 from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches_that_can
-from engine.schema import sends
+from engine.schema import sends, touches
 from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
 log = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:
     over = [row for row in rows if row.fate.state in TERMINAL_SEND]
     if moved < len(rows):  # somebody else holds some of them by now, and says how they end
         over = those_ended(tx, over)
-    end_touches_that_can(tx, [ended_touch(row) for row in over if row.touch_id is not None])
+    end_touches_that_can(tx, [ended_touch(row.touch_id, row.fate) for row in over if row.touch_id is not None])
     tell_of_doubt([row.send_id for row in over if row.fate.state == SendState.UNKNOWN and row.fate.reason != Reason.RESTORED])
     let_go(tx, [row.send_id for row in over if row.stream != Stream.MARKETING])
 
@@ -240,15 +240,15 @@ def values_of(tx: Tx, row: Settled, leaving: SendState) -> dict[str, object]:
     }
 
 
-def ended_touch(row: Settled) -> EndedTouch:
+def ended_touch(touch_id: int, fate: Fate | sa.Row[Any]) -> EndedTouch:
     """A touch did what it says when its mail left, perhaps; else it was skipped for the send's reason."""
-    has_left = row.fate.state in (SendState.ACCEPTED, SendState.UNKNOWN)
-    assert row.touch_id is not None
-    return EndedTouch(
-        touch_id=row.touch_id,
-        state=TouchState.DONE if has_left else TouchState.SKIPPED,
-        reason=row.fate.reason,
-    )
+    has_left = fate.state in (SendState.ACCEPTED, SendState.UNKNOWN)
+    return EndedTouch(touch_id=touch_id, state=TouchState.DONE if has_left else TouchState.SKIPPED, reason=fate.reason)
+
+
+def go_on_behind(tx: Tx) -> None:
+    """Passages that could not go on when their mails were over try again."""
+    end_touches_that_can(tx, [ended_touch(row.touch_id, row) for row in tx.run(BEHIND).all()])
 
 
 def bounce(tx: Tx, flown: Flown) -> NewEvent | None:
@@ -270,6 +270,11 @@ def bounce(tx: Tx, flown: Flown) -> NewEvent | None:
     )
 
 
+BEHIND = (
+    sa.select(sends.c.touch_id, sends.c.state, sends.c.reason)
+    .join(touches, touches.c.id == sends.c.touch_id)
+    .where(in_state(touches, TouchState.SENDING), sends.c.state.in_(TERMINAL_SEND))
+)
 STATES = Prepared(sa.select(sends.c.id, sends.c.state).where(sends.c.id.in_(sa.bindparam("ids", expanding=True))))
 AGE = Prepared(
     sa.update(sends)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from engine.beside import beside
 from engine.database import Tx
+from engine.deliver.record import go_on_behind
 from engine.log import Trouble
 from engine.pauses import pauses_seen
 from engine.runtime import Runtime
@@ -48,6 +49,8 @@ def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
             sweep_if_due(runtime.database)
             if rounds % FOLLOW_EVERY == 0:
                 follow_zone_rules(runtime.database)
+                with runtime.database.write() as tx:
+                    go_on_behind(tx)
             if rounds % FORGET_EVERY == 0:
                 with runtime.database.write() as tx:
                     forget_bodies(tx)

@@ -18,7 +18,7 @@ from engine.compiler.sender import Sender
 from engine.database import Database, Tx
 from engine.deliver.load import load_sends
 from engine.deliver.places import MARKETING_BATCH, Places
-from engine.deliver.record import record_stopped, settle_lost
+from engine.deliver.record import go_on_behind, record_stopped, settle_lost
 from engine.deliver.send import deliver, evenly
 from engine.deliver.transactional import request_email
 from engine.precedence import A_BIT
@@ -562,6 +562,11 @@ def test_a_passage_that_cannot_go_on_keeps_nobodys_mail_from_being_written_down(
     assert [touch_of(database, send_id).state for send_id, _epoch in (sound, stuck, other)] == ["done", "sending", "done"]
     assert open_steps(database) == ["lesson-2"] * 2
     assert caplog.text.count("a passage cannot go on") == 1
+
+    with database.write() as tx:
+        tx.run(sa.update(enrolments).values(anchor_at=tx.now))
+        go_on_behind(tx)
+    assert open_steps(database) == ["lesson-2"] * 3
 
 
 @pytest.mark.both_databases
