@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -18,6 +18,8 @@ from engine.schedule.enrol import Enrolled, enrol_leads
 from engine.schedule.segments import every_lead, leads_in_segment
 from engine.schema import enrolments, touches
 from engine.vocabulary import NotEnrolled, TouchState
+
+FURTHEST = timedelta(days=3_660)  # ten years: whoever writes a day further away than that meant another
 
 IN_WORDS = {
     NotEnrolled.NO_LEAD: "are not there any more",
@@ -62,6 +64,7 @@ def enrol_command(
         raise UsageError("Say whom to enrol with one of --lead KEY (as often as needed), --segment NAME or --all.")
     _settings, database = open_workspace(workspace)
     with database.read() as tx:
+        require_near(day, tx.now)
         began_at, people = tx.now, list(chosen(tx, keys, segment))
     done = enrol_all(database, cadence, people, day.date() if day else None, again=again, show=not as_json)
     if as_json:
@@ -69,6 +72,11 @@ def enrol_command(
         return
     with database.read() as tx:
         click.echo("\n".join((*lines(done), *lines_of_waiting(tx, cadence, began_at))))
+
+
+def require_near(day: datetime | None, now: datetime) -> None:
+    if day is not None and abs(day.date() - now.date()) > FURTHEST:
+        raise UsageError(f"--at {day.date()} is more than ten years away. Nobody was enrolled; look at the year.")
 
 
 def chosen(tx: Tx, keys: Iterable[str], segment: str | None) -> Iterator[list[int]]:

@@ -33,6 +33,7 @@ from engine.vocabulary import Stream
 
 log = logging.getLogger(__name__)
 not_at_once = Trouble(log, "could not publish at once, a dispatcher will")
+not_mended = Trouble(log, "what time makes due could not be looked after; nurture waits until it can, awaited mail goes on")
 
 IDLE_SECONDS = 0.5  # what others make due at once is found after this at most
 BUSY_SECONDS = 0.2  # in which a worker does not empty half of a full queue of mail
@@ -55,16 +56,17 @@ class Round:
 def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta, stop: threading.Event) -> None:
     """Dispatch until `stop` is set. A database or broker that is away is logged once and tried again each second."""
     mended_at, watch, sight = float("-inf"), ClockWatch(), Sight()
+    lanes: Sequence[Lane] = LANES
     chores = (*CHORES, AsideWatch().look)
     failing = Trouble(log, "a round of the dispatcher failed; the next one is in a second")
     while not stop.is_set():
         try:
             is_clear = sight.is_clear()
             if ticking() - mended_at >= MEND_SECONDS:  # a clock that runs on while the machine sleeps: we mend before we claim
-                mend(database, chores, watch=watch, knows_the_dead=is_clear)
+                lanes = lanes_after_mending(database, chores, watch=watch, knows_the_dead=is_clear)
                 mended_at = ticking()
             with metrics.Timed(metrics.ROUND_SECONDS):
-                done = dispatch(database, publish, lease=lease, watch=watch)
+                done = dispatch(database, publish, lease=lease, lanes=lanes, watch=watch)
             failing.over()
             stop.wait(pause_after(done, database))
         except Exception as error:
@@ -108,10 +110,28 @@ def tick(database: Database, publish: PublishJob, *, lease: timedelta, chores: S
     return dispatch(database, publish, lease=lease).published
 
 
+def lanes_after_mending(
+    database: Database, chores: Sequence[Chore], *, watch: ClockWatch, knows_the_dead: bool
+) -> tuple[Lane, ...]:
+    """Those that may be dispatched: where mending trips over a row, by a fault of ours, nurture is not to go out as if all were
+    well, and no order is to stand behind it.
+    """
+    try:
+        mend(database, chores, watch=watch, knows_the_dead=knows_the_dead)
+    except Exception as error:
+        if is_away(error):
+            raise
+        metrics.ROUNDS_FAILED.inc()
+        not_mended.tell(error)
+        return tuple(lane for lane in LANES if lane not in BULK)
+    not_mended.over()
+    return LANES
+
+
 def mend(
     database: Database, chores: Sequence[Chore] = CHORES, *, watch: ClockWatch | None = None, knows_the_dead: bool = True
 ) -> None:
-    """Open again what queues and dead workers lost, and do what time alone makes due. One transaction.
+    """Open again what queues and dead workers lost, and then do what time alone makes due.
 
     Right after the clock jumped ahead nothing is mended, and after an outage nobody is taken for dead at once: leases that seem
     to have run out are only not renewed yet.
@@ -124,6 +144,7 @@ def mend(
             return
         if knows_the_dead:
             open_what_was_lost(tx)
+    with database.write() as tx:
         for chore in chores:
             chore(tx)
 

@@ -77,6 +77,19 @@ def test_explain_tells_why_the_next_touch_is_when_it_is(filled: Database, run: R
     assert "waiting    welcome" in told
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2216-09-01"])
+def test_nobody_is_enrolled_on_a_day_that_nobody_can_mean(filled: Database, run: Run, day: str):
+    with filled.write() as tx:
+        add_maya(tx)
+
+    refused = run("enrol", "new-enquiry", "--all", "--at", day)
+
+    assert isinstance(refused.exception, UsageError)
+    assert f"{day} is more than ten years away" in str(refused.exception)
+    with filled.read() as tx:
+        assert tx.run(sa.select(sa.func.count()).select_from(enrolments)).scalar_one() == 0
+
+
 def test_explain_tells_why_a_step_was_not_sent(filled: Database, run: Run):
     with filled.write() as tx:
         lead_id = add_maya(tx)

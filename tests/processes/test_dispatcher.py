@@ -20,7 +20,8 @@ from engine.processes.dispatcher import (
     tick,
 )
 from engine.processes.lanes import MARKETING, TOUCHES, TRANSACTIONAL, Lane
-from engine.schema import touches
+from engine.schedule.catch_up import LAST_AT_WORK
+from engine.schema import installation, touches
 from engine.vocabulary import Stream
 from tests.factories import add_enrolment, add_lead, add_send, add_touch, add_worker
 
@@ -190,3 +191,33 @@ def test_the_loop_outlives_a_failing_round_and_stops_when_asked(database: Databa
     run_dispatcher(database, away_at_first, lease=LEASE, stop=stop)
 
     assert rounds == 2
+
+
+def test_where_a_chore_trips_over_a_row_awaited_mail_goes_out_and_nurture_waits(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, published = threading.Event(), Published()
+    with database.write() as tx:
+        lead = add_lead(tx)
+        for stream in (Stream.TRANSACTIONAL, Stream.MARKETING):
+            add_send(tx, lead_id=lead, stream=stream)
+        add_send(tx, lead_id=lead, stream=Stream.TRANSACTIONAL, state="claimed", worker_id="gone", claims=1)
+        add_touch(tx)
+        tx.run(sa.insert(installation).values(name=LAST_AT_WORK, value="no date"))
+
+    def mended_after_the_first(lane: Lane, claims: list[Claim]) -> None:
+        published(lane, claims)
+        with database.write() as tx:
+            tx.run(sa.delete(installation).where(installation.c.name == LAST_AT_WORK))
+        if lane is MARKETING:
+            stop.set()
+
+    caplog.set_level("INFO")
+    run_dispatcher(database, mended_after_the_first, lease=LEASE, stop=stop)
+
+    assert [(lane.queue, len(claims)) for lane, claims in published.jobs] == [
+        ("transactional", 1), ("transactional", 1), ("touch", 1), ("marketing", 1),
+    ]  # fmt: skip
+    assert [record.levelname for record in caplog.records if "could not be looked after" in record.getMessage()] == [
+        "ERROR", "INFO",
+    ]  # fmt: skip
