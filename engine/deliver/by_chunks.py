@@ -12,10 +12,10 @@ import logging
 from time import monotonic
 
 from engine import crash
-from engine.deliver.channel import Channel, LostError, Reply, Timeouts
+from engine.deliver.channel import OUT_OF_STEP, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import mended
 from engine.deliver.loads import Load
-from engine.deliver.trip import WHOLE, ClosingError, More, Trip, deferred, is_yes, mail_refusal, refusal
+from engine.deliver.trip import WHOLE, ClosingError, More, Trip, is_yes, mail_refusal, refusal
 from engine.deliver.watch import CannotLookError
 from engine.deliver.wire import Accepted, NotBegun, Outcome, Stopped
 from engine.vocabulary import SmtpPhase
@@ -138,7 +138,8 @@ class ChunkTrip(Trip):
             self.channel.lose("the server does not understand BDAT")  # and takes what comes next for commands
             not_begun = self._not_understood(said)
             return refused or not_begun
-        return refused or (None if is_yes(said) else refusal(said, SmtpPhase.DATA) or deferred(said, SmtpPhase.DATA))
+        self.channel.require_silence()
+        return refused or refusal(said, SmtpPhase.DATA)
 
     async def _envelope(self, at: int, *, with_reset: bool) -> Outcome | None:
         """What MAIL and RCPT were refused with."""
@@ -154,7 +155,7 @@ class ChunkTrip(Trip):
         if said_reset is None or is_yes(said_reset):
             return await self.reply(SmtpPhase.MAIL, self.timeouts.command)
         if at not in self.in_doubt:
-            raise LostError("the server's answers are out of step")
+            raise LostError(OUT_OF_STEP)
         try:
             return await self.reply(SmtpPhase.MAIL, self.timeouts.command)
         except LostError as lost:
@@ -168,17 +169,15 @@ class ChunkTrip(Trip):
         outcome = self.outcomes.get(at) or self._verdict(said, refused)
         self.end(at, outcome)
         self.channel.needs_reset = not isinstance(outcome, Accepted)
+        if not self.under_way:
+            self.channel.require_silence()
 
     def _verdict(self, said: Reply, refused_mail: Outcome | None) -> Outcome:
-        if is_yes(said):
-            return Accepted(code=said.code, reply=said.text)
-        if refused_mail is not None:
+        if refused_mail is not None and not is_yes(said):
             return refused_mail
         if said.code in NOT_UNDERSTOOD:
             return self._not_understood(said)
-        if outcome := refusal(said, SmtpPhase.DOT):
-            return outcome
-        raise LostError(f"the server answered the end of a text with neither yes nor no: {said.code} {said.text}")
+        return refusal(said, SmtpPhase.DOT) or Accepted(code=said.code, reply=said.text)
 
     def _not_understood(self, said: Reply) -> NotBegun:
         """It was certainly not taken, so it may go at once, by DATA."""

@@ -5,14 +5,15 @@ Before: `engine.deliver.transaction` has a channel. After: outcomes. In doubt is
 """
 
 from engine import crash
-from engine.deliver.channel import Channel, LostError, Reply, Timeouts
+from engine.deliver.channel import OUT_OF_STEP, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import stuffed
 from engine.deliver.loads import Load
-from engine.deliver.trip import WHOLE, More, Trip, deferred, is_yes, mail_refusal, refusal
+from engine.deliver.trip import WHOLE, More, Trip, is_yes, mail_refusal, refusal
 from engine.deliver.wire import Accepted, Outcome, Stopped
 from engine.vocabulary import SmtpPhase
 
 DOT = b".\r\n"
+GO_ON = 354  # the answer to DATA
 
 
 class DataTrip(Trip):
@@ -63,7 +64,7 @@ class DataTrip(Trip):
     async def _invitation(self, at: int) -> Outcome | None:
         """The answer to MAIL, RCPT and DATA; None: the server waits for the body."""
         if self.channel.needs_reset:
-            await self._ask(SmtpPhase.MAIL, self._reset(), self.timeouts.command)
+            refusal(await self._ask(SmtpPhase.MAIL, self._reset(), self.timeouts.command), SmtpPhase.MAIL)
         self.channel.needs_reset = True
         opening = self.openings[at]
         refused_mail = mail_refusal(await self._ask(SmtpPhase.MAIL, opening.mail, self.timeouts.command))
@@ -79,14 +80,20 @@ class DataTrip(Trip):
         return refused
 
     def _uninviting(self, said: Reply) -> Outcome | None:
-        return None if said.code == 354 else refusal(said, SmtpPhase.DATA) or deferred(said, SmtpPhase.DATA)
+        """What is said to DATA tells by its code whether the answers are in step: none of the others is 354. Raises LostError."""
+        if said.code == GO_ON:
+            self.channel.require_silence()
+            return None
+        if is_yes(said):
+            raise LostError(f"{OUT_OF_STEP}: {said.code} {said.text}")
+        return refusal(said, SmtpPhase.DATA)
 
     async def _take_back(self, *, recipient_stands: bool) -> None:
         """Where the server wants a body though it refused, a lone dot ends that (RFC 2920 section 3.1), which to a recipient
         that stands would be an empty mail.
         """
         said = await self.reply(SmtpPhase.DATA, self.timeouts.data)
-        if said.code != 354:
+        if said.code != GO_ON:
             return
         if recipient_stands:
             self.channel.lose("the server asked for a body after refusing its sender")
@@ -119,8 +126,4 @@ class DataTrip(Trip):
     async def _verdict(self) -> Outcome:
         reply = await self.reply(SmtpPhase.DOT, self.timeouts.dot)
         crash.point("after-250")
-        if is_yes(reply):
-            return Accepted(code=reply.code, reply=reply.text)
-        if outcome := refusal(reply, SmtpPhase.DOT):
-            return outcome
-        raise LostError(f"the server answered the end of a text with neither yes nor no: {reply.code} {reply.text}")
+        return refusal(reply, SmtpPhase.DOT) or Accepted(code=reply.code, reply=reply.text)

@@ -19,6 +19,7 @@ LONGEST_REPLY = 65_536
 # more are under way at most, and a load was taken along at most: nine.
 MOST_REFUSED = 3
 CLOSING = 421  # "service not available, closing": may answer anything (RFC 5321 section 3.8)
+OUT_OF_STEP = "the server's answers are out of step with what it was asked"
 ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ?")
 
 
@@ -100,6 +101,13 @@ class Channel(asyncio.Protocol):
         """Whether it is there, and was not used for long, nor for much that the server refused."""
         is_welcome = self.flown < most_messages and self.refused < MOST_REFUSED
         return self._lost is None and is_welcome and self._loop.time() - self._opened_at < longest_life
+
+    def require_silence(self) -> None:
+        """Where nothing is asked nothing is to be heard: an answer too many would be taken for that to the next question, and so
+        on for ever. Raises LostError. A 421 may come at any time, and is heard where it is waited for.
+        """
+        if self._replies and self._replies[0].code != CLOSING:
+            raise LostError(f"{OUT_OF_STEP}: {self._replies[0].code} {self._replies[0].text}")
 
     def has_rested_well(self, longest_idle: float) -> bool:
         """Not for long, and anything heard while idle (a 421, mostly) spoils it."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
-from engine.deliver.channel import CLOSING, Channel, LostError, Reply, Timeouts
+from engine.deliver.channel import CLOSING, OUT_OF_STEP, Channel, LostError, Reply, Timeouts
 from engine.deliver.envelope import Opening, opening
 from engine.deliver.loads import Load
 from engine.deliver.watch import CannotLookError, Watch
@@ -150,11 +150,13 @@ class Trip(ABC):
 
 
 def refusal(reply: Reply, phase: SmtpPhase) -> Deferred | Refused | None:
-    """What a reply forbids; None: nothing."""
+    """What a reply forbids; None: it says yes. Raises LostError for one that is neither yes nor no."""
     if 400 <= reply.code < 500:
         return deferred(reply, phase)
     if 500 <= reply.code < 600:
         return Refused(code=reply.code, reply=reply.text, phase=phase)
+    if not is_yes(reply):
+        raise LostError(f"{OUT_OF_STEP}: {reply.code} {reply.text}")
     return None
 
 
