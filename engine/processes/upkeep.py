@@ -7,7 +7,9 @@ After: scores are as of now, hands may be raised; what a person wrote is gone wh
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -38,27 +40,30 @@ def keeping_up(runtime: Runtime) -> AbstractContextManager[None]:
 
 
 def run_upkeep(runtime: Runtime, stop: threading.Event) -> None:
+    """A chore that fails, over one row say, keeps no other from being done."""
     failing = Trouble(log, "a round of upkeep failed; the next one comes")
+    failing_at = {chore.of: Trouble(log, f"upkeep of {chore.of} failed; it is tried again") for chore in CHORES}
     rounds = 0
     while not stop.wait(EVERY_SECONDS):
         try:
             if is_restored(runtime):
                 continue
-            while refresh_fading(runtime) and not stop.wait(BREATH_SECONDS):
-                pass
-            sweep_if_due(runtime.database)
-            if rounds % FOLLOW_EVERY == 0:
-                follow_zone_rules(runtime.database)
-                with runtime.database.write() as tx:
-                    go_on_behind(tx)
-            if rounds % FORGET_EVERY == 0:
-                with runtime.database.write() as tx:
-                    forget_bodies(tx)
-                    forget_troubles(tx)
             failing.over()
         except Exception as error:
             failing.tell(error)
+            continue
+        for chore in CHORES:
+            if rounds % chore.every == 0:
+                attempt(chore, failing_at[chore.of], runtime, stop)
         rounds += 1
+
+
+def attempt(chore: "Chore", failing: Trouble, runtime: Runtime, stop: threading.Event) -> None:
+    try:
+        chore.do(runtime, stop)
+        failing.over()
+    except Exception as error:
+        failing.tell(error)
 
 
 def is_restored(runtime: Runtime) -> bool:
@@ -67,10 +72,34 @@ def is_restored(runtime: Runtime) -> bool:
         return pauses_seen(tx).is_restored
 
 
-def refresh_fading(runtime: Runtime) -> int:
-    """Score again some of the leads whose points have faded; returns how many."""
+def refresh_fading(runtime: Runtime, stop: threading.Event) -> None:
+    """Score again the leads whose points have faded, some at a time."""
+    while refresh_some(runtime) and not stop.wait(BREATH_SECONDS):
+        pass
+
+
+def refresh_some(runtime: Runtime) -> int:
     with runtime.database.write() as tx:
         return rescore_fading(tx, runtime)
+
+
+def look_at_segments(runtime: Runtime, _stop: threading.Event) -> None:
+    sweep_if_due(runtime.database)
+
+
+def look_at_zones(runtime: Runtime, _stop: threading.Event) -> None:
+    follow_zone_rules(runtime.database)
+
+
+def look_behind(runtime: Runtime, _stop: threading.Event) -> None:
+    with runtime.database.write() as tx:
+        go_on_behind(tx)
+
+
+def forget(runtime: Runtime, _stop: threading.Event) -> None:
+    with runtime.database.write() as tx:
+        forget_bodies(tx)
+        forget_troubles(tx)
 
 
 def forget_bodies(tx: Tx) -> int:
@@ -84,3 +113,21 @@ def forget_troubles(tx: Tx) -> None:
     instants = (domain_states.c.paused_until, domain_states.c.tried_at, domain_states.c.paced_until, domain_states.c.queued_until)
     tx.run(sa.delete(domain_states).where(*(sa.or_(instant.is_(None), instant < before) for instant in instants)))
     tx.run(sa.delete(relay_days).where(relay_days.c.day < before.date() - timedelta(days=30)))
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """`of` what; `every` so many rounds."""
+
+    of: str
+    every: int
+    do: Callable[[Runtime, threading.Event], None]
+
+
+CHORES = (
+    Chore("scores that fade", 1, refresh_fading),
+    Chore("segments", 1, look_at_segments),  # no more often than it is due
+    Chore("time zones", FOLLOW_EVERY, look_at_zones),
+    Chore("passages behind their mails", FOLLOW_EVERY, look_behind),
+    Chore("what was kept long enough", FORGET_EVERY, forget),
+)

@@ -5,6 +5,8 @@ Before: `engine.processes.upkeep` comes by every few seconds, and the simulator 
 let in those who came. Leads that change are looked at when they change; this is for the others, and once a day for all.
 """
 
+import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -22,8 +24,11 @@ from engine.schema import installation
 from engine.sql import insert
 from engine.versions import live_rules
 
+log = logging.getLogger(__name__)
+
 EVERY = timedelta(minutes=15)
 SWEPT_AT = "segments_swept_at"
+LetIn = Callable[[Tx, Sequence[int]], object]
 AT_ONCE = 200  # leads in a transaction, between which others have their turn
 
 
@@ -62,9 +67,7 @@ def sweep_segment(database: Database, policy: Policy, name: str) -> int:
             found = strays(tx, policy, name)
         except NotInSql:
             found = [lead_id for some in every_lead(tx) for lead_id in some]
-    for start in range(0, len(found), AT_ONCE):
-        with database.write() as tx:
-            enter_by_segment(tx, found[start : start + AT_ONCE])
+    by_portions(database, enter_by_segment, found)
     return len(found)
 
 
@@ -73,10 +76,31 @@ def sweep_refused(database: Database, name: str) -> int:
     with database.read() as tx:
         cadences = {way.plan.name for way in ways_in(tx) if way.entry.segment == name}
         found = sorted({lead_id for cadence in cadences for lead_id in no_longer_refused(tx, cadence, name)})
-    for start in range(0, len(found), AT_ONCE):
-        with database.write() as tx:
-            ask_again(tx, name, found[start : start + AT_ONCE])
+    by_portions(database, lambda tx, some: ask_again(tx, name, some), found)
     return len(found)
+
+
+def by_portions(database: Database, let_in: LetIn, lead_ids: Sequence[int]) -> None:
+    """A transaction for each. A lead that cannot be let in, by a fault of ours, is logged and keeps no other out."""
+    for start in range(0, len(lead_ids), AT_ONCE):
+        some = lead_ids[start : start + AT_ONCE]
+        if not tried(database, let_in, some):
+            for lead_id in some:
+                tried(database, let_in, [lead_id])
+
+
+def tried(database: Database, let_in: LetIn, some: Sequence[int]) -> bool:
+    """Whether it could be done; if not, nothing of it is kept."""
+    try:
+        with database.write() as tx:
+            let_in(tx, some)
+    except sa.exc.SQLAlchemyError:
+        raise
+    except Exception:
+        if len(some) == 1:
+            log.exception("a lead could not be let in by its segment", extra={"facts": {"lead": some[0]}})
+        return False
+    return True
 
 
 def time_moves(policy: Policy, name: str) -> bool:

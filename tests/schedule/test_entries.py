@@ -191,6 +191,23 @@ def test_the_sweep_lets_in_whom_time_alone_brings_to_match(database: Database, c
     assert inside(database) == [lead_id]
 
 
+def test_a_lead_that_cannot_be_let_in_keeps_no_other_out(
+    database: Database, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+):
+    with database.write() as tx:
+        first, broken, last = (add_lead(tx, fields={"employees": 80}) for _ in range(3))
+        for lead_id in (first, broken, last):
+            add_event(tx, type="clicked", lead_id=lead_id)
+        apply(tx, entering(by_segment("quiet", "employees >= 50")), **RULES)
+        tx.run(sa.update(leads).where(leads.c.id == broken).values(fields=["a list, which no import writes"]))
+    clock.move_to(clock.now() + timedelta(days=31))
+
+    sweep(database)
+
+    assert inside(database) == [first, last]
+    assert [record.facts for record in caplog.records] == [{"lead": broken}]  # type: ignore[attr-defined]
+
+
 def test_a_segment_that_means_something_else_lets_in_nobody_for_that(database: Database):
     with database.write() as tx:
         apply(tx, entering(by_segment("big")), **RULES)
