@@ -5,7 +5,7 @@ decide; the subject decides only by its beginning.
 """
 
 import re
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 
 from engine.inbound.parts import Part
@@ -79,5 +79,5 @@ def subject_of(message: Part) -> str:
     raw = message.header("subject")[:LONGEST_SUBJECT]
     try:
         return str(make_header(decode_header(raw)))
-    except (HeaderParseError, LookupError, ValueError):
+    except (MessageError, LookupError, ValueError):
         return raw

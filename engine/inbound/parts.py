@@ -150,9 +150,12 @@ def from_base64(content: bytes) -> bytes:
 
 
 def as_text(content: bytes, charset: str) -> str:
+    """Text that can be written down anywhere: UTF-7 and Python's own codecs also make halves of letters, which UTF-8 does not
+    bear.
+    """
     if charset.lower() in SLOW_CODECS:
         charset = "utf-8"
     try:
-        return content.decode(charset, "replace")
+        return content.decode(charset, "replace").encode("utf-8", "replace").decode("utf-8")
     except (LookupError, ValueError):  # an unknown charset, or a name that is none
         return content.decode("utf-8", "replace")

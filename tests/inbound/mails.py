@@ -63,6 +63,23 @@ def crowded(parts: int) -> bytes:
     return b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * parts
 
 
+HALF = "\ud800"  # of a letter: no UTF-8 bears it
+HALVES = {"utf-7": b"+2AA-", "unicode_escape": b"\\ud800", "raw_unicode_escape": b"\\ud800"}  # by charset that makes one
+ODD = (
+    *HALVES.values(), b"charset=utf-7", b"unicode_escape", b"=?utf-7?q?+2AA-?=", b"=?\xc0?q?a?=", b"\x00", b"\n\n", b"--B1",
+    b"base64", b"charset*=utf-8''%00",
+)  # fmt: skip
+
+
+def report_in(charset: str, report: bytes, kind: str = "delivery-status") -> bytes:
+    """A report whose machine-readable part is in a charset of its own."""
+    return (
+        b"Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.example\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: multipart/report; boundary=B\r\n\r\n"
+        b"--B\r\nContent-Type: message/%b; charset=%b\r\n\r\n%b\r\n--B--\r\n" % (kind.encode(), charset.encode(), report)
+    )
+
+
 def base64_part(charset: str, content: bytes) -> bytes:
     head = f"From: a@b.example\r\nContent-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     return head.encode() + b64encode(content)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.inbound.bounces import ParsedBounce, parse_bounce
 from engine.inbound.parts import Unreadable
-from tests.inbound.mails import SEND, SPELT, TOKENS, bounce, complaint, crowded, nested, reply
+from tests.inbound.mails import HALF, HALVES, ODD, SEND, SPELT, TOKENS, bounce, complaint, crowded, nested, reply, report_in
 
 
 def parsed(raw: bytes, **more: str) -> ParsedBounce:
@@ -96,8 +96,21 @@ def test_a_bomb_is_unreadable(raw: bytes):
     assert isinstance(parse_bounce(raw, tokens=TOKENS), Unreadable)
 
 
+@pytest.mark.parametrize(("charset", "half"), HALVES.items())
+def test_a_charset_that_makes_halves_of_letters_spoils_no_report(charset: str, half: bytes):
+    end = b"\\n" if charset == "unicode_escape" else b"\n"
+    failed = end.join((b"Action: failed", b"Status: 5.1.1", b"Diagnostic-Code: smtp; 550 who? " + half))
+
+    found = parsed(report_in(charset, failed))
+    complained = parsed(report_in(charset, b"Feedback-Type: abuse " + half, "feedback-report"))
+
+    assert (found.status, found.permanent) == ("5.1.1", True)
+    assert complained.complaint
+    assert HALF not in found.diagnostic + complained.diagnostic
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.binary(max_size=200), st.sampled_from([bounce(), complaint()]), st.integers(0, 900))
+@given(st.binary(max_size=200) | st.sampled_from(ODD), st.sampled_from([bounce(), complaint()]), st.integers(0, 900))
 def test_no_bytes_make_it_raise(noise: bytes, mail: bytes, at: int):
     found = parse_bounce(mail[:at] + noise + mail[at + len(noise) :], tokens=TOKENS)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.inbound.parts import MOST_BYTES, Unreadable
 from engine.inbound.replies import ParsedReply, parse_reply
-from tests.inbound.mails import SEND, SPELT, TOKENS, base64_part, crowded, nested, reply
+from tests.inbound.mails import HALVES, ODD, SEND, SPELT, TOKENS, base64_part, crowded, nested, reply
 
 
 def parsed(raw: bytes, **more: str) -> ParsedReply:
@@ -90,6 +90,15 @@ def test_charsets_are_decoded(charset: str):
     word = "письмо" if charset == "koi8-r" else "Lüftung"
 
     assert parsed(base64_part(charset, word.encode(charset))).text == word
+
+
+@pytest.mark.parametrize(("charset", "half"), HALVES.items())
+def test_halves_of_letters_are_replaced(charset: str, half: bytes):
+    assert parsed(base64_part(charset, b"Hello " + half)).text == "Hello ?"
+
+
+def test_a_subject_in_a_charset_that_is_no_name_is_no_error():
+    assert not parsed(reply().replace(b"Subject: ", b"Subject: =?\xc0?q?Yes?= ")).is_auto
 
 
 @pytest.mark.parametrize("charset", ["no-such", "punycode", "zlib", '"\x00"', "utf-8*"])
@@ -196,7 +205,7 @@ def test_a_boundary_that_begins_like_another_parts_only_its_own_level():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=400), st.sampled_from([nested(3), crowded(3), reply()]), st.integers(0, 200))
+@given(st.binary(max_size=400) | st.sampled_from(ODD), st.sampled_from([nested(3), crowded(3), reply()]), st.integers(0, 200))
 def test_no_bytes_make_it_raise(noise: bytes, mail: bytes, at: int):
     found = parse_reply(mail[:at] + noise + mail[at:], tokens=TOKENS)
 
