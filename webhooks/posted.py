@@ -175,10 +175,18 @@ def read_data(given: object, type: str, fields: tuple[Field, ...], faults: list[
     data = read_fields(given, fields, "data.", faults)
     for field in OBSERVED.get(type, ()):
         value = str(data.get(field.name) or "")
-        data[field.name] = urlsplit(value).path[:LONGEST_NAME] if field.name == "page" else value[:LONGEST_NAME]
+        data[field.name] = (path_of(value) if field.name == "page" else value)[:LONGEST_NAME]
         if not data[field.name]:
             faults.append(Fault(field=f"data.{field.name}", problem=f"must say which {field.name}"))
     return data
+
+
+def path_of(page: str) -> str:
+    """Empty for what is no address."""
+    try:
+        return urlsplit(page).path
+    except ValueError:
+        return ""
 
 
 def read_fields(given: Mapping[str, object], fields: Collection[Field], prefix: str, faults: list[Fault]) -> dict[str, Json]:

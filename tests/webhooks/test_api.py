@@ -275,7 +275,12 @@ def test_a_fault_is_told_with_its_place(shop: Place, changed: dict[str, object],
 
 
 @pytest.mark.parametrize(
-    ("type", "data", "field"), [("visited", {}, "data.page"), ("form_submitted", {"form": " "}, "data.form")]
+    ("type", "data", "field"),
+    [
+        ("visited", {}, "data.page"),
+        ("visited", {"page": "http://[pricing"}, "data.page"),
+        ("form_submitted", {"form": " "}, "data.form"),
+    ],
 )
 def test_a_visit_says_where_and_a_form_says_which(shop: Place, type: str, data: dict[str, object], field: str):
     assert list(faults(post(shop, order(type=type, data=data)))) == [field]
