@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from engine.errors import HandraiserError
+from engine.said import on_one_line
 
 LONGEST_LINE = 8_192
 LONGEST_REPLY = 65_536
@@ -196,7 +197,7 @@ class ReplyReader:
 @lru_cache(256)  # servers say the same three things over and over
 def read_line(line: bytes) -> tuple[Reply, bool]:
     """What one line says, and whether it is the last of its reply. Raises ValueError for what is not SMTP."""
-    code, separator, text = line[:3], line[3:4], line[4:].decode("utf-8", "replace").strip()
+    code, separator, text = line[:3], line[3:4], on_one_line(line[4:].decode("utf-8", "replace"), LONGEST_LINE)
     if len(code) < 3 or not code.isdigit() or separator not in (b"", b" ", b"-"):
         raise ValueError(f"the server sent something that is not a reply: {line[:80]!r}")
     return Reply(code=int(code), text=text), separator != b"-"

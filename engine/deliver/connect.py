@@ -13,12 +13,13 @@ from typing import cast
 
 import aiosmtplib
 
-from engine.deliver.channel import Channel, Timeouts
+from engine.deliver.channel import LONGEST_LINE, Channel, Timeouts
 from engine.deliver.login import Login, NoTokenError
 from engine.deliver.pool import NoConnectionError, Reuse
 from engine.deliver.unreached import in_plain_words
 from engine.deliver.wire import Deferred
 from engine.errors import SHORT_OF
+from engine.said import on_one_line
 from engine.vocabulary import SmtpPhase
 
 
@@ -122,8 +123,8 @@ def unreached(error: Exception, phase: SmtpPhase, relay: Relay) -> NoConnectionE
         return NoConnectionError(str(error), Deferred(code=None, reply=str(error), phase=phase))
     words = in_plain_words(error, phase, f"{relay.host}:{relay.port}", relay.login.means if relay.login else None)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        said = " ".join(error.message.split())
+        said = on_one_line(error.message, LONGEST_LINE)
         return NoConnectionError(words, Deferred(code=error.code, reply=said, phase=phase), f"{error.code} {said}")
-    more = "" if phase in (SmtpPhase.CONNECT, SmtpPhase.TLS) else str(error)  # of those our words tell the cause
+    more = "" if phase in (SmtpPhase.CONNECT, SmtpPhase.TLS) else on_one_line(str(error), LONGEST_LINE)  # ours tell why
     is_ours = isinstance(error.__cause__, OSError) and error.__cause__.errno in SHORT_OF
     return NoConnectionError(words, Deferred(code=None, reply=words, phase=phase, is_ours=is_ours), more)

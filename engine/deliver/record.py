@@ -5,7 +5,6 @@ in the same transaction. An accepted mail is told by its own row; it makes no ev
 """
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,9 +22,8 @@ from engine.deliver.openings import in_its_window
 from engine.deliver.replies import about, where_said
 from engine.deliver.trouble import Flown, note_trouble
 from engine.deliver.ways import Held
-from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, OurFault, Outcome, PerhapsSent, Refused, Stopped
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, OurFault, Outcome, PerhapsSent, Refused, Stopped, as_kept
 from engine.events import NewEvent, record_events
-from engine.log import ADDRESS
 from engine.prepared import Prepared
 from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches_that_can
@@ -37,8 +35,6 @@ log = logging.getLogger(__name__)
 MOST_TOLD = 10
 STUCK_AFTER = timedelta(hours=6)  # longer than any micro-batch can take over a server that answers at all
 SHORT_WAIT = timedelta(hours=1)  # a retry this soon belongs to the attempt; a later one waits for the window again
-LONGEST_REPLY = 500
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +176,6 @@ def answer_of(outcome: Outcome) -> Answer:
         case Stopped() | PerhapsSent():
             return NOTHING_SAID
     assert_never(outcome)
-
-
-def as_kept(reply: str) -> str:
-    """Without the addresses that servers like to repeat, and without what PostgreSQL takes in no text."""
-    return ADDRESS.sub("<address>", UNPRINTABLE.sub(" ", reply))[:LONGEST_REPLY]
 
 
 def settle(tx: Tx, rows: Sequence[Settled], leaving: SendState) -> None:

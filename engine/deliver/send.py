@@ -248,9 +248,30 @@ def record(runtime: Runtime, flown: Sequence[Flown]) -> None:
         return
     crash.point("before-record")
     with in_phase("record"):
-        recorded_at = persist(runtime.database, lambda tx: record_outcomes(tx, flown), *asked_by_record(flown))
+        try:
+            write_down(runtime, flown)
+        except Exception:
+            if len(flown) == 1:
+                raise
+            write_down_singly(runtime, flown)
     crash.point("after-record")
+
+
+def write_down(runtime: Runtime, flown: Sequence[Flown]) -> None:
+    recorded_at = persist(runtime.database, lambda tx: record_outcomes(tx, flown), *asked_by_record(flown))
     count_flown(flown, recorded_at)
+
+
+def write_down_singly(runtime: Runtime, flown: Sequence[Flown]) -> None:
+    """One that cannot be written down, by a fault of ours, takes no other with it. Raises what it failed of."""
+    failed: Exception | None = None
+    for one in flown:
+        try:
+            write_down(runtime, [one])
+        except Exception as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def asked_by_record(flown: Sequence[Flown]) -> tuple[Foretold, ...]:

@@ -15,8 +15,7 @@ from engine.deliver.breaker import DOMAINS, RELAYS, Kind, Strike, recover, strik
 from engine.deliver.fates import policy_for
 from engine.deliver.load import Loaded
 from engine.deliver.replies import Policy
-from engine.deliver.wire import Accepted, Deferred, Outcome, Refused
-from engine.log import ADDRESS
+from engine.deliver.wire import Accepted, Deferred, Outcome, Refused, as_kept
 from engine.settings import MAIN, url_setting
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ def strikes(failed: dict[str, tuple[Refused | Deferred, Policy]], marked_at: dat
 
 def words_of(outcome: Refused | Deferred) -> str:
     code = "" if outcome.code is None else f"{outcome.code} "
-    return ADDRESS.sub("<address>", code + outcome.reply)
+    return as_kept(code + outcome.reply)
 
 
 def tell(answers: Sequence[tuple[Refused | Deferred, Policy]]) -> None:

@@ -8,9 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.log import ADDRESS
+from engine.said import on_one_line
 from engine.settings import MAIN
 from engine.vocabulary import SmtpPhase
 
+LONGEST_REPLY = 500
+LOOKED_AT = 2 * LONGEST_REPLY  # to find an address takes the square of the length of a word
 # There was no connection to the relay.
 UNREACHED = frozenset((SmtpPhase.CONNECT, SmtpPhase.GREETING, SmtpPhase.EHLO, SmtpPhase.TLS, SmtpPhase.AUTH))
 
@@ -98,6 +102,12 @@ class Stopped:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerhapsSent:
     """Nothing was said now; what ran before the database was restored perhaps sent it (`engine.processes.live_again`)."""
+
+
+def as_kept(reply: str) -> str:
+    """A reply for the ledger and the breakers: short, and without the addresses that servers like to repeat."""
+    beginning = reply if len(reply) <= LOOKED_AT else reply[:LOOKED_AT].rpartition(" ")[0]  # no half of an address
+    return on_one_line(ADDRESS.sub("<address>", beginning), LONGEST_REPLY)
 
 
 Outcome = Accepted | Deferred | Refused | NoAnswer | NotBegun | OurFault | Stopped | PerhapsSent

@@ -13,6 +13,7 @@ from engine.inbound.addressee import Purpose, read_addressee, token_in
 from engine.inbound.autoreply import bare_address
 from engine.inbound.parts import Part, Unreadable, read_headers, read_parts
 from engine.inbound.replies import NAMING
+from engine.said import on_one_line
 from engine.tokens import SendToken, Tokens
 
 LONGEST_DIAGNOSTIC = 500
@@ -96,7 +97,7 @@ def status_in(status: str, diagnostic: str) -> tuple[str | None, str]:
     """A status of x.0.0 says nothing: then the server's own words may hold a better one."""
     stated, said = STATUS.search(status), STATUS.search(diagnostic)
     best = said if said is not None and (stated is None or stated[1].endswith(".0.0")) else stated
-    return (best[1] if best is not None else None), printable(diagnostic)
+    return (best[1] if best is not None else None), on_one_line(diagnostic, LONGEST_DIAGNOSTIC)
 
 
 def prose_report(parts: list[Part], *, certainly: bool) -> tuple[str | None, str] | None:
@@ -106,8 +107,8 @@ def prose_report(parts: list[Part], *, certainly: bool) -> tuple[str | None, str
         return None
     status = STATUS.search(text)
     if status is None:
-        return (None, printable(text)) if certainly else None
-    return status[1], printable(text)
+        return (None, on_one_line(text, LONGEST_DIAGNOSTIC)) if certainly else None
+    return status[1], on_one_line(text, LONGEST_DIAGNOSTIC)
 
 
 def has_report(parts: list[Part]) -> bool:
@@ -122,7 +123,7 @@ def is_from_daemon(message: Part, envelope_sender: str | None) -> bool:
 def complaint_of(parts: list[Part]) -> str:
     report = next(part for part in parts if part.content_type == "message/feedback-report")
     kinds = dict(reversed(read_headers(report.text().encode().strip(b"\n"))))
-    return printable(kinds.get("feedback-type", "abuse"))
+    return on_one_line(kinds.get("feedback-type", "abuse"), LONGEST_DIAGNOSTIC)
 
 
 def named_in(parts: list[Part]) -> str:
@@ -133,9 +134,3 @@ def named_in(parts: list[Part]) -> str:
         if part.content_type in ("message/rfc822", "text/rfc822-headers", "message/feedback-report", "message/global")
     )
     return "\n".join((returned, *(parts[0].header(name) for name in NAMING)))
-
-
-def printable(text: str) -> str:
-    """A stranger's text on one line, short and without control characters."""
-    visible = (letter if letter.isprintable() else " " for letter in text[:LONGEST_DIAGNOSTIC])
-    return " ".join("".join(visible).split())

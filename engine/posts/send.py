@@ -6,7 +6,6 @@ Before: the dispatcher claimed what was due. After: the row says what the other 
 dies between an answer and its record posts again, under the same id, by which the receiver knows it.
 """
 
-import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -22,11 +21,11 @@ from engine.posts.load import Loaded, load_post
 from engine.posts.sign import signed_headers
 from engine.posts.wire import Answered, PostOutcome, PostRequest
 from engine.runtime import Runtime
+from engine.said import on_one_line
 from engine.schema import posts
 from engine.vocabulary import PostState, Reason
 
 LONGEST_ANSWER = 500
-UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def post_claimed(runtime: Runtime, claims: Sequence[Claim]) -> None:
@@ -96,4 +95,4 @@ def words_of(outcome: PostOutcome, told: Sequence[str]) -> str:
     words = outcome.text if isinstance(outcome, Answered) else outcome.why
     for value in sorted(told, key=len, reverse=True):
         words = words.replace(value, "…")
-    return ADDRESS.sub("<address>", UNPRINTABLE.sub(" ", words)).strip()[:LONGEST_ANSWER]
+    return on_one_line(ADDRESS.sub("<address>", words), LONGEST_ANSWER)
