@@ -114,7 +114,7 @@ def processes(now: Standing) -> Iterator[str]:
 
 def to_look_at(found: Status) -> Iterator[str]:
     if found.broker_answers is False:
-        yield "the broker that HANDRAISER_BROKER_URL names does not answer: workers look for due rows themselves until it does"
+        yield "the broker that HANDRAISER_BROKER_URL names takes no jobs: workers look for due rows themselves until it does"
     yield from found.glance.held_back
     if found.glance.hold:
         yield in_words_of_hold(found.glance.hold)

@@ -84,10 +84,14 @@ def look_at_broker(settings: Settings) -> Finding:
         case None:
             return ok(Subject.BROKER, "none is needed: everything runs in one process")
         case True:
-            return ok(Subject.BROKER, "Redis answers")
+            return ok(Subject.BROKER, "Redis takes jobs")
         case _:
-            said = "Redis, which HANDRAISER_BROKER_URL names, does not answer: workers look for due rows themselves until it does"
-            return problem(Subject.BROKER, said, "look whether it runs, and at its address and password")
+            said = "Redis, which HANDRAISER_BROKER_URL names, takes no jobs: workers look for due rows themselves until it does"
+            return problem(
+                Subject.BROKER,
+                said,
+                "look whether it runs, has memory and disk to spare and is no replica, and at its address and password",
+            )
 
 
 def look_at_disk(settings: Settings, database: Database) -> Iterator[Finding]:

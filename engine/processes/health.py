@@ -57,7 +57,7 @@ class Health:
         elif (words := self.cannot_write()) is not None:
             yield f"the database cannot be written ({words}): see to its disk"
         if self.broker is not None and not self.broker.found():
-            yield "the broker does not answer"
+            yield "the broker takes no jobs"
         if not self.has_lease():
             yield "its lease has run out, so that others may take over what it holds"
 

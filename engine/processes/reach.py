@@ -23,6 +23,7 @@ Found = TypeVar("Found")
 
 PROBE = "probe"  # what a thread is called that finds something out
 SECONDS = 1.0
+TRIED, A_MINUTE = "handraiser:tried", 60  # a key that is written to see whether one can be
 PATIENCE = 0.5  # seconds that somebody who asks over HTTP waits for what may hang
 FRESH = 2.0  # seconds for which an answer holds
 
@@ -65,7 +66,7 @@ class Probe(Generic[Found]):
 
 def broker_probe(url: str) -> Probe[bool] | None:
     """None where jobs stay in the process, and nothing can be away."""
-    return None if is_in_process(url) else Probe(partial(ping, url))
+    return None if is_in_process(url) else Probe(partial(takes_jobs, url))
 
 
 def database_probe(database: Database) -> Probe[bool]:
@@ -79,15 +80,16 @@ def is_in_process(url: str) -> bool:
 
 def broker_answers(url: str) -> bool | None:
     """Asked once, with a second to connect and a second to answer. None: jobs stay in the process, and nothing can be away."""
-    return None if is_in_process(url) else ping(url)
+    return None if is_in_process(url) else takes_jobs(url)
 
 
-def ping(url: str) -> bool:
+def takes_jobs(url: str) -> bool:
+    """A Redis that is out of memory or disk, or a replica, answers a PING and takes no job: only a write tells."""
     redis = import_module("redis")  # costs a sixth of a second, which whoever has none need not wait
     never_again = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=SECONDS, socket_timeout=SECONDS, retry=never_again) as client:
-            return bool(client.ping())
+            return bool(client.set(TRIED, "", ex=A_MINUTE))
     except (redis.RedisError, OSError):  # OSError: this process can open nothing, not even the library's own files
         return False
 

@@ -1,6 +1,6 @@
 """What a worker does while its broker is away: it looks for due rows itself and carries them out over a queue in its own memory.
 
-Before: the broker does not answer, twice in a row. After: it does; the queue in memory is given back, and jobs come again. Those
+Before: the broker takes no jobs, twice in a row. After: it does; the queue in memory is given back, and jobs come again. Those
 that the broker remembers are stale by then, or wake somebody up for rows that are still due.
 """
 
@@ -13,7 +13,7 @@ from functools import partial
 from engine.beside import beside
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
-from engine.processes.reach import is_in_process, ping
+from engine.processes.reach import is_in_process, takes_jobs
 from engine.processes.worker import DRAIN_MILLISECONDS, LAND_SECONDS, working
 from engine.runtime import Runtime
 
@@ -34,9 +34,9 @@ def standing_in(runtime: Runtime, *, threads: int, on_unfinished: Callable[[], N
 def stand_in_while_away(runtime: Runtime, threads: int, on_unfinished: Callable[[], None], stop: threading.Event) -> None:
     missed = 0
     while not stop.wait(LOOK_SECONDS):
-        missed = 0 if ping(runtime.settings.broker_url) else missed + 1
+        missed = 0 if takes_jobs(runtime.settings.broker_url) else missed + 1
         if missed == 2:
-            log.warning("the broker is away: this worker looks for due rows itself, which is slower")
+            log.warning("the broker is away or takes no jobs: this worker looks for due rows itself, which is slower")
             missed = 0
             try:
                 stand_in(runtime, threads, on_unfinished, stop)
@@ -45,7 +45,7 @@ def stand_in_while_away(runtime: Runtime, threads: int, on_unfinished: Callable[
 
 
 def stand_in(runtime: Runtime, threads: int, on_unfinished: Callable[[], None], stop: threading.Event) -> None:
-    """Until the broker answers."""
+    """Until the broker takes jobs."""
     memory = open_broker("memory:")
     publish, lease = publisher(memory), runtime.settings.queue_lease
 
@@ -53,7 +53,7 @@ def stand_in(runtime: Runtime, threads: int, on_unfinished: Callable[[], None], 
         run_dispatcher(runtime.database, publish, lease=lease, stop=stopping)
 
     with working(memory, runtime, threads=threads, on_unfinished=on_unfinished), beside(dispatch, name="spare-dispatcher"):
-        while not stop.wait(LOOK_SECONDS) and not ping(runtime.settings.broker_url):
+        while not stop.wait(LOOK_SECONDS) and not takes_jobs(runtime.settings.broker_url):
             pass
     if not stop.is_set():
         log.info("the broker is back: jobs come from it again")

@@ -1,15 +1,17 @@
-"""Redis goes away, comes back with an old memory, or says nothing: mail flows all the same, and nothing comes twice."""
+"""Redis goes away, comes back with an old memory, says nothing or takes nothing: mail flows all the same, and nothing comes twice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from random import Random
 
 import pytest
+from redis import Redis
 
 from tests.conftest import missing
 from tests.crash.test_lost_jobs import assert_all_went_well
 from tests.crash.trial import Trial
 from tests.services import redis
+from tests.services.ports import free_port
 from tests.services.redis import RedisServer, own_redis
 
 pytestmark = pytest.mark.parametrize("on_trial", ["postgres"], indirect=True)
@@ -41,6 +43,39 @@ def test_without_redis_mail_flows_and_comes_once_when_it_is_back(on_trial: Trial
 
     assert_all_went_well(on_trial)
     assert while_away[int(len(while_away) * 0.99)] <= LATEST
+
+
+def out_of_memory(server: Redis) -> None:
+    server.set("something", "that lies there")
+    server.config_set("maxmemory-policy", "noeviction")
+    server.config_set("maxmemory", "1")
+
+
+def is_replica(server: Redis) -> None:
+    server.replicaof("127.0.0.1", free_port())
+
+
+def takes_all_again(server: Redis) -> None:
+    server.config_set("maxmemory", "0")
+    server.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize("refuses", [out_of_memory, is_replica])
+def test_while_redis_answers_and_takes_no_jobs_mail_flows(
+    on_trial: Trial, server: RedisServer, refuses: Callable[[Redis], None]
+) -> None:
+    on_trial.employ_two_workers()
+    asked = Redis(port=server.port)
+    refuses(asked)
+    on_trial.add_work(lessons=5, orders=10)
+    on_trial.finish()
+    assert asked.ping()
+
+    takes_all_again(asked)
+    on_trial.add_work(lessons=0, orders=10)
+    on_trial.finish()
+
+    assert_all_went_well(on_trial)
 
 
 @pytest.mark.full

@@ -23,7 +23,7 @@ from engine.processes.gauges import Gauges
 from engine.processes.glance import Glance
 from engine.processes.health import Health, ledger_probe
 from engine.processes.ops import create_ops, open_port
-from engine.processes.reach import Probe, broker_probe, database_probe, ping
+from engine.processes.reach import Probe, broker_probe, database_probe, takes_jobs
 from engine.schema import pauses, relay_states
 from engine.vocabulary import SendState
 from tests.factories import add_send
@@ -51,7 +51,7 @@ def test_what_is_away_is_told_in_words(tmp_path: Path) -> None:
 
     assert status == "503 Service Unavailable"
     assert [line.split(",")[0] for line in facts["because"]] == [
-        "the database does not answer", "the broker does not answer", "its lease has run out"
+        "the database does not answer", "the broker takes no jobs", "its lease has run out"
     ]  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def test_a_receiver_is_ready_as_long_as_its_journal_keeps_what_comes(
 ) -> None:
     place = Place(database, clock, tmp_path)
     health = Health(database=NO, ledger=NOTHING, broker=NO, has_lease=lambda: True, receiver=place.receiver, only_receives=True)
-    away = ["the database does not answer", "the broker does not answer"]
+    away = ["the database does not answer", "the broker takes no jobs"]
 
     assert asked(health, "/ready") == ("200 OK", {"ready": True, "because": [], "away": away})
     place.receiver.journal.is_sound = False
@@ -95,13 +95,13 @@ def test_a_receiver_is_ready_as_long_as_its_journal_keeps_what_comes(
 
 
 def test_a_process_that_can_open_nothing_reaches_no_broker_and_its_threads_outlive_that() -> None:
-    ping("redis://127.0.0.1:1/0")
+    takes_jobs("redis://127.0.0.1:1/0")
     broker = open_broker("redis://127.0.0.1:1/0")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
-        answers = ping("redis://127.0.0.1:1/0"), broker.do_ack("touch", "1")  # type: ignore[attr-defined]
+        answers = takes_jobs("redis://127.0.0.1:1/0"), broker.do_ack("touch", "1")  # type: ignore[attr-defined]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
