@@ -162,7 +162,7 @@ class Database:
                     yield Tx(connection, instant if self._clock is None else self._clock.now(), cursor, foretold=foretold)
         except sa.exc.DBAPIError as error:
             self.writes.note(error)
-            if was_ended(error):
+            if was_ended(error) or is_of_old_columns(error):
                 raise as_away(error.statement, error.orig) from error
             raise
 
@@ -192,6 +192,13 @@ def was_ended(error: sa.exc.DBAPIError) -> bool:
     a process was stopped for long in the midst of a transaction.
     """
     return error.connection_invalidated and not isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+
+
+def is_of_old_columns(error: sa.exc.DBAPIError) -> bool:
+    """Whether PostgreSQL had prepared the statement before a migration changed a column's type. The rollback makes the driver
+    forget it, so another try goes well.
+    """
+    return getattr(getattr(error.orig, "diag", None), "source_function", None) == "RevalidateCachedQuery"
 
 
 def given_up(connection: sa.Connection, sql: str | None, error: Any) -> sa.exc.OperationalError:

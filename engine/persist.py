@@ -46,7 +46,7 @@ def persist(database: Database, work: Callable[[Tx], Done], *sure: Foretold) -> 
 
 def is_nobodys_fault(error: Exception) -> bool:
     """Whether the database or the machine cannot, so that no row can be blamed for it."""
-    return is_away(error) or (isinstance(error, OSError) and error.errno in SHORT_OF)
+    return is_away(error) or isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in SHORT_OF)
 
 
 def is_away(error: Exception) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 FILE = "last-marked.json"
+MOST_IDS = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class InFile:
 
     def read(self) -> Witness | None:
         with suppress(FileNotFoundError):
-            return from_text(self._path.read_text(encoding="utf-8"))
+            return from_text(self._path.read_text(encoding="utf-8", errors="replace"))
         return None
 
     def write(self, witness: Witness) -> None:
@@ -62,11 +63,12 @@ def from_text(text: str) -> Witness | None:
     """None for what nobody of us wrote."""
     try:
         said = json.loads(text)
-        return Witness(
+        found = Witness(
             installation=str(said["installation"]), send_id=int(said["send_id"]), at=datetime.fromisoformat(said["at"])
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return found if found.at.tzinfo is not None and 0 < found.send_id < MOST_IDS else None
 
 
 def write_newer(place: Place, witness: Witness) -> None:

@@ -121,6 +121,14 @@ def test_a_task_whose_words_go_round_without_end_is_told_as_it_was_written(sqlit
     assert process_time() - begun < 2
 
 
+@pytest.mark.parametrize("title", ["{% if lead.rooms > 3 %}Call{% endif %}", "{{ 7 // lead.none }}", "{{ lead.rooms|length }}"])
+def test_a_task_whose_words_cannot_bear_a_value_is_told_as_it_was_written(sqlite_database: Database, title: str):
+    with sqlite_database.write() as tx:
+        (lead,) = load_leads(tx, [add_lead(tx, fields={"rooms": None, "none": 0})]).values()
+
+    assert fill_in(title, lead) == title
+
+
 @both
 @pytest.mark.parametrize(("employees", "way", "reason"), [(80, "big", None), (8, "small", "branch"), (None, "small", "branch")])
 def test_a_branch_goes_the_way_its_condition_says(database: Database, employees: int | None, way: str, reason: str | None):

@@ -124,7 +124,8 @@ def unreached(error: Exception, phase: SmtpPhase, relay: Relay) -> NoConnectionE
     words = in_plain_words(error, phase, f"{relay.host}:{relay.port}", relay.login.means if relay.login else None)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         said = on_one_line(error.message, LONGEST_LINE)
-        return NoConnectionError(words, Deferred(code=error.code, reply=said, phase=phase), f"{error.code} {said}")
+        code = error.code if 400 <= error.code < 600 else None  # else it is no mail server, or out of step
+        return NoConnectionError(words, Deferred(code=code, reply=said, phase=phase), f"{code or ''} {said}".strip())
     more = "" if phase in (SmtpPhase.CONNECT, SmtpPhase.TLS) else on_one_line(str(error), LONGEST_LINE)  # ours tell why
     is_ours = isinstance(error.__cause__, OSError) and error.__cause__.errno in SHORT_OF
     return NoConnectionError(words, Deferred(code=None, reply=words, phase=phase, is_ours=is_ours), more)

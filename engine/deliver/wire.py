@@ -14,7 +14,6 @@ from engine.settings import MAIN
 from engine.vocabulary import SmtpPhase
 
 LONGEST_REPLY = 500
-LOOKED_AT = 2 * LONGEST_REPLY  # to find an address takes the square of the length of a word
 # There was no connection to the relay.
 UNREACHED = frozenset((SmtpPhase.CONNECT, SmtpPhase.GREETING, SmtpPhase.EHLO, SmtpPhase.TLS, SmtpPhase.AUTH))
 
@@ -106,8 +105,7 @@ class PerhapsSent:
 
 def as_kept(reply: str) -> str:
     """A reply for the ledger and the breakers: short, and without the addresses that servers like to repeat."""
-    beginning = reply if len(reply) <= LOOKED_AT else reply[:LOOKED_AT].rpartition(" ")[0]  # no half of an address
-    return on_one_line(ADDRESS.sub("<address>", beginning), LONGEST_REPLY)
+    return on_one_line(ADDRESS.sub("<address>", reply), LONGEST_REPLY)
 
 
 Outcome = Accepted | Deferred | Refused | NoAnswer | NotBegun | OurFault | Stopped | PerhapsSent

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from jinja2 import ChainableUndefined, Template, TemplateError
+from jinja2 import ChainableUndefined, Template
 
 from engine.compiler.plan import TaskStep
 from engine.conditions import lead_values
 from engine.database import Tx
-from engine.errors import RenderError
 from engine.leads import Lead
 from engine.render.bounded import COUNTING, STEPS, Steps, counted_template
 from engine.render.sandbox import make_sandbox, spoken
@@ -68,7 +67,7 @@ def fill_in(text: str, lead: Lead) -> str:
     """The text with the lead's values; a missing one is left out, for a task with a gap is better than none."""
     try:
         return template(text).render({"lead": lead_values(lead), STEPS: Steps()})
-    except (TemplateError, RenderError):
+    except Exception:  # whatever its expressions make of a value that is missing: a TypeError, a division by zero
         return text
 
 

@@ -1,4 +1,4 @@
-"""Redis goes away, comes back with an old memory, says nothing or takes nothing: mail flows all the same, and nothing comes twice."""
+"""Redis goes away, comes back with an old memory, says or takes nothing: mail flows all the same, and nothing comes twice."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

@@ -21,6 +21,7 @@ from engine.processes.dispatcher import tick
 from engine.processes.lanes import Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
+from engine.schedule.progress import load as load_open
 from engine.schema import leads, touches
 from engine.simulate.sink import Sink
 from engine.versions import NEWEST
@@ -184,6 +185,23 @@ def test_a_process_that_stood_still_for_long_writes_down_what_it_knows(postgres_
     assert persist(postgres_database, write_down) == 2
     with postgres_database.read() as tx:
         assert tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one() == 1
+
+
+def test_what_is_known_is_written_down_after_a_migration_that_changes_a_column(postgres_database: Database) -> None:
+    """PostgreSQL refuses what it has prepared over the old one."""
+    for _ in range(10):
+        with postgres_database.write() as tx:
+            load_open(tx, [1])
+    elsewhere = sa.create_engine(postgres_database.engine.url, isolation_level="AUTOCOMMIT")
+    with elsewhere.connect() as migration:
+        migration.exec_driver_sql("ALTER TABLE touches ALTER COLUMN step_id TYPE varchar(200)")
+    elsewhere.dispose()
+
+    assert persist(postgres_database, lambda tx: load_open(tx, [1])) == []
+
+
+def test_no_memory_is_no_fault_of_a_row() -> None:
+    assert is_nobodys_fault(MemoryError())
 
 
 def test_a_look_in_which_a_process_stood_still_is_nobodys_fault(postgres_database: Database) -> None:

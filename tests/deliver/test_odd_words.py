@@ -17,7 +17,7 @@ from engine.deliver.wire import Accepted, Flight, Outcome, Recheck, Refused, as_
 from engine.schema import domain_states, relay_states, sends
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
-from engine.vocabulary import SendState
+from engine.vocabulary import Reason, SendState
 from tests.deliver.given import add_mail, add_workspace, deliver_begun, runtime_over, send_of
 
 pytestmark = pytest.mark.both_databases
@@ -56,10 +56,15 @@ def mails(database: Database, number: int = 3) -> list[tuple[int, int]]:
         (b"554 Zugriff f\xfcr Sie verweigert\r\n",),
         (b"421 \x00 busy\r\n",),
         (b"220 ready\r\n", b"554 zur\xfcck\x00\r\n", b"554 zur\xfcck\x00\r\n"),
+        (b"* OK IMAP4rev1 ready\r\n",),
+        (b"SSH-2.0-OpenSSH_9.2\r\n",),
+        (b"334 go on\r\n",),
     ],
-    ids=["greeting in Latin-1", "greeting with a NUL", "EHLO"],
+    ids=["greeting in Latin-1", "greeting with a NUL", "EHLO", "IMAP", "SSH", "neither yes nor no"],
 )
-def test_words_before_a_mail_are_written_down(database: Database, tmp_path: Path, answers: Sequence[bytes]) -> None:
+def test_words_before_a_mail_are_written_down_and_no_mail_is_blamed_for_them(
+    database: Database, tmp_path: Path, answers: Sequence[bytes]
+) -> None:
     claims = mails(database)
 
     with answering(*answers) as url, runtime_over(database, Sink(), tmp_path) as runtime:
@@ -67,8 +72,10 @@ def test_words_before_a_mail_are_written_down(database: Database, tmp_path: Path
         deliver_begun(replace(runtime, wire=wire), claims)
         wire.close()
 
-    assert {send_of(database, send_id).state for send_id, _epoch in claims} == {SendState.READY}
+    rows = [send_of(database, send_id) for send_id, _epoch in claims]
+    assert {(row.state, row.reason, row.attempts) for row in rows} == {(SendState.READY, Reason.RELAY_AWAY, 0)}
     with database.read() as tx:
+        assert tx.run(sa.select(relay_states.c.failures)).scalars().all() == [1]
         kept = [*tx.run(sa.select(sends.c.smtp_reply)).scalars(), *tx.run(sa.select(relay_states.c.why)).scalars()]
     assert all(words.isprintable() for words in kept)
 

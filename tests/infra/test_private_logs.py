@@ -18,6 +18,7 @@ from engine.claim import Claim
 from engine.database import Database
 from engine.deliver.breaker import DOMAINS, Rest, Strike, strike
 from engine.errors import RenderError
+from engine.log import ADDRESS as FOUND
 from engine.log import start_logging
 from engine.processes.broker import open_broker
 from engine.processes.lanes import TOUCHES
@@ -116,7 +117,17 @@ def test_what_ends_a_thread_or_a_task_is_told_in_the_log(logged: io.StringIO) ->
 
 @pytest.mark.parametrize(
     "address",
-    [ADDRESS, f"<{ADDRESS}>", '"zeb quillfeather"@canary.example', "zeb.quill%40canary.example", "Zebediah+x@canary.example"],
+    [
+        ADDRESS,
+        f"<{ADDRESS}>",
+        '"zeb quillfeather"@canary.example',
+        "zeb.quill%40canary.example",
+        "Zebediah+x@canary.example",
+        "%zeb.quill@canary.example",
+        "50%zeb.quill@canary.example",
+        f"{ADDRESS}@relay.example",
+        f"mailto:{ADDRESS}",
+    ],
 )
 def test_an_address_is_found_however_it_is_written(logged: io.StringIO, address: str) -> None:
     logging.getLogger("engine.test").info("said by %s, and so on", address, extra={"facts": {"why": f"{address}: no"}})
@@ -147,6 +158,14 @@ def failing(error: Exception) -> Callable[[Runtime, list[Claim]], None]:
         raise error
 
     return verb
+
+
+def test_a_strangers_long_word_holds_nobody_up() -> None:
+    """As long as a word of a log may be: looked at from each of its letters it would take a quarter of an hour."""
+    word = "a" * 300_000
+
+    assert FOUND.sub("<address>", word) == word
+    assert FOUND.sub("<address>", f"{word}@canary.example") == "<address>"
 
 
 ERRORS = (ValueError(f"cannot read {NAME} <{ADDRESS}>"), RenderError(f"it cannot be written for {ADDRESS}"))

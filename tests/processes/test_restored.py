@@ -31,7 +31,7 @@ from engine.schedule.restored import accept, hold_if_restored, restored
 from engine.schema import metadata, sends, workers
 from engine.settings import Settings
 from engine.tokens import Tokens
-from engine.witness import InFile, Witness, from_text, write_newer
+from engine.witness import FILE, InFile, Witness, from_text, write_newer
 from tests.crash.given import add_work, apply_lessons
 from tests.deliver.given import settings_for
 from tests.factories import SECRET, add_lead, add_send, add_touch, add_worker
@@ -126,6 +126,20 @@ def test_a_witness_is_never_written_over_by_an_older_one(tmp_path: Path, clock: 
 
     assert place.read() == newer
     assert from_text("not of ours") is None
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"\xff\xfe", b"[" * 5_000, b'{"installation": "one", "send_id": 2, "at": "2026-01-05T09:00:00"}',
+        b'{"installation": "one", "send_id": 1e999, "at": "2026-01-05T09:00:00+00:00"}',
+        b'{"installation": "one", "send_id": 9223372036854775808, "at": "2026-01-05T09:00:00+00:00"}',
+    ],
+)  # fmt: skip
+def test_a_witness_that_was_spoilt_says_nothing(tmp_path: Path, spoilt: bytes) -> None:
+    (tmp_path / FILE).write_bytes(spoilt)
+
+    assert InFile(tmp_path).read() is None
 
 
 def test_a_database_that_is_put_back_under_a_running_process_is_held(tmp_path: Path, database: Database) -> None:
