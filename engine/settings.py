@@ -31,6 +31,7 @@ SIGNS = "signs such as @ : / in the user or password are written %40 %3A %2F"
 RELAY_URL = f"smtp://user:password@host:587 or smtps://host:465; {SIGNS}"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LAST_PORT = 65_535
+LONGEST_LEASE = timedelta(hours=1)  # one that lies further ahead was written by a clock that was wrong
 SHORTEST_SECRET = 32
 USUAL_OPS_LISTEN = "127.0.0.1:8029"
 USUAL_LISTEN = {
@@ -266,6 +267,8 @@ def seconds(text: str, name: str) -> timedelta:
         raise SettingsError(f"{PREFIX}{name} is {text!r}; it must be a number of seconds") from error
     if span <= timedelta(0):
         raise SettingsError(f"{PREFIX}{name} is {text!r}; it must be more than 0")
+    if span > LONGEST_LEASE:
+        raise SettingsError(f"{PREFIX}{name} is {text!r}; it must be an hour (3600) at most")
     return span
 
 

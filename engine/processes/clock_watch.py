@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from engine.database import Tx
+from engine.processes.brought_back import bring_back
 from engine.processes.presence import TICKING
 from engine.schedule.hold import hold_marketing, let_go, marketing_hold
 from engine.schedule.replan import plan_future_again
@@ -77,9 +78,10 @@ class ClockWatch:
 
     def came_back(self, tx: Tx) -> bool:
         let_go(tx)
-        planned = plan_future_again(tx)
+        planned, brought = plan_future_again(tx), bring_back(tx)
         self._then, self._holds = (tx.now, self._ticks()), False
-        log.warning("the clock came back: marketing mail goes on", extra={"facts": {"planned_again": planned}})
+        facts = {"planned_again": planned, "brought_back": brought}
+        log.warning("the clock came back: marketing mail goes on", extra={"facts": facts})
         return True
 
     def went_back(self, drift: timedelta) -> None:

@@ -66,6 +66,7 @@ def test_a_command_that_is_spelt_wrong_is_told_with_the_one_that_was_meant(call:
         ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("QUEUE_LEASE_SECONDS", "inf", "it must be a number of seconds"),
         ("WORKER_LEASE_SECONDS", "1e300", "it must be a number of seconds"),
+        ("WORKER_LEASE_SECONDS", "3601", "it must be an hour (3600) at most"),
         ("WEB_LISTEN", "127.0.0.1:99999", "it must be host:port"),
         ("WEB_LISTEN", "8025", "it must be host:port"),
         ("REPLY_LISTEN", "8026", "for example 127.0.0.1:8026"),

@@ -16,12 +16,13 @@ from engine.processes.clock_watch import ClockWatch
 from engine.processes.dispatcher import dispatch, mend
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.hold import let_go, marketing_hold
-from engine.schema import sends, touches
-from tests.factories import add_lead, add_send
+from engine.schema import domain_states, relay_states, sends, touches, workers
+from engine.vocabulary import Reason
+from tests.factories import add_lead, add_send, add_worker
 from tests.schedule.outage import LEASE, House, mail
 from tests.schedule.plans import apply, at, cadence, chain
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LONDON = ZoneInfo("Europe/London")
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
@@ -99,6 +100,44 @@ def test_a_jump_ahead_holds_marketing_and_says_so(house: Watched, clock: WallClo
     assert held is not None and abs(held.ahead - jump) < timedelta(minutes=1)
     assert "marketing is held" in in_words_of_hold(held)
     assert house.wire.flights == []
+
+
+@pytest.mark.both_databases
+def test_nothing_waits_for_what_a_clock_that_was_ahead_wrote(database: Database, clock: WallClock):
+    watch = ClockWatch(lambda: clock.ticks)
+    mend(database, watch=watch)
+    clock.set_by(30 * DAY)
+    mend(database, watch=watch)
+    with database.write() as tx:
+        late = {Reason.TEMPORARY: 15 * MINUTE, Reason.RELAY_AWAY: MINUTE, Reason.PACED: HOUR, Reason.CAP: DAY}
+        of = {why: add_send(tx, reason=why, due_at=tx.now + wait) for why, wait in late.items()}
+        add_worker(tx, id="alive", lease_until=tx.now + MINUTE)
+        claimed = add_send(tx, state="claimed", lease_until=tx.now + MINUTE)
+        tx.run(
+            sa.insert(relay_states).values(
+                relay="main", failures=4, open_until=tx.now + HOUR, tried_at=tx.now, why="no", since=tx.now
+            )
+        )
+        tx.run(sa.insert(domain_states).values(domain="mail.example", strikes=0, paced_until=tx.now, queued_until=tx.now + HOUR))
+    clock.pass_by(10 * MINUTE)
+
+    clock.set_by(-30 * DAY)
+    mend(database, watch=watch)
+
+    soon = clock.now() + 3 * MINUTE
+    with database.read() as tx:
+        due_at = {row.id: row.due_at for row in tx.run(sa.select(sends.c.id, sends.c.due_at))}
+        assert all(due_at[of[why]] <= soon for why in (Reason.TEMPORARY, Reason.RELAY_AWAY, Reason.PACED))
+        assert due_at[of[Reason.CAP]] > clock.now() + 30 * DAY
+        assert tx.run(sa.select(sends.c.lease_until).where(sends.c.id == claimed)).scalar_one() <= soon
+        assert tx.run(sa.select(workers.c.lease_until)).scalar_one() <= soon
+        for column in (
+            relay_states.c.open_until,
+            relay_states.c.tried_at,
+            domain_states.c.paced_until,
+            domain_states.c.queued_until,
+        ):
+            assert tx.run(sa.select(column)).scalar_one() <= soon
 
 
 def test_a_jump_whose_note_was_lost_is_noted_again(house: Watched, clock: WallClock):
