@@ -6,18 +6,19 @@ its reason. Mail that somebody waits for is never held back, and steps that send
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from engine.claim import QUARANTINE_AFTER
 from engine.database import Tx
 from engine.pauses import pauses_seen
 from engine.schedule.held_up import HeldUp, Mailed, held_up_sends, held_up_touches, last_mail_of, note_lateness, rewrite
 from engine.schedule.hold import marketing_hold
-from engine.schedule.progress import EndedTouch, end_touches
+from engine.schedule.progress import EndedTouch, end_touches_that_can
 from engine.schedule.spread import HOUR, Hours, hour_of
 from engine.schedule.timing import end_of_gap
 from engine.schedule.volume import most_per_hour, planned_by_hour
@@ -230,8 +231,16 @@ def skip(tx: Tx, expired: Sequence[HeldUp]) -> int:
     for some in rows_at_once(send_ids):
         over = {"state": SendState.CANCELLED, "reason": Reason.LATE, "ended_at": tx.now, "epoch": sends.c.epoch + 1}
         tx.run(sa.update(sends).where(sends.c.id.in_(some), sends.c.state == SendState.READY).values(over))
-    end_touches(tx, [EndedTouch(touch_id=each.touch_id, state=TouchState.SKIPPED, reason=Reason.LATE) for each in expired])
+    ended = [EndedTouch(touch_id=each.touch_id, state=TouchState.SKIPPED, reason=Reason.LATE) for each in expired]
+    lay_aside(tx, end_touches_that_can(tx, ended))
     return len(expired)
+
+
+def lay_aside(tx: Tx, touch_ids: Collection[int]) -> None:
+    """Those that cannot be ended would be found late again and again: they wait for a person (`handraiser set-aside`)."""
+    aside = {"due_at": None, "reason": None, "claims": QUARANTINE_AFTER}
+    for some in rows_at_once(sorted(touch_ids)):
+        tx.run(sa.update(touches).where(touches.c.id.in_(some), touches.c.state == TouchState.WAITING).values(aside))
 
 
 def let_all_go(tx: Tx) -> int:

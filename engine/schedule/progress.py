@@ -96,10 +96,11 @@ def find_those_that_can(tx: Tx, rows: Sequence[TouchRow], how: Mapping[int, Ende
 Find = Callable[[Tx, Sequence[TouchRow], Mapping[int, EndedTouch]], dict[int, Coming]]
 
 
-def end_touches(tx: Tx, ended: Sequence[EndedTouch], find: Find = find_coming) -> None:
+def end_touches(tx: Tx, ended: Sequence[EndedTouch], find: Find = find_coming) -> set[int]:
     """Close these touches and go on. One that is no longer open is left as it is, so telling twice does no harm, and so is one
-    whose passage `find` leaves out.
+    whose passage `find` leaves out; the ids of these.
     """
+    left: set[int] = set()
     for some in rows_at_once(ended):
         how = {touch.touch_id: touch for touch in some}
         live = [row for row in load(tx, how) if row.enrolment_state in LIVE_ENROLMENT]
@@ -107,13 +108,15 @@ def end_touches(tx: Tx, ended: Sequence[EndedTouch], find: Find = find_coming) -
         stuck = {row.id for row in live} - set(coming)
         closed = close(tx, [touch for touch in some if touch.touch_id not in stuck])
         write_next(tx, [coming[row.id] for row in live if row.id in closed])
+        left |= stuck
+    return left
 
 
-def end_touches_that_can(tx: Tx, ended: Sequence[EndedTouch]) -> None:
+def end_touches_that_can(tx: Tx, ended: Sequence[EndedTouch]) -> set[int]:
     """For what has happened already, with a mail say. A passage for which no next step can be found, by a fault of ours or of its
-    dates, must not keep others from going on: it stands where it is, and the log says so.
+    dates, must not keep others from going on: it stands where it is, and the log says so. The ids of these touches.
     """
-    end_touches(tx, ended, find_those_that_can)
+    return end_touches(tx, ended, find_those_that_can)
 
 
 def move_all_that_follows(tx: Tx, days: Mapping[int, int]) -> None:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
+from engine.claim import TOUCH, is_set_aside
 from engine.clock import VirtualClock
 from engine.compiler.plan import CadencePlan, Window
 from engine.database import Database, Tx
@@ -310,6 +311,25 @@ def test_an_operator_may_leave_all_out(house: House):
         assert current(tx) is None
     assert house.wire.flights == []
     assert {tuple(row) for row in ended} == {("one", "skipped", "late"), ("two", "waiting", None)}
+
+
+@pytest.mark.both_databases
+def test_a_passage_that_cannot_go_on_keeps_no_other_from_being_caught_up(house: House):
+    house.run(HOUR)
+    with house.database.write() as tx:
+        first = mail("one", at("1 day"), valid_for="1 hour", late=Late.SKIP)
+        apply(tx, cadence(*chain(first, mail("two", after("20 days")))))
+        enrol_leads(tx, "new-enquiry", [add_lead(tx) for _ in range(3)])
+        stuck = tx.run(sa.select(sa.func.min(touches.c.id))).scalar_one()
+        tx.run(sa.update(touches).where(touches.c.id == stuck).values(planned_on=date(9999, 12, 28)))
+    house.off(3 * DAY)
+
+    house.look()
+
+    with house.database.read() as tx:
+        found = tx.run(sa.select(touches.c.step_id, touches.c.state).where(touches.c.id != stuck)).all()
+        assert Counter(map(tuple, found)) == {("one", "skipped"): 2, ("two", "waiting"): 2}
+        assert tx.run(sa.select(touches.c.id).where(is_set_aside(TOUCH))).scalars().all() == [stuck]
 
 
 @pytest.mark.both_databases
