@@ -19,8 +19,9 @@ from typing import TextIO
 
 from engine.errors import SHORT_OF, HandraiserError
 
-# A local part begins where a word does and is looked at once: strangers write long words.
-ADDRESS = re.compile(r"""(?:\\?"[^"@]*\\?"|(?<![^\s<>"'=,;:@])(?:[^\s<>"'=,;:@%]++|%(?!40))++)(?:@|%40)[\w.-]+""", re.IGNORECASE)
+# A local part begins where a word does and is gone through once: strangers write long words.
+LOCAL = r"""(?<![^\s<>"'=,;:@])(?=[^\s<>"'=,;:@])[^\s<>"'=,;:@%]*(?:%(?!40)[^\s<>"'=,;:@%]*)*"""
+ADDRESS = re.compile(rf"""(?:\\?"[^"@]*\\?"|{LOCAL})(?:@|%40)[\w.-]+""", re.IGNORECASE)
 QUIETER = {
     "dramatiq": logging.ERROR,  # warns of two groups of threads, which we mean
     "mail.log": logging.ERROR,  # aiosmtpd tells each connection, and what strangers say in it
