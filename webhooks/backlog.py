@@ -72,12 +72,20 @@ class Backlog:
         Returns how many bytes those had.
         """
         self.waiting = [line for line in self.waiting if (line.segment, line.start) not in places]
-        if self.position != self._written:
-            write_position(self.folder, self.position)
-            self._written = self.position
         kept = {line.segment for line in self.waiting}
         through = [number for number in segments(self.folder) if number <= self._final and number not in kept]
-        return sum(remove(self.folder / segment_name(number)) for number in through)
+        removed = sum(remove(self.folder / segment_name(number)) for number in through)
+        self._note_position()
+        return removed
+
+    def _note_position(self) -> None:
+        """After the segments have gone, and only where it can be: a disk that is full gets room by that, and is never freed where
+        one must first write.
+        """
+        if self.position != self._written:
+            with suppress(OSError):
+                write_position(self.folder, self.position)
+                self._written = self.position
 
     def remove_folder(self) -> None:
         """Take the empty folder away. Whoever calls this holds its lock."""

@@ -167,7 +167,7 @@ class Drainer:
         """Store them; raises for what may pass by itself: a database or a disk that does not answer."""
         try:
             self._store(batch)
-        except OSError:
+        except (OSError, MemoryError):
             raise
         except Exception as error:
             if isinstance(error, SQLAlchemyError) and not is_refusal(error):

@@ -9,6 +9,7 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from binascii import a2b_qp
+from codecs import lookup
 from dataclasses import dataclass
 from email.message import Message
 
@@ -61,7 +62,14 @@ class Part:
     def text(self) -> str:
         """The content as text, at most LONGEST_TEXT bytes of it. Whatever cannot be decoded is replaced."""
         content = decoded(self.content[: 2 * LONGEST_TEXT], self.header("content-transfer-encoding"))
-        return as_text(content[:LONGEST_TEXT], self._described().get_content_charset() or "utf-8")
+        return as_text(content[:LONGEST_TEXT], self.charset)
+
+    @property
+    def charset(self) -> str:
+        try:
+            return self._described().get_content_charset() or "utf-8"
+        except ValueError:  # RFC 2231 lets a charset be in a charset, and a stranger name one with a NUL in it
+            return "utf-8"
 
     def _described(self) -> Message:
         described = Message()
@@ -153,9 +161,9 @@ def as_text(content: bytes, charset: str) -> str:
     """Text that can be written down anywhere: UTF-7 and Python's own codecs also make halves of letters, which UTF-8 does not
     bear.
     """
-    if charset.lower() in SLOW_CODECS:
-        charset = "utf-8"
     try:
-        return content.decode(charset, "replace").encode("utf-8", "replace").decode("utf-8")
+        found = lookup(charset)  # which passes over what is no letter in a name: "punycode!"
+        name = "utf-8" if found.name in SLOW_CODECS else charset
+        return content.decode(name, "replace").encode("utf-8", "replace").decode("utf-8")
     except (LookupError, ValueError):  # an unknown charset, or a name that is none
         return content.decode("utf-8", "replace")

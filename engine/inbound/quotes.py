@@ -58,8 +58,15 @@ def text_of_html(html: str) -> str:
             close(hidden, found[1].lower())
         else:
             words.append(begin(hidden, found[1].lower(), piece))
-    lines = (" ".join(line.split()) for line in unescape("".join(words)).split("\n"))
+    lines = (" ".join(line.split()) for line in unescaped("".join(words)).split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def unescaped(text: str) -> str:
+    try:
+        return unescape(text)
+    except ValueError:  # a letter by a number of thousands of digits
+        return text
 
 
 def begin(hidden: list[str], name: str, tag: str) -> str:

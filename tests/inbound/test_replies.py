@@ -101,9 +101,21 @@ def test_a_subject_in_a_charset_that_is_no_name_is_no_error():
     assert not parsed(reply().replace(b"Subject: ", b"Subject: =?\xc0?q?Yes?= ")).is_auto
 
 
-@pytest.mark.parametrize("charset", ["no-such", "punycode", "zlib", '"\x00"', "utf-8*"])
+@pytest.mark.parametrize("charset", ["no-such", "punycode", "zlib", '"\x00"', "utf-8*", "x; charset*=\"utf\x00-8''abc\""])
 def test_a_strange_charset_is_no_error(charset: str):
     assert "Hello" in parsed(base64_part(charset, b"Hello")).text
+
+
+@pytest.mark.parametrize("spelt", ["punycode!", "Puny-Code", '".idna"'])
+def test_a_codec_that_takes_the_square_of_a_text_is_not_used_however_it_is_spelt(spelt: str):
+    """The whole of such a part took minutes, in a transaction."""
+    assert parsed(base64_part(spelt, b"a" * 100_000 + b"-" + b"bcdefghijk" * 16_000)).text.startswith("aaa")
+
+
+def test_a_letter_by_a_number_of_thousands_of_digits_is_no_error():
+    page = b"From: a@b.example\r\nContent-Type: text/html\r\n\r\n<p>Hello &#" + b"9" * 5_000 + b";</p>"
+
+    assert parsed(page).text.startswith("Hello")
 
 
 @pytest.mark.parametrize(

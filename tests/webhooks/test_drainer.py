@@ -68,6 +68,27 @@ def test_a_lost_position_costs_time_and_nothing_else(place: Place):
     assert len(place.drain()) == 1
 
 
+def test_where_its_position_cannot_be_written_what_is_stored_is_removed_and_all_else_goes_on(place: Place):
+    """On a full disk, say, which gets room by that alone."""
+    send_id = place.send()
+    other = Journal(place.receiver.journal.folder.parent)
+    for _ in range(600):
+        other.append(line_of(opt_out(place, send_id)))
+    other.close()
+    place.receiver.drainer.take_over()
+    for folder in (place.receiver.journal.folder, other.folder):
+        (folder / "position.new").mkdir()
+    place.receiver.keep(opt_out(place, send_id))
+
+    rounds = [place.receiver.drainer.drain() for _ in range(3)]
+    for folder in (place.receiver.journal.folder, other.folder):
+        (folder / "position.new").rmdir()
+
+    assert rounds == [500, 101, 0]
+    assert len(place.events()) == 601
+    assert segments(other.folder) == []
+
+
 def test_a_journal_that_somebody_deletes_takes_nothing_for_kept_that_is_not_and_is_made_anew(place: Place):
     place.receiver.keep(opt_out(place, place.send()))
     shutil.rmtree(place.receiver.journal.folder.parent)
