@@ -19,6 +19,7 @@ from engine.runtime import Runtime
 from webhooks.entries import Fetched
 from webhooks.journal import Journal
 from webhooks.links import LinkTables
+from webhooks.mail import read_mails
 from webhooks.record import CLICK_HOLD, record
 from webhooks.sources import Note, Source, left_behind, reject
 
@@ -186,15 +187,10 @@ class Drainer:
     def _store(self, batch: Sequence[Note]) -> None:
         chosen = {id(note) for note in batch}
         near = [note.entry for note in self._notes() if id(note) not in chosen and isinstance(note.entry, Fetched)]
+        entries = [note.entry for note in batch]
+        told = read_mails(entries, self._runtime.tokens)
         with self._runtime.database.write() as tx:
-            record(
-                tx,
-                self._runtime.tokens,
-                self._links,
-                [note.entry for note in batch],
-                near=near,
-                click_hold=self._patience.click_hold,
-            )
+            record(tx, entries, told, self._links, near=near, click_hold=self._patience.click_hold)
         self._database_answers = True
 
 

@@ -4,7 +4,7 @@ Before: the journal has it whole. After: `webhooks.record` makes an event of it.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -16,7 +16,7 @@ from engine.inbound.parts import Unreadable, first_headers
 from engine.inbound.replies import ParsedReply, parse_reply
 from engine.tokens import SendToken, Tokens
 from engine.vocabulary import EventType, Origin
-from webhooks.entries import Mailed
+from webhooks.entries import Entry, Mailed
 
 log = logging.getLogger(__name__)
 UNREADABLE_KEPT = 64 * 1024
@@ -36,12 +36,18 @@ class Told:
     body: bytes | None = None
 
 
-def read_mail(entry: Mailed, tokens: Tokens) -> list[Told]:
-    """One thing at most. The same mail, delivered or posted twice, has the same source key."""
+def read_mails(entries: Sequence[Entry], tokens: Tokens) -> list[Told]:
+    """What the mails among the entries say of sends of ours."""
+    found = (read_mail(entry, tokens) for entry in entries if isinstance(entry, Mailed))
+    return [told for told in found if told is not None]
+
+
+def read_mail(entry: Mailed, tokens: Tokens) -> Told | None:
+    """The same mail, delivered or posted twice, has the same source key."""
     told = read_opt_out(entry, tokens) if entry.purpose is Purpose.UNSUBSCRIBE else read_report(entry, tokens)
     if told is None:
         log.info("a mail came in that says nothing about a mail of ours", extra={"facts": {"purpose": entry.purpose}})
-    return [] if told is None else [told]
+    return told
 
 
 def read_opt_out(entry: Mailed, tokens: Tokens) -> Told | None:

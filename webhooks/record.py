@@ -18,11 +18,10 @@ from engine.inbound.machines import AT_ONCE, Request, label
 from engine.prepared import Prepared
 from engine.schema import events, leads, sends
 from engine.sql import rows_at_once
-from engine.tokens import Tokens
 from engine.vocabulary import EventType, Origin, Scope, SendState, Stream, topic_scope
-from webhooks.entries import Entry, Fetched, Mailed, OptedOut
+from webhooks.entries import Entry, Fetched, OptedOut
 from webhooks.links import LinkTables
-from webhooks.mail import Told, read_mail
+from webhooks.mail import Told
 
 log = logging.getLogger(__name__)
 CLICK_HOLD = timedelta(seconds=60)  # before anything follows from a click
@@ -36,18 +35,18 @@ Row = Any  # one of `SENDS`, or of `FETCHED`
 
 def record(
     tx: Tx,
-    tokens: Tokens,
-    links: LinkTables,
     entries: Sequence[Entry],
+    told: Sequence[Told],
+    links: LinkTables,
     *,
     near: Collection[Fetched] = (),
     click_hold: timedelta = CLICK_HOLD,
 ) -> dict[str, int]:
     """Store entries as events; returns {source key: id} of the new ones. Safe to repeat with the same entries.
 
-    `near`: requests that were noted but are not recorded yet; they help to tell machines apart.
+    `told`: what the mails among them say (`webhooks.mail.read_mails`), read beforehand: nobody else writes for as long as the
+    transaction takes. `near`: requests that were noted but are not recorded yet; they help to tell machines apart.
     """
-    told = [mail for entry in entries if isinstance(entry, Mailed) for mail in read_mail(entry, tokens)]
     opted_out = [entry for entry in entries if isinstance(entry, OptedOut)]
     fetched = [entry for entry in entries if isinstance(entry, Fetched)]
     rows = sends_of(

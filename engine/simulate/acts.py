@@ -25,6 +25,7 @@ from engine.tokens import SendToken, in_address
 from engine.vocabulary import EventType, HandoffState, Origin, TaskState
 from webhooks.entries import Entry, Fetched, Mailed, OptedOut
 from webhooks.links import LinkTables
+from webhooks.mail import read_mails
 from webhooks.record import record
 
 ANSWERS: dict[Act, HandoffState | TaskState] = {
@@ -46,8 +47,9 @@ class DirectActs:
     def perform(self, intended: Sequence[Intended]) -> None:
         """All that was due at one look at the clock, in one transaction."""
         entries = [self.entry_of(one) for one in intended if one.act not in BEYOND_MAIL]
+        told = read_mails(entries, self.runtime.tokens)
         with self.runtime.database.write() as tx:
-            record(tx, self.runtime.tokens, self.links, entries, click_hold=timedelta(0))
+            record(tx, entries, told, self.links, click_hold=timedelta(0))
             for one in intended:
                 if one.act in ANSWERS:
                     answer_ask(tx, one)
