@@ -12,10 +12,7 @@ from hashlib import sha256
 from threading import Lock
 from time import monotonic
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from engine.database import Database, Tx
-from engine.errors import DatabaseError
 from engine.versions import live_rules
 
 log = logging.getLogger(__name__)
@@ -61,7 +58,9 @@ class Look:
 
 
 class Looks:
-    """The look as it is now. While the database is away, the last one that was read, or a plain one."""
+    """The look as it is now. While the database is away, or its rules are not to be read, the last one that was, or a plain one:
+    nobody is kept from opting out by how the page looks.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -82,7 +81,7 @@ class Looks:
         try:
             with self._database.read() as tx:
                 self._look = read_look(tx)
-        except (SQLAlchemyError, DatabaseError) as error:
+        except Exception as error:
             log.info("pages keep their look, since the rules could not be read: %s", type(error).__name__)
 
 

@@ -4,13 +4,14 @@ Exit status: 0 done, 1 problems were found, 2 the command was called wrongly.
 """
 
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
 from engine import __version__
-from engine.errors import HandraiserError
+from engine.errors import HandraiserError, UsageError
 
 COMMANDS = (
     "apply", "calendar", "catch-up", "check", "demo", "dispatcher", "dkim", "doctor", "enrol", "explain", "graph", "handoffs",
@@ -52,6 +53,7 @@ def handraiser() -> None:
 def main() -> None:
     """The entry point: no mistake of a user ends in a traceback."""
     try:
+        require_letters(sys.argv[1:])
         handraiser.main(prog_name="handraiser", standalone_mode=False)
     except HandraiserError as error:
         click.echo(f"handraiser: {error}", err=True)
@@ -72,6 +74,16 @@ def main() -> None:
             raise  # a mistake of ours, not of the server or the file
         click.echo(f"handraiser: {told}", err=True)
         sys.exit(1)
+
+
+def require_letters(words: Sequence[str]) -> None:
+    """Bytes that are no UTF-8 come as halves of letters, which neither a database nor a file of ours bears. Raises UsageError."""
+    for word in words:
+        shown = word.encode("utf-8", "replace").decode()
+        if shown != word:
+            raise UsageError(
+                f"{shown!r} is not written in UTF-8 (? stands for what is not). Write it so, or give the file another name."
+            )
 
 
 def database_trouble(error: Exception) -> str | None:

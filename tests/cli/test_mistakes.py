@@ -56,6 +56,18 @@ def test_a_command_that_is_spelt_wrong_is_told_with_the_one_that_was_meant(call:
 
 
 @pytest.mark.parametrize(
+    "words", [("explain", "ma\udcffya"), ("pause", "all", "--note", "f\udcfcr Ostern"), ("check", "sh\udcf6p")]
+)
+def test_a_word_in_other_letters_than_utf_8_is_told(call: Call, words: tuple[str, ...]) -> None:
+    """As a shell hands over bytes that it takes for Latin-1."""
+    status, printed = call(*words)
+
+    assert status == 2
+    assert "is not written in UTF-8" in printed
+    assert words[-1].encode("utf-8", "replace").decode() in printed
+
+
+@pytest.mark.parametrize(
     ("name", "value", "says"),
     [
         ("DATABASE_URL", "foo", "must look like postgresql://user:password@host/name or sqlite:///path"),
