@@ -43,7 +43,7 @@ def place_at(server: DnsServer, folder: Path, **changes: object) -> Place:
     environ |= {name: str(value) for name, value in changes.items() if name.isupper()}
     values: dict[str, object] = {
         "settings": read_settings(folder, {f"HANDRAISER_{name}": value for name, value in environ.items()}),
-        "names": Names([server.address], seconds=0.6),
+        "names": Names([server.address], seconds=20.0),
         "signer": Signer(both_keys(FIRM)),
         "senders": (FIRM,),
         "patience": 2.0,

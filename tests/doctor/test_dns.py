@@ -209,7 +209,7 @@ def test_no_dns_at_all_is_said_once(dns_server: DnsServer, tmp_path: Path):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         nobody = DnsServer({}, address=f"127.0.0.1:{silent.getsockname()[1]}")
-        [found] = look_at_the_dns(place_at(nobody, tmp_path))
+        [found] = look_at_the_dns(place_at(nobody, tmp_path, names=Names([nobody.address], seconds=0.6)))
 
     assert found.subject is Subject.DNS and found.level is PROBLEM
 
