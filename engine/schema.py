@@ -417,15 +417,22 @@ relay_days = Table(
     Column("mails", Integer, nullable=False),
 )
 
-domain_states = Table(
-    "domain_states",  # recipient domains that are in trouble with us, or get only so many mails an hour
+route_states = Table(
+    "route_states",  # recipient domains that turned away what came by a relay; what another relay brings may be welcome
     metadata,
+    Column("relay", Name, primary_key=True),
     Column("domain", String(255), primary_key=True),
     Column("strikes", Integer, nullable=False),  # pauses in a row, each longer than the last
-    Column("paused_until", Instant),  # nobody goes near it before; then one mail tries
-    Column("tried_at", Instant),  # when it was paused, or asked again since
-    Column("why", String(500)),  # its last words when it was paused
+    Column("open_until", Instant),  # nothing goes there before; then one mail tries
+    Column("tried_at", Instant),  # when it was given up, or asked again since
+    Column("why", String(500), nullable=False),  # its last words when it was given up
     Column("since", Instant),  # when that trouble began
+)
+
+domain_states = Table(
+    "domain_states",  # recipient domains that get only so many mails an hour
+    metadata,
+    Column("domain", String(255), primary_key=True),
     Column("paced_until", Instant),  # as far as the mails that went use up its hours
     Column("queued_until", Instant),  # as far as those that wait were given their turns
 )

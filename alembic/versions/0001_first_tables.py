@@ -101,14 +101,20 @@ def upgrade() -> None:
     op.create_table(
         "domain_states",
         sa.Column("domain", sa.String(length=255), nullable=False),
-        sa.Column("strikes", sa.Integer(), nullable=False),
-        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("why", sa.String(length=500), nullable=True),
-        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("paced_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("queued_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("domain", name=op.f("pk_domain_states")),
+    )
+    op.create_table(
+        "route_states",
+        sa.Column("relay", sa.String(length=120), nullable=False),
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.Column("strikes", sa.Integer(), nullable=False),
+        sa.Column("open_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("why", sa.String(length=500), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("relay", "domain", name=op.f("pk_route_states")),
     )
     op.create_table(
         "pauses",
@@ -754,6 +760,7 @@ def downgrade() -> None:
     op.drop_table("relay_states")
     op.drop_table("relay_days")
     op.drop_table("pauses")
+    op.drop_table("route_states")
     op.drop_table("domain_states")
     op.drop_index("ix_rules_kind", table_name="rules")
     op.drop_table("rules")

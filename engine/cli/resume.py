@@ -11,7 +11,7 @@ from engine.cli.options import counted, json_option, print_json, workspace_optio
 from engine.cli.pause import NAMED, WHAT, carried_through, domain_named, known, tell
 from engine.cli.restored import resume_restored
 from engine.database import Database, Tx
-from engine.deliver.breaker import DOMAINS, RELAYS, ask_again, left_alone
+from engine.deliver.breaker import RELAYS, ROUTES, ask_again, left_alone
 from engine.errors import UsageError
 from engine.pauses import WHOLE, Pause, pauses_seen
 from engine.schedule.catch_up import current
@@ -19,7 +19,7 @@ from engine.schedule.pause import resume
 from engine.story.held_back import called
 from engine.vocabulary import PauseKind
 
-BREAKERS = {PauseKind.RELAY: RELAYS, PauseKind.DOMAIN: DOMAINS}
+BREAKERS = {PauseKind.RELAY: RELAYS, PauseKind.DOMAIN: ROUTES}
 
 
 @click.command("resume")

@@ -100,7 +100,9 @@ def relay_in_words(relay: RelayStanding) -> str:
 
 def domain_in_words(domain: DomainStanding) -> str:
     since = f" since {moment(domain.since)}" if domain.since else ""
-    return f"{domain.domain}: left alone{since}, until {instant(domain.paused_until)} ({domain.why or 'no words'})"
+    return (
+        f"{domain.domain}: left alone by {domain.relay}{since}, until {instant(domain.paused_until)} ({domain.why or 'no words'})"
+    )
 
 
 def processes(now: Standing) -> Iterator[str]:

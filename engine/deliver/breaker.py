@@ -1,4 +1,5 @@
-"""Breakers: a relay or a recipient domain that is in trouble is left alone for a while, by all workers; then one of them tries.
+"""Breakers: a relay that is in trouble, or a recipient domain that turns away what a relay brings, is left alone for a while, by
+all workers; then one of them tries.
 
 Before: `engine.deliver.record` knows from outcomes who failed and who is well. After: `engine.deliver.gate` sends nothing to what
 is open. They are rows, so that a hundred workers make three mistakes and not three each. No row, or none with an instant: closed.
@@ -19,7 +20,7 @@ from engine.claim import in_state
 from engine.database import Tx
 from engine.deliver.replies import Rest
 from engine.prepared import Prepared, PreparedInsert
-from engine.schema import Instant, domain_states, relay_states, sends
+from engine.schema import Instant, relay_states, route_states, sends
 from engine.vocabulary import Reason, SendState
 
 log = logging.getLogger(__name__)
@@ -27,35 +28,46 @@ JITTER = 0.2
 PROBE_TAKES = timedelta(seconds=20)  # after which another may try; one that began may have died
 MEMORY = timedelta(days=1)  # how long a pause makes the next one longer
 LONGEST_WHY = 500
+Key = tuple[str, ...]  # of a relay its name, of a route its relay and the recipient domain
 CODES = re.compile(r"\d{3}( [245]\.\d{1,3}\.\d{1,3})?(?= )")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What has breakers: a table, and what its columns are called there. `reason`: why mail waits for it. `forgives`: one success
-    and all is forgotten.
+    """What has breakers, and in which table. `called`: what people say; the last column of `key` has its name. `reason`: why mail
+    waits for it. `forgives`: one success and all is forgotten.
     """
 
     called: str
     reason: Reason
     table: sa.Table
-    name: sa.Column[Any]
+    key: tuple[sa.Column[Any], ...]
     strikes: sa.Column[Any]
-    until: sa.Column[Any]
     forgives: bool
+
+    @property
+    def name(self) -> sa.Column[Any]:
+        return self.key[-1]
+
+    @property
+    def until(self) -> sa.Column[Any]:
+        return self.table.c.open_until
 
     @property
     def tried_at(self) -> sa.Column[Any]:
         return self.table.c.tried_at
 
+    def facts(self, key: Key) -> dict[str, object]:
+        return {column.name: part for column, part in zip(self.key, key, strict=True)}
+
 
 RELAYS = Kind(
-    called="relay", reason=Reason.RELAY_AWAY, table=relay_states, name=relay_states.c.relay, strikes=relay_states.c.failures,
-    until=relay_states.c.open_until, forgives=True,
+    called="relay", reason=Reason.RELAY_AWAY, table=relay_states, key=(relay_states.c.relay,),
+    strikes=relay_states.c.failures, forgives=True,
 )  # fmt: skip
-DOMAINS = Kind(
-    called="domain", reason=Reason.DOMAIN_PAUSED, table=domain_states, name=domain_states.c.domain,
-    strikes=domain_states.c.strikes, until=domain_states.c.paused_until, forgives=False,
+ROUTES = Kind(
+    called="domain", reason=Reason.DOMAIN_PAUSED, table=route_states, key=(route_states.c.relay, route_states.c.domain),
+    strikes=route_states.c.strikes, forgives=False,
 )  # fmt: skip
 
 
@@ -65,7 +77,7 @@ class Strike:
     what an operator can do about it.
     """
 
-    name: str
+    key: Key
     marked_at: datetime
     rest: Rest
     why: str
@@ -81,19 +93,24 @@ class Trouble:
     tried_at: datetime | None
 
 
-def troubles(tx: Tx, domains: Collection[str]) -> dict[tuple[str, str], Trouble]:
-    """By kind and name: the relays in trouble, and which of these domains are. One statement, asked at every mark."""
+def troubles(tx: Tx, domains: Collection[str]) -> dict[Key, Trouble]:
+    """The relays in trouble, and the routes to these domains that are. One statement, asked at every mark."""
     rows = IN_TROUBLE.rows(tx, domains=list(domains))
-    return {(row.kind, row.name): Trouble(until=row.until, tried_at=row.tried_at) for row in rows}
+    return {key_in(row): Trouble(until=row.until, tried_at=row.tried_at) for row in rows}
 
 
-def may_probe(tx: Tx, kind: Kind, name: str) -> bool:
+def key_in(row: Any) -> Key:
+    return (row.relay,) if row.domain is None else (row.relay, row.domain)
+
+
+def may_probe(tx: Tx, kind: Kind, key: Key) -> bool:
     """Whether it is ours to find out how it is: of all who ask at once, one may."""
-    return probing(kind).run(tx, of=name, now=tx.now, until=tx.now + PROBE_TAKES) == 1
+    return probing(kind).run(tx, **of(kind, key), now=tx.now, until=tx.now + PROBE_TAKES) == 1
 
 
 def left_alone(tx: Tx, kind: Kind) -> list[str]:
-    return list(tx.run(sa.select(kind.name).where(kind.until > tx.now).order_by(kind.name)).scalars())
+    """Relays, or recipient domains."""
+    return list(tx.run(sa.select(kind.name).where(kind.until > tx.now).distinct().order_by(kind.name)).scalars())
 
 
 def ask_again(tx: Tx, kind: Kind, name: str) -> bool:
@@ -106,19 +123,22 @@ def ask_again(tx: Tx, kind: Kind, name: str) -> bool:
 
 
 def strike(tx: Tx, kind: Kind, strikes: Iterable[Strike]) -> None:
-    """Each of these failed once more, where that says something new."""
-    struck = {each.name: each for each in strikes}
+    """Each of these failed once more, where that says something new. They are locked in the order of their keys."""
+    struck = sorted(strikes, key=lambda each: each.key)
     if not struck:
         return
-    names = sorted(struck)
-    adding(kind).run(tx, [(name, 0, "", tx.now) for name in names])
-    for row in (known(kind) if tx.is_sqlite else locked(kind)).rows(tx, names=names):
-        each = struck[row.name]
-        if says_something_new(row, each.marked_at):
-            is_fresh = row.tried_at is not None and row.tried_at < tx.now - MEMORY
-            until = write_strike(tx, kind, each, strikes=1 if is_fresh else row.strikes + 1)
-            if until is not None:
-                tell(kind, each, until, is_told=row.until is not None and in_short(row.why) == in_short(each.why))
+    adding(kind).run(tx, [(*each.key, 0, "", tx.now) for each in struck])
+    for each in struck:
+        for row in (known(kind) if tx.is_sqlite else locked(kind)).rows(tx, **of(kind, each.key)):
+            if says_something_new(row, each.marked_at):
+                add_strike(tx, kind, each, row)
+
+
+def add_strike(tx: Tx, kind: Kind, one: Strike, row: Any) -> None:
+    is_fresh = row.tried_at is not None and row.tried_at < tx.now - MEMORY
+    until = write_strike(tx, kind, one, strikes=1 if is_fresh else row.strikes + 1)
+    if until is not None:
+        tell(kind, one, until, is_told=row.until is not None and in_short(row.why) == in_short(one.why))
 
 
 def says_something_new(row: Any, marked_at: datetime) -> bool:
@@ -133,21 +153,20 @@ def says_something_new(row: Any, marked_at: datetime) -> bool:
 def write_strike(tx: Tx, kind: Kind, one: Strike, *, strikes: int) -> datetime | None:
     """Until when it is left alone now."""
     wait = one.rest.wait(strikes)
-    until = None if wait is None else tx.now + spread(wait, f"{one.name}:{tx.now}")
+    until = None if wait is None else tx.now + spread(wait, f"{one.key[-1]}:{tx.now}")
     why = one.why[:LONGEST_WHY]
-    striking(kind).run(
-        tx, of=one.name, count=strikes, until=until, tried=None if until is None else tx.now, words=why, now=tx.now
-    )
+    tried = None if until is None else tx.now
+    striking(kind).run(tx, **of(kind, one.key), count=strikes, until=until, tried=tried, words=why, now=tx.now)
     return until
 
 
 def tell(kind: Kind, one: Strike, until: datetime, *, is_told: bool) -> None:
     """An error once an outage, and when it turns into another; each further trial that failed is only noted."""
     if is_told:
-        log.info(f"a {kind.called} is still left alone", extra={"facts": {kind.called: one.name, "until": until}})
+        log.info(f"a {kind.called} is still left alone", extra={"facts": kind.facts(one.key) | {"until": until}})
         return
-    facts = {kind.called: one.name, "until": until, "why": one.words or in_short(one.why), "what_to_do": one.advice}
-    log.error(f"a {kind.called} is left alone for a while", extra={"facts": facts})
+    facts = {"until": until, "why": one.words or in_short(one.why), "what_to_do": one.advice}
+    log.error(f"a {kind.called} is left alone for a while", extra={"facts": kind.facts(one.key) | facts})
 
 
 def in_short(why: str) -> str:
@@ -161,21 +180,31 @@ def spread(wait: timedelta, seed: str) -> timedelta:
     return wait * (1 + JITTER * Random(seed).uniform(-1, 1))
 
 
-def recover(tx: Tx, kind: Kind, names: Collection[str], marked_at: datetime) -> None:
+def recover(tx: Tx, kind: Kind, keys: Collection[Key], marked_at: datetime) -> None:
     """These took mails that were marked then."""
-    if names and recovering(kind).run(tx, names=sorted(names), marked=marked_at):
-        log.info(f"a {kind.called} is well again", extra={"facts": {kind.called: sorted(names)}})
+    for key in sorted(keys):
+        if recovering(kind).run(tx, **of(kind, key), marked=marked_at):
+            log.info(f"a {kind.called} is well again", extra={"facts": kind.facts(key)})
+
+
+def of(kind: Kind, key: Key) -> dict[str, str]:
+    """The parameters of `the_one`."""
+    return {f"of_{column.name}": part for column, part in zip(kind.key, key, strict=True)}
+
+
+def the_one(kind: Kind) -> sa.ColumnElement[bool]:
+    return sa.and_(*(column == sa.bindparam(f"of_{column.name}") for column in kind.key))
 
 
 IN_TROUBLE = Prepared(
     sa.select(
-        sa.literal_column(f"'{RELAYS.called}'").label("kind"),
-        RELAYS.name.label("name"),
+        relay_states.c.relay.label("relay"),
+        sa.cast(sa.null(), route_states.c.domain.type).label("domain"),
         RELAYS.until.label("until"),
         RELAYS.tried_at.label("tried_at"),
     ).union_all(
-        sa.select(sa.literal_column(f"'{DOMAINS.called}'"), DOMAINS.name, DOMAINS.until, DOMAINS.tried_at).where(
-            DOMAINS.name.in_(sa.bindparam("domains", expanding=True)), DOMAINS.until.is_not(None)
+        sa.select(route_states.c.relay, route_states.c.domain, ROUTES.until, ROUTES.tried_at).where(
+            route_states.c.domain.in_(sa.bindparam("domains", expanding=True)), ROUTES.until.is_not(None)
         )
     )
 )
@@ -185,21 +214,18 @@ IN_TROUBLE = Prepared(
 def probing(kind: Kind) -> Prepared:
     now = sa.bindparam("now", type_=Instant)
     values = {kind.until: sa.bindparam("until", type_=Instant), kind.tried_at: now}
-    return Prepared(sa.update(kind.table).where(kind.name == sa.bindparam("of"), kind.until <= now).values(values))
+    return Prepared(sa.update(kind.table).where(the_one(kind), kind.until <= now).values(values))
 
 
 @cache
 def adding(kind: Kind) -> PreparedInsert:
-    return PreparedInsert(kind.table, (kind.name.name, kind.strikes.name, "why", "since"), unless=(kind.name.name,))
+    key = tuple(column.name for column in kind.key)
+    return PreparedInsert(kind.table, (*key, kind.strikes.name, "why", "since"), unless=key)
 
 
 def chosen(kind: Kind) -> sa.Select[Any]:
-    return (
-        sa.select(
-            kind.name.label("name"), kind.strikes.label("strikes"), kind.until.label("until"), kind.tried_at, kind.table.c.why
-        )
-        .where(kind.name.in_(sa.bindparam("names", expanding=True)))
-        .order_by(kind.name)
+    return sa.select(kind.strikes.label("strikes"), kind.until.label("until"), kind.tried_at, kind.table.c.why).where(
+        the_one(kind)
     )
 
 
@@ -223,14 +249,13 @@ def striking(kind: Kind) -> Prepared:
         kind.table.c.why: sa.bindparam("words", type_=sa.String),
         kind.table.c.since: sa.func.coalesce(kind.table.c.since, now),
     }
-    return Prepared(sa.update(kind.table).where(kind.name == sa.bindparam("of")).values(values))
+    return Prepared(sa.update(kind.table).where(the_one(kind)).values(values))
 
 
 @cache
 def recovering(kind: Kind) -> Prepared:
-    names: sa.BindParameter[str] = sa.bindparam("names", expanding=True)
     tried_before = kind.tried_at <= sa.bindparam("marked", type_=Instant)
-    theirs = sa.and_(kind.name.in_(names), sa.or_(kind.tried_at.is_(None), tried_before))
+    theirs = sa.and_(the_one(kind), sa.or_(kind.tried_at.is_(None), tried_before))
     if kind.forgives:
         return Prepared(sa.delete(kind.table).where(theirs))
     return Prepared(sa.update(kind.table).where(theirs, kind.until.is_not(None)).values({kind.until: None, "since": None}))

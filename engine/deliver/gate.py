@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from engine import claim
 from engine.compiler.plan import Policy
 from engine.database import Database, Tx
-from engine.deliver.breaker import PROBE_TAKES
+from engine.deliver.breaker import PROBE_TAKES, Key
 from engine.deliver.fates import is_held_too_long
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window, opening_on
@@ -35,7 +35,7 @@ class Marked:
     """What the gate said. In none of these: somebody else has moved the send since, and it is no longer ours.
 
     `relays`: {send id: through which it goes}. `shadows` would have flown, and only pretend; `over` are those that never go.
-    `in_trouble`: which relays and domains are, by kind and name. `at`: when it was said.
+    `in_trouble`: which relays and routes are. `at`: when it was said.
     """
 
     through: list[Loaded]
@@ -43,7 +43,7 @@ class Marked:
     held: list[tuple[Loaded, Held]]
     shadows: list[Loaded]
     over: list[tuple[Loaded, Reason]]
-    in_trouble: frozenset[tuple[str, str]]
+    in_trouble: frozenset[Key]
     at: datetime
 
 

@@ -89,7 +89,7 @@ def pace_for(domain: str, policy: Policy) -> Pace | None:
 
 
 def rooms_of(tx: Tx, domains: Sequence[str]) -> Mapping[str, Room]:
-    NEW.run(tx, [(domain, 0) for domain in domains])
+    NEW.run(tx, [(domain,) for domain in domains])
     rows = (KNOWN if tx.is_sqlite else LOCKED).rows(tx, domains=domains)
     if len(rows) < len(domains):  # one was forgotten between the two statements
         return rooms_of(tx, domains)
@@ -102,7 +102,7 @@ def row_of(domain: str, room: Room) -> dict[str, object]:
     return {"of_domain": domain, "paced": room.paced_until, "queued": room.queued_until}
 
 
-NEW = PreparedInsert(domain_states, ("domain", "strikes"), unless=("domain",))
+NEW = PreparedInsert(domain_states, ("domain",), unless=("domain",))
 CHOSEN = (
     sa.select(domain_states.c.domain, domain_states.c.paced_until, domain_states.c.queued_until)
     .where(domain_states.c.domain.in_(sa.bindparam("domains", expanding=True)))

@@ -5,13 +5,13 @@ transaction, and operators have been told what only they can mend.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeGuard
 
 from engine.database import Tx
-from engine.deliver.breaker import DOMAINS, RELAYS, Kind, Strike, recover, strike
+from engine.deliver.breaker import RELAYS, ROUTES, Key, Kind, Strike, recover, strike
 from engine.deliver.fates import policy_for
 from engine.deliver.load import Loaded
 from engine.deliver.replies import Policy
@@ -24,31 +24,38 @@ told: set[str] = set()  # what is wrong with our mails is said once a process, n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flown:
-    """A marked send and what the wire said. `in_trouble`: what was so at the mark, by kind and name."""
+    """A marked send and what the wire said. `in_trouble`: relays and routes that were so at the mark."""
 
     send: Loaded
     outcome: Outcome
     relay: str = MAIN
     marked_at: datetime | None = None
-    in_trouble: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    in_trouble: frozenset[Key] = field(default_factory=frozenset)
+
+    @property
+    def route(self) -> Key:
+        return self.relay, self.send.domain
 
 
 def note_trouble(tx: Tx, flown: Sequence[Flown]) -> None:
-    """A relay that took any of them is well. A domain that turned any of them away is not, whatever else it took."""
+    """A relay that took any of them is well. A domain that turned any of them away is not, whatever else it took by that relay.
+
+    Routes before relays, as the gate locks them.
+    """
     marked_at = next((one.marked_at for one in flown if one.marked_at is not None), tx.now)
     answers = [(one, one.outcome, policy_for(one.outcome)) for one in flown if is_theirs(one.outcome)]
     if answers:
         tell([(outcome, policy) for _one, outcome, policy in answers])
-    failed = {one.relay: (outcome, policy) for one, outcome, policy in answers if policy.relay is not None}
-    well = {one.relay for one in flown if isinstance(one.outcome, Accepted)}
-    well |= {one.relay for one, outcome, policy in answers if policy.relay is None and outcome.code is not None}
-    away = {one.send.domain: (outcome, policy) for one, outcome, policy in answers if policy.domain is not None}
-    took = {one.send.domain for one in flown if isinstance(one.outcome, Accepted)} - set(away)
-    strike(tx, RELAYS, strikes({name: said for name, said in failed.items() if name not in well}, marked_at, RELAYS))
-    strike(tx, DOMAINS, strikes(away, marked_at, DOMAINS))
-    troubled = frozenset[tuple[str, str]]().union(*(one.in_trouble for one in flown))
-    recover(tx, RELAYS, {name for name in well if (RELAYS.called, name) in troubled}, marked_at)
-    recover(tx, DOMAINS, {name for name in took if (DOMAINS.called, name) in troubled}, marked_at)
+    troubled = frozenset[Key]().union(*(one.in_trouble for one in flown))
+    away = {one.route: (outcome, policy) for one, outcome, policy in answers if policy.domain is not None}
+    took = {one.route for one in flown if isinstance(one.outcome, Accepted)} - set(away)
+    strike(tx, ROUTES, strikes(away, marked_at, ROUTES))
+    recover(tx, ROUTES, took & troubled, marked_at)
+    failed = {(one.relay,): (outcome, policy) for one, outcome, policy in answers if policy.relay is not None}
+    well = {(one.relay,) for one in flown if isinstance(one.outcome, Accepted)}
+    well |= {(one.relay,) for one, outcome, policy in answers if policy.relay is None and outcome.code is not None}
+    strike(tx, RELAYS, strikes({key: said for key, said in failed.items() if key not in well}, marked_at, RELAYS))
+    recover(tx, RELAYS, well & troubled, marked_at)
 
 
 def is_theirs(outcome: Outcome) -> TypeGuard[Refused | Deferred]:
@@ -56,13 +63,13 @@ def is_theirs(outcome: Outcome) -> TypeGuard[Refused | Deferred]:
     return isinstance(outcome, Refused) or (isinstance(outcome, Deferred) and not outcome.is_ours)
 
 
-def strikes(failed: dict[str, tuple[Refused | Deferred, Policy]], marked_at: datetime, kind: Kind) -> Iterator[Strike]:
-    for name, (outcome, policy) in failed.items():
+def strikes(failed: Mapping[Key, tuple[Refused | Deferred, Policy]], marked_at: datetime, kind: Kind) -> Iterator[Strike]:
+    for key, (outcome, policy) in failed.items():
         rest = policy.relay if kind is RELAYS else policy.domain
-        if name and rest is not None:
-            advice = policy.advice.format(url=url_setting(name))
+        if all(key) and rest is not None:
+            advice = policy.advice.format(url=url_setting(key[0]))
             words = outcome.words if isinstance(outcome, Deferred) else ""
-            yield Strike(name=name, marked_at=marked_at, rest=rest, why=words_of(outcome), words=words, advice=advice)
+            yield Strike(key=key, marked_at=marked_at, rest=rest, why=words_of(outcome), words=words, advice=advice)
 
 
 def words_of(outcome: Refused | Deferred) -> str:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from engine.compiler.plan import Policy
 from engine.database import Tx
-from engine.deliver.breaker import DOMAINS, PROBE_TAKES, RELAYS, Kind, Trouble, may_probe, troubles
+from engine.deliver.breaker import PROBE_TAKES, RELAYS, ROUTES, Key, Kind, Trouble, may_probe, troubles
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window, opening_on
 from engine.deliver.places import MICRO_BATCH
@@ -24,7 +24,7 @@ from engine.vocabulary import Reason, Stream
 MIDNIGHT = time(0)
 LOOK_AGAIN = timedelta(minutes=10)  # at what a person has paused; who resumes it does not leave it waiting so long
 MARKETING_FIRST = timedelta(minutes=1)  # for so long nothing that somebody waits for finds out how a relay is
-PROBES = {RELAYS: MICRO_BATCH, DOMAINS: 1}  # how many mails find out how something is
+PROBES = {RELAYS: MICRO_BATCH, ROUTES: 1}  # how many mails find out how something is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Around:
 
     now: datetime
     pauses: Pauses
-    troubles: Mapping[tuple[str, str], Trouble]
+    troubles: Mapping[Key, Trouble]
     rooms: Mapping[str, int]
 
     @property
@@ -56,9 +56,9 @@ class Ways:
 
     relays: dict[int, str] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)
-    probing: dict[tuple[Kind, str], list[int]] = field(default_factory=dict)
+    probing: dict[tuple[Kind, Key], list[int]] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
-    in_trouble: frozenset[tuple[str, str]] = frozenset()
+    in_trouble: frozenset[Key] = frozenset()
 
 
 def find_ways(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Ways:
@@ -76,15 +76,15 @@ def find_ways(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Ways:
 
 
 def find_way(send: Loaded, policy: Policy, around: Around, ways: Ways) -> None:
-    found = domain_held(send, around, ways) or way_of(send, policy, around, ways)
+    found = way_of(send, policy, around, ways)
     if isinstance(found, Held):
         ways.held[send.send_id] = found
         return
     ways.relays[send.send_id] = found
     ways.taken[found] += 1
-    for kind, name in ((RELAYS, found), (DOMAINS, send.domain)):
-        if is_given_up(kind, name, around):
-            ways.probing.setdefault((kind, name), []).append(send.send_id)
+    for kind, key in ((RELAYS, (found,)), (ROUTES, (found, send.domain))):
+        if is_given_up(key, around):
+            ways.probing.setdefault((kind, key), []).append(send.send_id)
 
 
 def look_around(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Around:
@@ -99,20 +99,17 @@ def stopped(send: Loaded, around: Around) -> Held | None:
     return Held(reason=Reason.PAUSED, due_at=around.now + LOOK_AGAIN)
 
 
-def domain_held(send: Loaded, around: Around, ways: Ways) -> Held | None:
-    trouble = around.troubles.get((DOMAINS.called, send.domain))
-    if trouble is None or may_try(trouble, DOMAINS, send.domain, around, ways):
-        return None
-    return Held(reason=Reason.DOMAIN_PAUSED, due_at=after(trouble, send, around.now))
-
-
 def way_of(send: Loaded, policy: Policy, around: Around, ways: Ways) -> str | Held:
-    """The first relay that is open to it, else what holds it back the shortest."""
+    """The first relay that is open to it, else what holds it back the shortest. Marketing does not go round a provider that turns
+    its relay away, which would only spoil the name of the next one.
+    """
     shut = []
     for name in sorted(send.relays, key=lambda name: is_doubtful(name, send, around)):
         why = relay_held(name, send, policy, around, ways)
-        if why is None:
+        if why is None and (why := route_held(name, send, around, ways)) is None:
             return name
+        if why.reason == Reason.DOMAIN_PAUSED and send.stream == Stream.MARKETING:
+            return why
         shut.append(why)
     never = Held(reason=Reason.RELAY_AWAY, due_at=around.now + LOOK_AGAIN)  # no relay takes such mail; `check` says so
     return min(shut, key=lambda held: held.due_at, default=never)
@@ -126,20 +123,29 @@ def is_doubtful(name: str, send: Loaded, around: Around) -> bool:
 
 def is_left_to_marketing(name: str, around: Around) -> bool:
     """For a while; a relay that carries no marketing would else never be asked again where another takes its mails."""
-    trouble = around.troubles.get((RELAYS.called, name))
+    trouble = around.troubles.get((name,))
     return trouble is not None and trouble.until is not None and around.now < trouble.until + MARKETING_FIRST
 
 
 def relay_held(name: str, send: Loaded, policy: Policy, around: Around, ways: Ways) -> Held | None:
     if around.pauses.stops_relay(name):
         return Held(reason=Reason.PAUSED, due_at=around.now + LOOK_AGAIN)
-    trouble = around.troubles.get((RELAYS.called, name))
-    if trouble is not None and not may_try(trouble, RELAYS, name, around, ways):
+    trouble = around.troubles.get((name,))
+    if trouble is not None and not may_try(trouble, RELAYS, (name,), around, ways):
         return Held(reason=Reason.RELAY_AWAY, due_at=after(trouble, send, around.now))
     room = around.rooms.get(name)
     if room is not None and send.stream == Stream.MARKETING and ways.taken[name] >= room:
         return Held(reason=Reason.WARM_UP, due_at=on_the_next_day(send, policy, around))
     return None
+
+
+def route_held(name: str, send: Loaded, around: Around, ways: Ways) -> Held | None:
+    """By the recipient's domain, as far as this relay brings it mail."""
+    route = name, send.domain
+    trouble = around.troubles.get(route)
+    if trouble is None or may_try(trouble, ROUTES, route, around, ways):
+        return None
+    return Held(reason=Reason.DOMAIN_PAUSED, due_at=after(trouble, send, around.now))
 
 
 def on_the_next_day(send: Loaded, policy: Policy, around: Around) -> datetime:
@@ -148,14 +154,14 @@ def on_the_next_day(send: Loaded, policy: Policy, around: Around) -> datetime:
     return in_its_window(send, max(first_instant(tomorrow, MIDNIGHT, ZoneInfo(policy.zone)), opening_on(tomorrow, send)))
 
 
-def may_try(trouble: Trouble, kind: Kind, name: str, around: Around, ways: Ways) -> bool:
+def may_try(trouble: Trouble, kind: Kind, key: Key, around: Around, ways: Ways) -> bool:
     if trouble.until is None:
         return True
-    return trouble.until <= around.now and len(ways.probing.get((kind, name), ())) < PROBES[kind]
+    return trouble.until <= around.now and len(ways.probing.get((kind, key), ())) < PROBES[kind]
 
 
-def is_given_up(kind: Kind, name: str, around: Around) -> bool:
-    trouble = around.troubles.get((kind.called, name))
+def is_given_up(key: Key, around: Around) -> bool:
+    trouble = around.troubles.get(key)
     return trouble is not None and trouble.until is not None
 
 
@@ -171,8 +177,8 @@ def after(trouble: Trouble, send: Loaded, now: datetime) -> datetime:
 def begin_probes(tx: Tx, ways: Ways, going: set[int]) -> dict[int, Held]:
     """Of all workers one finds out; these mails of ours are held back where that is another."""
     lost: dict[int, Held] = {}
-    for (kind, name), send_ids in sorted(ways.probing.items(), key=lambda item: (item[0][0].called, item[0][1])):
+    for (kind, key), send_ids in sorted(ways.probing.items(), key=lambda item: (item[0][0].called, item[0][1])):
         ours = [send_id for send_id in send_ids if send_id in going and send_id not in lost]
-        if ours and not may_probe(tx, kind, name):
+        if ours and not may_probe(tx, kind, key):
             lost.update(dict.fromkeys(ours, Held(reason=kind.reason, due_at=tx.now + PROBE_TAKES)))
     return lost

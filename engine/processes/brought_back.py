@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from engine.claim import CLAIMED, NOUNS, POST, REACTION
 from engine.database import Tx
-from engine.schema import domain_states, posts, reactions, relay_states, sends, workers
+from engine.schema import domain_states, posts, reactions, relay_states, route_states, sends, workers
 from engine.settings import LONGEST_LEASE
 from engine.vocabulary import Reason, SendState
 
@@ -44,8 +44,8 @@ INSTANTS = (
     Instant(column=reactions.c.due_at, longest=HOUR, where=(reactions.c.state == REACTION.open_state,)),
     Instant(column=relay_states.c.open_until, longest=5 * HOUR),
     Instant(column=relay_states.c.tried_at, longest=HOUR),
-    Instant(column=domain_states.c.paused_until, longest=15 * HOUR),
-    Instant(column=domain_states.c.tried_at, longest=HOUR),
+    Instant(column=route_states.c.open_until, longest=15 * HOUR),
+    Instant(column=route_states.c.tried_at, longest=HOUR),
     Instant(column=domain_states.c.paced_until, longest=3 * HOUR),
     Instant(column=domain_states.c.queued_until, longest=15 * HOUR),
     Instant(column=workers.c.lease_until, longest=LONGEST_LEASE + HOUR, then=TO_RENEW),

@@ -76,7 +76,11 @@ def of_ledger(found: Standing) -> Iterator[Metric]:
 def of_ways(found: Glance) -> Iterator[Metric]:
     left_alone = {relay.name: relay.state == RelayState.LEFT_ALONE for relay in found.relays}
     yield labelled("handraiser_relay_left_alone", "1: it is in trouble, and nobody goes near it for now", "relay", left_alone)
-    yield gauge("handraiser_domains_left_alone", "Recipient domains that turn our mail away for now", len(found.domains))
+    yield gauge(
+        "handraiser_domains_left_alone",
+        "Recipient domains that turn our mail away for now",
+        len({each.domain for each in found.domains}),
+    )
     yield gauge("handraiser_pauses", "What a person holds back", len(found.held_back))
     yield gauge("handraiser_clock_hold", "1: marketing is held since the clock jumped", found.hold is not None)
 

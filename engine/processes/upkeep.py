@@ -23,7 +23,7 @@ from engine.pauses import pauses_seen
 from engine.runtime import Runtime
 from engine.schedule.sweep import sweep_if_due
 from engine.schedule.zone_rules import follow_zone_rules
-from engine.schema import bodies, domain_states, relay_days
+from engine.schema import bodies, domain_states, relay_days, route_states
 from engine.scoring.rescore import rescore_fading
 
 log = logging.getLogger(__name__)
@@ -110,8 +110,12 @@ def forget_bodies(tx: Tx) -> int:
 def forget_troubles(tx: Tx) -> None:
     """Of domains and relays what a day ago was the last word."""
     before = tx.now - timedelta(days=1)
-    instants = (domain_states.c.paused_until, domain_states.c.tried_at, domain_states.c.paced_until, domain_states.c.queued_until)
-    tx.run(sa.delete(domain_states).where(*(sa.or_(instant.is_(None), instant < before) for instant in instants)))
+    last_words = {
+        domain_states: (domain_states.c.paced_until, domain_states.c.queued_until),
+        route_states: (route_states.c.open_until, route_states.c.tried_at),
+    }
+    for table, instants in last_words.items():
+        tx.run(sa.delete(table).where(*(sa.or_(instant.is_(None), instant < before) for instant in instants)))
     tx.run(sa.delete(relay_days).where(relay_days.c.day < before.date() - timedelta(days=30)))
 
 

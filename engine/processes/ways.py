@@ -1,6 +1,6 @@
-"""How the ways out do: each relay, and each recipient domain that is in trouble with us.
+"""How the ways out do: each relay, and each recipient domain that turns away what a relay brings.
 
-Before: the record of each batch writes `relay_states` and `domain_states`. After: `handraiser status` and `/metrics` tell them.
+Before: the record of each batch writes `relay_states` and `route_states`. After: `handraiser status` and `/metrics` tell them.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from engine.compiler.relay import Relay
 from engine.database import Tx
 from engine.pauses import pauses_seen
-from engine.schema import domain_states, relay_days, relay_states
+from engine.schema import relay_days, relay_states, route_states
 
 
 class RelayState(StrEnum):
@@ -42,9 +42,10 @@ class RelayStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainStanding:
-    """A recipient domain that turned our mail away. `strikes`: pauses in a row."""
+    """A recipient domain that turned away what came by this relay. `strikes`: pauses in a row."""
 
     domain: str
+    relay: str
     paused_until: datetime
     since: datetime | None
     why: str | None
@@ -81,8 +82,15 @@ def told_of(row: sa.Row[Any] | None) -> dict[str, Any]:
 
 
 def domains_in_trouble(tx: Tx) -> tuple[DomainStanding, ...]:
-    paused = sa.select(domain_states).where(domain_states.c.paused_until > tx.now).order_by(domain_states.c.domain)
+    left = sa.select(route_states).where(route_states.c.open_until > tx.now)
     return tuple(
-        DomainStanding(domain=row.domain, paused_until=row.paused_until, since=row.since, why=row.why, strikes=row.strikes)
-        for row in tx.run(paused)
+        DomainStanding(
+            domain=row.domain,
+            relay=row.relay,
+            paused_until=row.open_until,
+            since=row.since,
+            why=row.why,
+            strikes=row.strikes,
+        )
+        for row in tx.run(left.order_by(route_states.c.domain, route_states.c.relay))
     )

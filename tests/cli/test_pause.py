@@ -16,7 +16,7 @@ from engine.installation import installation_id
 from engine.migrations import upgrade
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.restored import hold_if_restored
-from engine.schema import domain_states, enrolments, relay_states, sends
+from engine.schema import enrolments, relay_states, route_states, sends
 from engine.vocabulary import Reason
 from engine.witness import Witness
 from tests.factories import SECRET, add_lead, add_send
@@ -102,7 +102,10 @@ def test_what_is_left_alone_is_tried_at_once_when_somebody_has_mended_it(
     with filled.write() as tx:
         later, so = tx.now + timedelta(hours=1), {"since": tx.now, "tried_at": tx.now}
         tx.run(sa.insert(relay_states).values(relay="main", failures=9, why="535 no", open_until=later, **so))
-        tx.run(sa.insert(domain_states).values(domain="slow.example", strikes=4, why="421", paused_until=later, **so))
+        for relay in ("main", "bulk"):
+            tx.run(
+                sa.insert(route_states).values(relay=relay, domain="slow.example", strikes=4, why="421", open_until=later, **so)
+            )
         mail = add_send(tx, due_at=later, reason=reason)
 
     told = said(run, "resume", kind, name)

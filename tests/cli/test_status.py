@@ -11,7 +11,7 @@ from engine.database import Database, Tx
 from engine.deliver.kept import keep_messages
 from engine.errors import UsageError
 from engine.processes.tally import write_down
-from engine.schema import domain_states, relay_states, sends
+from engine.schema import relay_states, route_states, sends
 from engine.vocabulary import SendState, Stream
 from tests.cli.test_lead_commands import Run, filled, run, said
 from tests.factories import add_send, add_touch, add_worker
@@ -39,7 +39,7 @@ def test_status_tells_of_relays_and_domains_in_trouble(filled: Database, run: Ru
         soon, ago = tx.now + timedelta(minutes=8), tx.now - timedelta(minutes=5)
         words = {"why": "421 4.7.0 come later", "since": ago}
         tx.run(sa.insert(relay_states).values(relay="main", failures=5, open_until=soon, tried_at=ago, **words))
-        tx.run(sa.insert(domain_states).values(domain="slow.example", strikes=2, paused_until=soon, **words))
+        tx.run(sa.insert(route_states).values(relay="main", domain="slow.example", strikes=2, open_until=soon, **words))
 
         for reason in ("relay_away", "relay_away", "paced"):
             add_send(tx, due_at=soon, reason=reason)
@@ -50,7 +50,7 @@ def test_status_tells_of_relays_and_domains_in_trouble(filled: Database, run: Ru
     assert "put off     1 for their turn at a provider, 2 until a mail server is well" in told
     assert f"next try {soon:%a %d %b %H:%M:%S} UTC" in told
     assert "relay       main: left alone since" in told and "(421 4.7.0 come later), 0 today" in told
-    assert "domain      slow.example: left alone since" in told
+    assert "domain      slow.example: left alone by main since" in told
     assert "LOOK: the relay main is left alone (2 mails put off until a mail server is well); it is tried by itself" in told
     assert "when it is mended, `handraiser resume relay main` tries it at once" in told
     assert (facts["relays"][0]["failures"], facts["domains"][0]["strikes"]) == (5, 2)

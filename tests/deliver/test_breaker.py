@@ -27,7 +27,7 @@ from engine.deliver.wire import Deferred
 from engine.processes.totals import totals
 from engine.runtime import Runtime
 from engine.schedule.pause import pause, resume
-from engine.schema import domain_states, relay_days, relay_states, sends, touches
+from engine.schema import relay_days, relay_states, route_states, sends, touches
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.versions import live_rules
@@ -96,7 +96,7 @@ def test_a_relay_that_is_away_is_asked_by_few_and_its_backlog_goes_out_smoothly(
 def test_three_failures_open_it_for_all_and_old_ones_say_nothing_new(database: Database, clock: VirtualClock) -> None:
     for number in range(5):
         with database.write() as tx:
-            failed = Strike(name="main", marked_at=tx.now - timedelta(seconds=1), rest=FAILING, why="no route", advice="")
+            failed = Strike(key=("main",), marked_at=tx.now - timedelta(seconds=1), rest=FAILING, why="no route", advice="")
             strike(tx, RELAYS, [failed])
         with database.read() as tx:
             [row] = tx.run(sa.select(relay_states)).all()
@@ -112,12 +112,12 @@ def test_what_was_marked_before_it_could_be_read_that_a_relay_is_left_alone_does
 ) -> None:
     with database.write() as tx:
         for _ in range(3):
-            strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=FAILING, why="no route", advice="")])
+            strike(tx, RELAYS, [Strike(key=("main",), marked_at=tx.now, rest=FAILING, why="no route", advice="")])
         left_alone = tx.run(sa.select(relay_states)).one()
 
     clock.move_to(clock.now() + timedelta(milliseconds=50))  # the mark read the table before that was committed
     with database.write() as tx:
-        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=FAILING, why="connection reset", advice="")])
+        strike(tx, RELAYS, [Strike(key=("main",), marked_at=tx.now, rest=FAILING, why="connection reset", advice="")])
 
     with database.read() as tx:
         assert tx.run(sa.select(relay_states)).one() == left_alone
@@ -127,12 +127,12 @@ def test_each_failed_probe_doubles_the_rest_up_to_half_an_hour(sqlite_database: 
     waits = []
     for _ in range(10):
         with sqlite_database.write() as tx:
-            strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+            strike(tx, RELAYS, [Strike(key=("main",), marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
             row = tx.run(sa.select(relay_states)).one()
         waits.append((row.open_until - clock.now()).total_seconds())
         clock.move_to(row.open_until)
         with sqlite_database.write() as tx:
-            assert may_probe(tx, RELAYS, "main")
+            assert may_probe(tx, RELAYS, ("main",))
 
     for nominal, wait in zip((30, 60, 120, 240, 480, 960, 1_800, 1_800, 1_800, 1_800), waits, strict=True):
         assert 0.8 * nominal <= wait <= 1.2 * nominal
@@ -145,7 +145,7 @@ def test_of_all_who_ask_at_once_one_finds_out(database: Database, clock: Virtual
 
     def ask(_number: int) -> bool:
         with database.write() as tx:
-            return may_probe(tx, RELAYS, "main")
+            return may_probe(tx, RELAYS, ("main",))
 
     with ThreadPoolExecutor(8) as threads:
         assert sorted(threads.map(ask, range(8))) == [False] * 7 + [True]
@@ -237,7 +237,7 @@ def test_a_relay_that_somebody_has_mended_takes_its_mails_at_once(sqlite_databas
 def test_an_operator_is_told_which_setting_to_look_at(relay: str, setting: str) -> None:
     refused = Deferred(code=535, reply="5.7.8 no", phase=SmtpPhase.AUTH)
 
-    [struck] = strikes({relay: (refused, policy_for(refused))}, datetime(2026, 11, 2, tzinfo=UTC), RELAYS)
+    [struck] = strikes({(relay,): (refused, policy_for(refused))}, datetime(2026, 11, 2, tzinfo=UTC), RELAYS)
 
     assert struck.advice.startswith(f"put the right user and password into {setting}")
 
@@ -259,8 +259,9 @@ def test_a_provider_that_wants_less_is_left_alone_and_the_others_are_not(
         deliver_due(runtime, 2)
         with database.read() as tx:
             assert tx.run(sa.select(relay_states)).all() == [], "it is not the relay's fault"
-            paused = tx.run(sa.select(domain_states)).one()
-        assert timedelta(minutes=4) <= paused.paused_until - clock.now() <= timedelta(minutes=6)
+            paused = tx.run(sa.select(route_states)).one()
+        assert (paused.relay, paused.domain) == ("main", "slow.example")
+        assert timedelta(minutes=4) <= paused.open_until - clock.now() <= timedelta(minutes=6)
         assert send_of(database, other[0]).state == SendState.ACCEPTED
         for _ in range(150):
             clock.move_to(clock.now() + timedelta(seconds=10))
@@ -334,7 +335,7 @@ def test_mail_waits_five_days_for_a_relay(database: Database, tmp_path: Path, da
     with database.write() as tx:
         held = {"reason": was, "held_since": tx.now - timedelta(days=days)}
         claim = add_mail(tx, add_workspace(tx), due_at=tx.now, **held, **DUE)
-        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+        strike(tx, RELAYS, [Strike(key=("main",), marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
 
     with runtime_over(database, Sink(), tmp_path) as runtime:
         deliver_due(runtime)
@@ -347,7 +348,7 @@ def test_what_went_perhaps_is_not_called_cancelled_when_it_is_given_up(sqlite_da
     with sqlite_database.write() as tx:
         held = {"reason": Reason.RELAY_AWAY, "held_since": tx.now - timedelta(days=6), "unknowns": 1}
         claim = add_mail(tx, add_workspace(tx), stream="transactional", due_at=tx.now, **held, **DUE)
-        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+        strike(tx, RELAYS, [Strike(key=("main",), marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
 
     with runtime_over(sqlite_database, Sink(), tmp_path) as runtime:
         deliver_due(runtime)
@@ -363,7 +364,7 @@ def test_days_that_a_person_held_it_make_no_mail_too_old(database: Database, clo
     clock.move_to(clock.now() + timedelta(days=6))
     with database.write() as tx:
         resume(tx, PauseKind.ALL)
-        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+        strike(tx, RELAYS, [Strike(key=("main",), marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
 
     with runtime_over(database, Sink(), tmp_path) as runtime:
         deliver_due(runtime)
@@ -375,7 +376,7 @@ def test_a_mail_goes_by_another_relay_when_its_own_is_away(sqlite_database: Data
     two = (Relay(name="main"), Relay(name="spare", weight=0))
     with sqlite_database.write() as tx:
         claim = add_mail(tx, add_workspace(tx, relays=two))
-        strike(tx, RELAYS, [Strike(name="main", marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
+        strike(tx, RELAYS, [Strike(key=("main",), marked_at=tx.now, rest=AT_ONCE, why="535 no", advice="")])
 
         marked = mark(tx, load_sends(tx, [claim], live_rules(tx)), a_policy(relays=two), WORKER)
 

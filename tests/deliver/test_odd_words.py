@@ -14,7 +14,7 @@ from engine.database import Database
 from engine.deliver.channel import Timeouts
 from engine.deliver.smtp import open_wire
 from engine.deliver.wire import Accepted, Flight, Outcome, Recheck, Refused, as_kept
-from engine.schema import domain_states, relay_states, sends
+from engine.schema import relay_states, route_states, sends
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.vocabulary import Reason, SendState
@@ -91,7 +91,7 @@ def test_words_about_a_mail_are_written_down(database: Database, tmp_path: Path,
     states = sorted(send_of(database, send_id).state for send_id, _epoch in claims)
     assert states == [SendState.ACCEPTED] * 2 + [SendState.READY if rule.code == 450 else SendState.REFUSED]
     with database.read() as tx:
-        assert [words.isprintable() for words in tx.run(sa.select(domain_states.c.why)).scalars()] == [True]
+        assert [words.isprintable() for words in tx.run(sa.select(route_states.c.why)).scalars()] == [True]
 
 
 class OddWire:

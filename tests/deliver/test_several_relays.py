@@ -22,6 +22,7 @@ from engine.runtime import Runtime
 from engine.schedule.pause import pause
 from engine.schema import relay_states, rules, sends
 from engine.simulate.sink import Sink, running
+from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.vocabulary import PauseKind, Reason, SendState, Stream
 from tests.deliver.given import (
     NO_CAPS,
@@ -101,10 +102,13 @@ class Server:
         self._on_message = on_message
         self._port = 0
         self.heard: list[bytes] = []
+        self.rules: list[Rule] = []
         self._running = ExitStack()
 
     def start(self) -> None:
-        sink = self._running.enter_context(running(Sink(on_message=self._on_message, heard=self.heard), port=self._port))
+        sink = self._running.enter_context(
+            running(Sink(on_message=self._on_message, heard=self.heard, rules=self.rules), port=self._port)
+        )
         self.url = sink.url
         self._port = int(sink.url.rpartition(":")[2])
 
@@ -251,6 +255,45 @@ def test_a_relay_for_transactional_mail_alone_is_found_to_be_back_although_a_spa
 
         assert len(place.got["spare"]) == 4
         assert {to.rpartition("@")[2] for to in place.got["own"]} == {"later.example"} and len(place.got["own"]) == 2
+
+
+@pytest.mark.both_databases
+def test_a_provider_that_turns_one_relay_away_gets_what_another_brings(database: Database, tmp_path: Path) -> None:
+    """Else a confirmation would wait since the newsletter's relay has a bad name."""
+    bulk, own = Relay(name="bulk", streams=(MARKETING,)), Relay(name="own", streams=(TRANSACTIONAL,))
+
+    with several(database, tmp_path, bulk, own) as place:
+        place.servers["bulk"].rules.append(wanting_less())
+        first, second = to_readers(place, 2, domain="slow.example")
+        place.deliver([first])
+        place.deliver([second])
+        place.deliver(asked_for(place, 2, domain="slow.example"))
+
+        assert (reason_of(place, first), reason_of(place, second)) == (Reason.TEMPORARY, Reason.DOMAIN_PAUSED)
+        assert (len(place.got["own"]), place.got["bulk"]) == (2, [])
+
+
+@pytest.mark.both_databases
+def test_round_a_provider_that_turns_a_relay_away_goes_what_somebody_waits_for_and_no_marketing(
+    database: Database, tmp_path: Path
+) -> None:
+    with several(database, tmp_path, Relay(name="main"), Relay(name="spare", weight=0)) as place:
+        place.servers["main"].rules.append(wanting_less())
+        [order] = asked_for(place, 1, domain="slow.example")
+        place.deliver([order])
+        [nurture] = to_readers(place, 1, domain="slow.example")
+        place.deliver([nurture, claimed_again(database, order)])
+
+        assert (place.relay_of(order), len(place.got["spare"])) == ("spare", 1)
+        assert reason_of(place, nurture) == Reason.DOMAIN_PAUSED
+
+
+def wanting_less() -> Rule:
+    return Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=421, text="4.7.28 unusual rate of mail")
+
+
+def reason_of(place: Several, claim: Claim) -> str:
+    return str(send_of(place.database, claim[0]).reason)
 
 
 def may_be_tried_since(database: Database, relay: str, span: timedelta) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from engine.claim import Claim
 from engine.database import Database
-from engine.deliver.breaker import DOMAINS, Rest, Strike, strike
+from engine.deliver.breaker import ROUTES, Rest, Strike, strike
 from engine.errors import RenderError
 from engine.log import ADDRESS as FOUND
 from engine.log import start_logging
@@ -79,7 +79,7 @@ def test_a_provider_in_trouble_is_told_of_without_its_words(sqlite_database: Dat
     said = f"421 4.7.28 {NAME} <{ADDRESS}> gets too much mail"
 
     with sqlite_database.write() as tx:
-        strike(tx, DOMAINS, [Strike(name="big.example", marked_at=tx.now, rest=rest, why=said, advice="send less")])
+        strike(tx, ROUTES, [Strike(key=("main", "big.example"), marked_at=tx.now, rest=rest, why=said, advice="send less")])
 
     assert_nobody_is_told_of(logged, "a domain is left alone for a while", "421 4.7.28", "send less")
 

@@ -16,7 +16,7 @@ from engine.processes.clock_watch import ClockWatch
 from engine.processes.dispatcher import dispatch, mend
 from engine.schedule.enrol import enrol_leads
 from engine.schedule.hold import let_go, marketing_hold
-from engine.schema import domain_states, relay_states, sends, touches, workers
+from engine.schema import domain_states, relay_states, route_states, sends, touches, workers
 from engine.vocabulary import Reason
 from tests.factories import add_lead, add_send, add_worker
 from tests.schedule.outage import LEASE, House, mail
@@ -118,7 +118,9 @@ def test_nothing_waits_for_what_a_clock_that_was_ahead_wrote(database: Database,
                 relay="main", failures=4, open_until=tx.now + HOUR, tried_at=tx.now, why="no", since=tx.now
             )
         )
-        tx.run(sa.insert(domain_states).values(domain="mail.example", strikes=0, paced_until=tx.now, queued_until=tx.now + HOUR))
+        tx.run(sa.insert(domain_states).values(domain="mail.example", paced_until=tx.now, queued_until=tx.now + HOUR))
+        struck = {"strikes": 1, "why": "421", "open_until": tx.now + HOUR, "tried_at": tx.now}
+        tx.run(sa.insert(route_states).values(relay="main", domain="mail.example", **struck))
     clock.pass_by(10 * MINUTE)
 
     clock.set_by(-30 * DAY)
@@ -136,6 +138,8 @@ def test_nothing_waits_for_what_a_clock_that_was_ahead_wrote(database: Database,
             relay_states.c.tried_at,
             domain_states.c.paced_until,
             domain_states.c.queued_until,
+            route_states.c.open_until,
+            route_states.c.tried_at,
         ):
             assert tx.run(sa.select(column)).scalar_one() <= soon
 

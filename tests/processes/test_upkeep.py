@@ -11,7 +11,7 @@ from engine.database import Database
 from engine.processes import upkeep
 from engine.processes.upkeep import forget_troubles, keeping_up
 from engine.schedule.zone_rules import RULES
-from engine.schema import bodies, domain_states, installation
+from engine.schema import bodies, domain_states, installation, route_states
 from engine.simulate.sink import Sink
 from tests.deliver.given import runtime_over
 from tests.factories import add_send
@@ -22,15 +22,17 @@ def test_a_domain_is_forgotten_a_day_after_its_last_trouble(database: Database) 
     with database.write() as tx:
         old, lately = tx.now - timedelta(days=2), tx.now - timedelta(hours=1)
         rows = [
-            {"domain": "old.example", "strikes": 1, "tried_at": old, "paced_until": old},
-            {"domain": "struck.example", "strikes": 1, "tried_at": lately, "paced_until": old},
-            {"domain": "paced.example", "strikes": 0, "tried_at": None, "paced_until": lately},
+            {"domain": "old.example", "paced_until": old},
+            {"domain": "paced.example", "paced_until": lately},
         ]
         tx.run(sa.insert(domain_states), rows)
+        struck = {"relay": "main", "strikes": 1, "why": "421"}
+        tx.run(sa.insert(route_states), [struck | {"domain": f"{at:%d}.example", "tried_at": at} for at in (old, lately)])
 
         forget_troubles(tx)
 
-        assert sorted(tx.run(sa.select(domain_states.c.domain)).scalars()) == ["paced.example", "struck.example"]
+        assert tx.run(sa.select(domain_states.c.domain)).scalars().all() == ["paced.example"]
+        assert tx.run(sa.select(route_states.c.domain)).scalars().all() == [f"{lately:%d}.example"]
 
 
 def test_a_chore_that_fails_keeps_no_other_from_being_done(
