@@ -2,7 +2,8 @@
 
 Before: everything is held (`engine.schedule.restored`), and an operator says until when the lost world ran. After: each mail that
 was due by then ended as `unknown (restored)`, at its own time, and the passages stand where they would; the rest goes on from
-there. Every part is the live one but the clock and the wires. It may be broken off and begun again.
+there. Every part is the live one but the clock and the wires. It may be broken off and begun again: what the first one held is
+free for the second.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ from engine.processes.dispatcher import dispatch_lane, lanes_due, mend
 from engine.processes.lanes import LANES, Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
+from engine.schedule.restored import open_all_claimed
+from engine.schedule.sweep import EVERY as SWEEP_EVERY
 from engine.schedule.sweep import sweep
 from engine.schema import workers
 from engine.scoring.rescore import rescore_fading
@@ -36,7 +39,6 @@ KIND = "restored"
 FOR_EVER = timedelta(days=36_500)
 CONNECTIONS = 64  # to nowhere
 LEASE = timedelta(hours=1)
-MEND_EVERY = timedelta(days=1)
 SCORED_AT_ONCE = 1_000
 
 Progress = Callable[[datetime], None]
@@ -47,16 +49,28 @@ def live_again(settings: Settings, database: Database, *, since: datetime, until
     past = PastDatabase(database.engine, VirtualClock(since))
     with at_work(database) as worker_id:
         runtime = runtime_of(settings, past, worker_id)
-        mended_at = None
         with past.write() as tx:
+            open_all_claimed(tx)
             settle_restored(tx)
-        while (upcoming := next_instant(past)) is not None and upcoming <= until:
-            past.clock.move_to(max(upcoming, past.clock.now()))
-            if mended_at is None or past.clock.now() - mended_at >= MEND_EVERY:
-                mended_at = past.clock.now()
-                keep_up(runtime)
-            carry_out_due(runtime)
+        for begin, end in quarters_of_hours(since, until):
+            past.clock.move_to(max(begin, past.clock.now()))
+            keep_up(runtime)
             progress(past.clock.now())
+            while (upcoming := next_instant(past)) is not None and upcoming <= end:
+                past.clock.move_to(max(upcoming, past.clock.now()))
+                carry_out_due(runtime)
+                progress(past.clock.now())
+
+
+def quarters_of_hours(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """As often as segments are looked at, so that who came into one by time alone came in the lost world and not after it. The
+    last has no length: who came in by then has had the mail that was due at once.
+    """
+    begin = since
+    while begin < until:
+        yield begin, min(begin + SWEEP_EVERY, until)
+        begin += SWEEP_EVERY
+    yield until, until
 
 
 class PastDatabase(Database):
@@ -81,10 +95,12 @@ class PastDatabase(Database):
 
 @contextmanager
 def at_work(database: Database) -> Iterator[str]:
-    """Our row among the processes. Those whose leases are over belonged to the lost world; none holds anything by now."""
+    """Our row among the processes. Those whose leases are over belonged to the lost world, and one of our kind to a time that was
+    broken off; none holds anything by now.
+    """
     worker_id = f"{KIND}-{uuid4().hex[:16]}"
     with database.write() as tx:
-        tx.run(sa.delete(workers).where(workers.c.lease_until < tx.now))
+        tx.run(sa.delete(workers).where(sa.or_(workers.c.lease_until < tx.now, workers.c.kind == KIND)))
         row = {"id": worker_id, "kind": KIND, "host": "here", "pid": 0, "started_at": tx.now, "lease_until": tx.now + FOR_EVER}
         tx.run(sa.insert(workers).values(row))
     try:

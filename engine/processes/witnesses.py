@@ -2,7 +2,7 @@
 
 Before: the database is open, nothing is claimed. After: while the process runs, a thread writes down the last mail that was
 marked, once a second at most, beside the workspace and in Redis where there is one; and asks whether the database still knows of
-it, for it may be put back while processes run.
+it, or of the one that stood there, for it may be put back while processes run.
 """
 
 import logging
@@ -20,7 +20,7 @@ from engine.errors import HandraiserError
 from engine.installation import installation_id
 from engine.log import Trouble
 from engine.processes.reach import SECONDS, is_in_process
-from engine.schedule.restored import doubts, hold_if_restored, restored
+from engine.schedule.restored import doubts, hold_if_restored, newest_first, restored
 from engine.settings import Settings
 from engine.story.held_back import held_back
 from engine.witness import InFile, Place, Witness, from_text, write_newer
@@ -53,22 +53,44 @@ class Witnesses:
         with database.write() as tx:
             self._installation = installation_id(tx)
         self._places = tuple(places_of(settings, self._installation))
+        self._unread = self._places
         self._newest: Witness | None = None
         self._told: Witness | None = None
         self.held_back: tuple[str, ...] = ()
 
     def look_back(self) -> None:
         """What is noticed only now says so by itself."""
+        stood = self._read()
         with self._database.write() as tx:
             known = restored(tx)
-            hold_if_restored(tx, list(told_by(self._places)))
+            hold_if_restored(tx, stood)
+            self._remember(newest_first(tx, stood))
         if known is not None:
             log.warning("nothing goes out until `handraiser resume restored`: %s", known.because)
 
+    def _read(self) -> list[Witness]:
+        """What stands in the places that could not be read yet; those that still cannot are asked again."""
+        found, unread = [], []
+        for place in self._unread:
+            try:
+                witness = place.read()
+            except OSError as error:
+                unkept.tell(error)
+                unread.append(place)
+                continue
+            if witness is not None:
+                found.append(witness)
+        self._unread = tuple(unread)
+        return found
+
+    def _remember(self, witnesses: Sequence[Witness]) -> None:
+        for witness in witnesses:
+            if self._newest is None or witness.at >= self._newest.at:
+                self._newest = witness
+
     def note(self, send_id: int, at: datetime) -> None:
         """It was marked then, and that is committed."""
-        if self._newest is None or at >= self._newest.at:
-            self._newest = Witness(installation=self._installation, send_id=send_id, at=at)
+        self._remember([Witness(installation=self._installation, send_id=send_id, at=at)])
 
     def keep(self, stop: threading.Event) -> None:
         """Look and tell once a second until `stop` is set, and once more then."""
@@ -80,24 +102,29 @@ class Witnesses:
             self.tell()
 
     def look(self) -> None:
-        """The database may be put back while we run."""
-        newest = [self._newest] if self._newest else []
+        """The database may be put back while we run, and a place may be read that could not be before."""
+        stood = self._read()
+        newest = [*stood, *([self._newest] if self._newest else [])]
         with self._database.read() as tx:
             self.held_back = held_back(tx)
-            is_sound = not newest or restored(tx) is not None or not list(doubts(tx, newest))
+            is_sound = restored(tx) is not None or not list(doubts(tx, newest))
+            self._remember(newest_first(tx, stood))
         if not is_sound:
             with self._database.write() as tx:
                 hold_if_restored(tx, newest)
 
     def tell(self) -> None:
+        """Nothing is written over that was not read."""
         newest = self._newest
         if newest is None or newest == self._told:
             return
         try:
             for place in self._places:
-                write_newer(place, newest)
-            self._told = newest
-            unkept.over()
+                if place not in self._unread:
+                    write_newer(place, newest)
+            if not self._unread:
+                self._told = newest
+                unkept.over()
         except OSError as error:
             unkept.tell(error)
 
@@ -107,17 +134,6 @@ def places_of(settings: Settings, installation: str) -> Iterator[Place]:
     yield InFile(settings.workspace / ".handraiser")
     if not is_in_process(settings.broker_url):
         yield InRedis(settings.broker_url, installation)
-
-
-def told_by(places: Sequence[Place]) -> Iterator[Witness]:
-    for place in places:
-        try:
-            witness = place.read()
-        except OSError as error:
-            unkept.tell(error)
-            continue
-        if witness is not None:
-            yield witness
 
 
 class RedisAwayError(HandraiserError, OSError):
