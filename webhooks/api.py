@@ -86,6 +86,8 @@ def pages(receiver: Receiver) -> Blueprint:
         try:
             with receiver.runtime.precedence.awaited():
                 taken = take_event(receiver.runtime, facts, post_id=request.headers.get("webhook-id", ""))
+        except RecursionError:
+            return jsonify(error="the body is nested too deeply"), 400
         except (DatabaseError, NotRendering) as error:
             return jsonify(error=str(error)), 503
         except SQLAlchemyError as error:

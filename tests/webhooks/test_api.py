@@ -286,6 +286,16 @@ def test_a_visit_says_where_and_a_form_says_which(shop: Place, type: str, data: 
     assert list(faults(post(shop, order(type=type, data=data)))) == [field]
 
 
+@pytest.mark.parametrize("depth", [300, 800, 900, 950, 990])
+def test_what_is_nested_too_deeply_is_a_fault_of_its_own(shop: Place, depth: int):
+    body = json.dumps({**order(), "type": "@"}).replace('"@"', "[" * depth + "]" * depth)
+
+    answer = post(shop, body.encode())
+
+    assert answer.status_code in (400, 422), answer.text
+    assert shop.events() == []
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 50_000, b"9" * 6_000, b"\xff"])
 def test_what_is_not_json_is_400(shop: Place, body: bytes):
     assert post(shop, body).status_code == 400
