@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from engine.database import Tx
-from engine.schema import suppressions
+from engine.schema import consents, suppressions
 from engine.sql import insert
-from engine.vocabulary import Scope, Stream
+from engine.vocabulary import Consent, Scope, Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +37,21 @@ def suppress(tx: Tx, stops: Sequence[Suppression]) -> None:
 
 
 def stops(sends: sa.Table) -> sa.ColumnElement[bool]:
-    """A condition over sends: a suppression forbids this one. What stops which stream stands here and nowhere else."""
+    """A condition over sends: a suppression forbids this one, or the lead's last word on its topic does. What stops which stream
+    stands here and nowhere else.
+    """
     of_marketing = sa.and_(
         sends.c.stream == Stream.MARKETING,
         sa.or_(suppressions.c.scope == Scope.MARKETING, suppressions.c.scope == "topic:" + sends.c.topic),
     )
-    return sa.exists().where(
+    suppressed = sa.exists().where(
         suppressions.c.address_key == sends.c.address_key,
         sa.or_(suppressions.c.scope == Scope.EVERYTHING, of_marketing),
     )
+    refused = sa.exists().where(
+        consents.c.lead_id == sends.c.lead_id, consents.c.topic == sends.c.topic, consents.c.state == Consent.REFUSED
+    )
+    return sa.or_(suppressed, sa.and_(sends.c.stream == Stream.MARKETING, refused))
 
 
 def stops_on(tx: Tx, address_key: str) -> list[tuple[str, str, str]]:

@@ -225,7 +225,7 @@ class Reason(StrEnum):
     BRANCH = "branch"  # the other way was taken
     LATE = "late"  # past what the step or the email bears
     CONSENT = "consent"  # not granted for the topic
-    SUPPRESSED = "suppressed"  # the address must not be written to
+    SUPPRESSED = "suppressed"  # the address must not be written to, or the lead refused the topic after the mail was asked for
     NO_ADDRESS = "no_address"  # the lead has none that can be written to
     TIMEOUT = "timeout"  # a wait ended without its event
     SHADOW = "shadow"

@@ -11,7 +11,7 @@ WHY: dict[str, str] = {
     Reason.BRANCH: "the lead went the other way at a branch",
     Reason.LATE: "it was later than its `valid_for:` allows",
     Reason.CONSENT: "the lead has not agreed to mail on this topic",
-    Reason.SUPPRESSED: "the address must not be written to",
+    Reason.SUPPRESSED: "the address must not be written to, or no more on this topic",
     Reason.NO_ADDRESS: "the lead has no address that can be written to",
     Reason.TIMEOUT: "what it waited for did not happen in time",
     Reason.SHADOW: "the step or its cadence only pretends (`shadow: yes`)",

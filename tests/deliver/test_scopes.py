@@ -10,7 +10,7 @@ from engine.claim import SEND, Claim, take_due
 from engine.database import Database, Tx
 from engine.deliver.send import deliver
 from engine.events import NewEvent, record_events
-from engine.schema import sends
+from engine.schema import consents, sends
 from engine.simulate.sink import Sink
 from engine.vocabulary import EventType, Origin, Reason, Scope, SendState, Stream, topic_scope
 from tests.deliver.given import add_claimed, add_workspace, insert_body, runtime_over
@@ -50,6 +50,26 @@ def test_an_opt_out_stops_what_it_is_about_and_nothing_else(database: Database, 
 
     expected: Table = {(said, stream): STOPPED if said in STOPS[stream] else GOES for said, stream in rows}
     assert outcomes(database, rows) == expected
+
+
+@pytest.mark.both_databases
+def test_a_refusal_of_a_topic_stops_marketing_on_it_that_was_asked_for_before(database: Database, tmp_path: Path) -> None:
+    """As it comes by a form, or a file of leads, while mails wait for their turn."""
+    with database.write() as tx:
+        add_workspace(tx)
+        said = [("air-lessons", "refused"), ("air-lessons", "granted"), ("product-news", "refused")]
+        of_topic = [add_due(tx, Stream.MARKETING) for _ in said]
+        order = add_due(tx, Stream.TRANSACTIONAL)
+        for (topic, state), send_id in zip([*said, said[0]], [*of_topic, order], strict=True):
+            lead_id = tx.run(sa.select(sends.c.lead_id).where(sends.c.id == send_id)).scalar_one()
+            tx.run(sa.insert(consents).values(lead_id=lead_id, topic=topic, state=state, source="a form", at=tx.now))
+
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver(runtime, claim_all(database))
+
+    with database.read() as tx:
+        fates = {row.id: (row.state, row.reason) for row in tx.run(sa.select(sends.c.id, sends.c.state, sends.c.reason))}
+    assert [fates[send_id] for send_id in (*of_topic, order)] == [STOPPED, GOES, GOES, GOES]
 
 
 def add_due(tx: Tx, stream: Stream) -> int:
