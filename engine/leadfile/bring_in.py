@@ -12,6 +12,8 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
+from sqlalchemy.exc import IntegrityError
+
 from engine.database import Database, Tx
 from engine.errors import ImportFileError
 from engine.events import NewEvent, record_events
@@ -68,8 +70,7 @@ def import_leads(
         while some := list(islice(rows, AT_ONCE)):
             good = [row for row in some if isinstance(row, GoodRow) and wanted(row.lead)]
             rejects += [row for row in some if isinstance(row, BadRow)]
-            with database.write() as tx:
-                save(tx, tokens, good, file.name, done)
+            save_portion(database, tokens, good, file.name, done)
             done.rows += len(some)
             progress(len(some))
     note_rejects(file, rejects, done)
@@ -90,6 +91,16 @@ def open_lines(file: Path) -> Iterator[Iterator[str]]:
         raise ImportFileError(
             f"{file}: is not UTF-8 text (byte {error.start}). Save it from the spreadsheet as “CSV UTF-8”."
         ) from error
+
+
+def save_portion(database: Database, tokens: Tokens, good: list[GoodRow], source: str, done: Imported) -> None:
+    """Once more where somebody adds the same lead this very moment, by another import or a post: then it is there."""
+    try:
+        with database.write() as tx:
+            save(tx, tokens, good, source, done)
+    except IntegrityError:
+        with database.write() as tx:
+            save(tx, tokens, good, source, done)
 
 
 def save(tx: Tx, tokens: Tokens, good: list[GoodRow], source: str, done: Imported) -> None:

@@ -1,6 +1,7 @@
 """Bringing a lead file in, on both databases."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,25 @@ def test_do_not_email_stops_all_marketing_to_the_address(database: Database, bri
         [(scope, reason, _source)] = stops_on(tx, TOKENS.address_key("cy@firm.example"))
         assert (scope, reason) == ("marketing", "do_not_email")
         assert stops_on(tx, TOKENS.address_key("ada@firm.example")) == []
+
+
+def test_the_same_people_may_come_in_from_several_files_at_once(database: Database, bring: Bring, tmp_path: Path) -> None:
+    bring(LINES[0])
+    with database.read() as tx:
+        policy = live_rules(tx).policy
+    lead_map = read_map(tmp_path / "map.yaml", policy.lead_schema, tuple(policy.topics))
+    people = [LINES[0], *(f"P{number},p{number}@firm.example,3,No" for number in range(3_000))]
+
+    def import_file(name: str) -> Imported:
+        (tmp_path / name).write_text("\n".join(people), encoding="utf-8")
+        return import_leads(database, TOKENS, tmp_path / name, lead_map, progress=lambda _rows: None)
+
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(import_file, ("a.csv", "b.csv", "c.csv")))
+
+    assert [each.rows for each in done] == [3_000] * 3
+    with database.read() as tx:
+        assert tx.run(sa.select(sa.func.count()).select_from(leads)).scalar_one() == 3_000
 
 
 def test_no_import_overrides_what_a_lead_refused(database: Database, bring: Bring) -> None:
