@@ -14,26 +14,29 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from engine.claim import Claim
+from engine.claim import Claim, in_state
 from engine.clock import VirtualClock
 from engine.database import Database, Foretold, Tx
 from engine.deliver.places import Places
 from engine.deliver.record import settle_restored
 from engine.deliver.wire import Flight, Outcome, PerhapsSent, Recheck
+from engine.errors import StaleError
 from engine.pauses import NONE, PAUSES
 from engine.posts.wire import Answered, PostOutcome, PostRequest
 from engine.processes.dispatcher import dispatch_lane, lanes_due, mend
 from engine.processes.lanes import LANES, Lane
 from engine.processes.verbs import VERBS
 from engine.runtime import Runtime
+from engine.schedule.catch_up import UNPLACED
 from engine.schedule.restored import open_all_claimed
 from engine.schedule.sweep import EVERY as SWEEP_EVERY
 from engine.schedule.sweep import sweep
-from engine.schema import workers
+from engine.schema import relay_states, route_states, sends, touches, workers
 from engine.scoring.rescore import rescore_fading
 from engine.settings import Settings
 from engine.simulate.world import first_dues
 from engine.tokens import Tokens
+from engine.vocabulary import Reason, SendState
 
 KIND = "restored"
 FOR_EVER = timedelta(days=36_500)
@@ -45,21 +48,45 @@ Progress = Callable[[datetime], None]
 
 
 def live_again(settings: Settings, database: Database, *, since: datetime, until: datetime, progress: Progress) -> None:
-    """Carry out all that is due up to `until` as from `since` on. Raises SettingsError without a secret key."""
+    """Carry out all that is due up to `until` as from `since` on. Raises SettingsError without a secret key, and StaleError when
+    it is begun a second time meanwhile.
+    """
     past = PastDatabase(database.engine, VirtualClock(since))
     with at_work(database) as worker_id:
         runtime = runtime_of(settings, past, worker_id)
         with past.write() as tx:
             open_all_claimed(tx)
             settle_restored(tx)
+            take_all_for_well(tx)
         for begin, end in quarters_of_hours(since, until):
             past.clock.move_to(max(begin, past.clock.now()))
+            require_place(past, worker_id)
             keep_up(runtime)
             progress(past.clock.now())
+            place_what_is_late(past)
             while (upcoming := next_instant(past)) is not None and upcoming <= end:
                 past.clock.move_to(max(upcoming, past.clock.now()))
+                require_place(past, worker_id)
                 carry_out_due(runtime)
+                place_what_is_late(past)
                 progress(past.clock.now())
+
+
+def take_all_for_well(tx: Tx) -> None:
+    """When a relay or a provider that was left alone was well again nobody knows: what waited for it was perhaps sent at once."""
+    for table in (relay_states, route_states):
+        tx.run(sa.delete(table))
+    waiting = (in_state(sends, SendState.READY), sends.c.reason.in_((Reason.RELAY_AWAY, Reason.DOMAIN_PAUSED)))
+    tx.run(sa.update(sends).where(*waiting).values(due_at=tx.now))
+
+
+def place_what_is_late(past: Database) -> None:
+    """What follows a late mail was perhaps sent as soon as it could be, however it was spread out."""
+    with past.read() as tx:
+        is_there = tx.run(sa.select(touches.c.id).where(UNPLACED).limit(1)).first() is not None
+    if is_there:
+        with past.write() as tx:
+            tx.run(sa.update(touches).where(UNPLACED).values(due_at=tx.now, reason=None))
 
 
 def quarters_of_hours(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -108,6 +135,13 @@ def at_work(database: Database) -> Iterator[str]:
     finally:
         with database.write() as tx:
             tx.run(sa.delete(workers).where(workers.c.id == worker_id))
+
+
+def require_place(past: Database, worker_id: str) -> None:
+    """Raises StaleError when another that began since has taken our row away, and opened what we held."""
+    with past.read() as tx:
+        if tx.run(sa.select(workers.c.id).where(workers.c.id == worker_id)).first() is None:
+            raise StaleError("this stops here: `handraiser resume restored` was called once more meanwhile, and that one goes on")
 
 
 def runtime_of(settings: Settings, past: Database, worker_id: str) -> Runtime:

@@ -20,7 +20,7 @@ from engine.pauses import WHOLE
 from engine.prepared import Prepared
 from engine.schedule.catch_up import LAST_AT_WORK
 from engine.schedule.pause import pause, resume
-from engine.schema import enrolments, events, handoffs, installation, posts, sends, tasks, touches
+from engine.schema import enrolments, events, handoffs, installation, leads, plans, posts, sends, tasks, touches
 from engine.vocabulary import PauseKind
 from engine.witness import Witness
 
@@ -104,11 +104,15 @@ def restored(tx: Tx) -> Restored | None:
 
 
 def last_sign_of_life(tx: Tx) -> datetime:
-    """What this database saw last, to the minute."""
+    """What this database saw last, to the minute; before its first mail, who came in last."""
     newest = sa.select(sends.c.attempting_at).order_by(sends.c.id.desc()).limit(NEWEST)
     signs = [row.attempting_at for row in tx.run(newest) if row.attempting_at is not None]
     if (ran := said(tx, LAST_AT_WORK)) is not None:
         signs.append(datetime.fromisoformat(ran))
+    if not signs:
+        newest_of = (plans.c.applied_at, leads.c.updated_at, enrolments.c.created_at)
+        found = [tx.run(sa.select(sa.func.max(column))).scalar() for column in newest_of]
+        signs = [each for each in found if each is not None]
     return min(max(signs, default=tx.now), tx.now)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from engine.claim import Claim
 from engine.clock import VirtualClock
 from engine.database import Database
+from engine.errors import StaleError
 from engine.processes import live_again as module
 from engine.processes.dispatcher import mend
 from engine.processes.live_again import KIND, live_again, quarters_of_hours
@@ -20,7 +22,7 @@ from engine.runtime import Runtime
 from engine.schedule.catch_up import note_at_work
 from engine.schedule.restored import accept, hold_if_restored, restored
 from engine.schedule.sweep import sweep_if_due
-from engine.schema import sends, workers
+from engine.schema import relay_states, route_states, sends, workers
 from engine.witness import FILE
 from tests.crash.given import add_person, add_work, apply_lessons
 from tests.crash.lessons import LESSON
@@ -83,6 +85,30 @@ def test_lost_days_that_were_broken_off_are_lived_whole_by_the_next(
     assert lost and not set(world.arrived) & lost
     with database.read() as tx:
         assert tx.run(sa.select(workers.c.id).where(workers.c.kind == KIND)).all() == []
+
+
+@BOTH
+def test_of_two_at_once_the_later_one_lives_the_lost_days_and_the_first_ends_with_a_word(
+    tmp_path: Path, database: Database, clock: VirtualClock
+) -> None:
+    apply_lessons(database, tmp_path)
+    world = Life(database=database, settings=settings_for(tmp_path), clock=clock)
+    for _ in range(4):
+        add_work(world.runtime("receiver"), lessons=6, orders=1, hands=1)
+        world.live(clock.now() + MINUTE)
+    lost, lost_at, since = lose(world, lambda: world.live(clock.now() + 3 * MINUTE))
+    looks = iter(range(1_000))
+
+    def progress(_now: datetime) -> None:
+        if next(looks) == 3:
+            go_on(world, since, lost_at)
+
+    with pytest.raises(StaleError, match="called once more"):
+        live_again(world.settings, database, since=since, until=lost_at, progress=progress)
+    mend(database, chores=())
+    world.live(clock.now() + timedelta(days=1))
+
+    assert lost and not set(world.arrived) & lost
 
 
 def break_off(patched: pytest.MonkeyPatch, at_job: int, *, is_killed: bool) -> None:
@@ -154,14 +180,21 @@ def lose(world: Life, living: object) -> tuple[set[tuple[int, str]], datetime, d
     backup = rows_of(world.database)
     world.arrived.clear()
     living()  # type: ignore[operator]
-    lost, lost_at, last = set(world.arrived), world.clock.now(), world.last_marked()
+    lost, lost_at = set(world.arrived), world.clock.now()
+    since, _held_at = put_back_and_held(world, backup)
+    return lost, lost_at, since
+
+
+def put_back_and_held(world: Life, backup: dict[str, list[dict[str, Any]]]) -> tuple[datetime, datetime]:
+    """An hour later: since when its time is lost, and when that was noticed."""
+    last = world.last_marked()
     put_back(world.database, backup)
-    world.clock.instant = lost_at + HOUR
+    world.clock.instant += HOUR
     world.arrived.clear()
     with world.database.write() as tx:
         held = hold_if_restored(tx, [last])
     assert held is not None
-    return lost, lost_at, held.snapshot_at
+    return held.snapshot_at, held.held_at
 
 
 def go_on(world: Life, since: datetime, lost_at: datetime) -> None:
@@ -222,3 +255,81 @@ def sent_by(witnesses: Witnesses, database: Database) -> None:
 def is_held(database: Database) -> bool:
     with database.read() as tx:
         return restored(tx) is not None
+
+
+@BOTH
+@pytest.mark.parametrize("table", [relay_states, route_states])
+def test_what_waited_for_a_relay_or_a_provider_was_perhaps_sent_as_soon_as_that_was_well(
+    tmp_path: Path, database: Database, clock: VirtualClock, table: sa.Table
+) -> None:
+    apply_lessons(database, tmp_path)
+    world = Life(database=database, settings=settings_for(tmp_path), clock=clock)
+    with database.write() as tx:
+        left_alone = {"relay": "main", "open_until": tx.now + 5 * MINUTE, "tried_at": tx.now, "why": "421", "since": tx.now}
+        left_alone |= {"failures": 3} if table is relay_states else {"domain": "mail.example", "strikes": 1}
+        tx.run(sa.insert(table).values(**left_alone))
+    add_work(world.runtime("receiver"), lessons=120, orders=0, hands=0)
+    world.live(clock.now() + 2 * MINUTE)
+    assert not lessons_of(world)
+
+    lost, lost_at, since = lose(world, lambda: world.live(clock.now() + 6 * MINUTE))
+    go_on(world, since, lost_at)
+    world.live(clock.now() + timedelta(days=1))
+
+    assert len(lost) >= 120
+    assert not set(world.arrived) & lost
+
+
+@BOTH
+def test_what_followed_late_mails_in_the_lost_days_is_not_sent_again(
+    tmp_path: Path, database: Database, clock: VirtualClock
+) -> None:
+    apply_lessons(database, tmp_path)
+    world = Life(database=database, settings=settings_for(tmp_path), clock=clock)
+    add_work(world.runtime("receiver"), lessons=6, orders=0, hands=0)
+    catch_up_until(world, clock.now() + timedelta(seconds=30))
+    clock.instant = clock.now() + 3 * HOUR
+    catch_up_until(world, clock.now() + 12 * MINUTE)
+
+    lost, lost_at, since = lose(world, lambda: catch_up_until(world, clock.now() + 10 * HOUR))
+    go_on(world, since, lost_at)
+    catch_up_until(world, clock.now() + timedelta(days=1))
+
+    assert lost and not set(world.arrived) & lost
+
+
+def catch_up_until(world: Life, until: datetime) -> None:
+    """As dispatchers do, who let out little by little what an outage held up."""
+    while world.clock.now() < until:
+        with module.at_work(world.database):
+            with world.database.write() as tx:
+                tx.run(sa.update(workers).values(kind="up"))
+            mend(world.database)
+        with world.database.write() as tx:
+            tx.run(sa.delete(workers))
+        world.live(min(until, world.clock.now() + 5 * MINUTE))
+
+
+@BOTH
+def test_a_backup_from_before_the_first_mail_begins_when_people_came_in(
+    tmp_path: Path, database: Database, clock: VirtualClock
+) -> None:
+    apply_lessons(database, tmp_path)
+    world = Life(database=database, settings=settings_for(tmp_path), clock=clock)
+    with database.write() as tx:
+        hold_if_restored(tx, [])
+    add_work(world.runtime("receiver"), lessons=10, orders=0, hands=0)
+    came_at, backup = clock.now(), rows_of(database)
+    world.live(clock.now() + 3 * MINUTE)
+    lost = set(world.arrived)
+
+    since, held_at = put_back_and_held(world, backup)
+    go_on(world, since, held_at)
+    world.live(clock.now() + timedelta(days=1))
+
+    assert since == came_at
+    assert lost and not set(world.arrived) & lost
+
+
+def lessons_of(world: Life) -> list[str]:
+    return [email for _lead, email in world.arrived if email.startswith("lesson")]
