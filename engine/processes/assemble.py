@@ -3,6 +3,8 @@
 Before: settings are read and the database is migrated. After: `up`, `worker` and the others run on it until asked to stop.
 """
 
+import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -35,6 +37,8 @@ from engine.simulate.sink import Sink, running
 from engine.tokens import Tokens
 from engine.versions import declared_relays
 
+log = logging.getLogger(__name__)
+LONGEST_STOP = 29.0  # seconds: work takes 25 at most, and many a supervisor kills after 30
 LANE_OF = {lane.noun.name: lane for lane in (REACTIONS, TRANSACTIONAL, TOUCHES)}
 
 
@@ -46,16 +50,31 @@ def begin_process(settings: Settings) -> threading.Event:
 
 
 def stop_on_signals() -> threading.Event:
-    """The first signal asks to finish; a second one ends the process as it would any other."""
+    """The first signal asks to finish; a second one ends the process as it would any other, and so does time."""
     stop = threading.Event()
 
     def ask(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         stop.set()
+        end_in_time()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask)
     return stop
+
+
+def end_in_time() -> None:
+    """Whoever stops us need not wait for a database that hangs, since all that is left by then is to tell it that we go."""
+    last = threading.Timer(LONGEST_STOP, end_now)
+    last.daemon = True
+    last.start()
+
+
+def end_now() -> None:
+    log.warning(
+        "the database does not answer, so this process ends without telling it; what it held is free when its lease is over"
+    )
+    os._exit(0)
 
 
 def assemble(

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from engine.database import Database, Tx
 from engine.errors import DatabaseError
 from engine.log import Trouble
+from engine.persist import AWAY
 from engine.schema import workers
 
 log = logging.getLogger(__name__)
@@ -77,11 +78,13 @@ class Presence:
         self._abandoned = True
 
     def stop(self) -> None:
-        """Stop renewing. Unless work was abandoned the row goes at once, and what was left claimed comes back sooner."""
+        """Stop renewing. Unless work was abandoned the row goes at once, and what was left claimed comes back sooner; where the
+        database is away, by the lease.
+        """
         self._stopping.set()
         self._thread.join(5)
         if not self._abandoned:
-            with self._database.write() as tx:
+            with suppress(*AWAY), self._database.write() as tx:
                 tx.run(sa.delete(workers).where(workers.c.id == self.worker_id))
         self._held_until = float("-inf")
 

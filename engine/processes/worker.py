@@ -103,9 +103,9 @@ def give_back_unmarked(runtime: Runtime) -> None:
 
 
 def give_back(database: Database, broker: InProcessBroker) -> None:
-    """Open the rows of jobs that nobody began: this process's queues end with it."""
+    """Open the rows of jobs that nobody began: this process's queues end with it. Where the database is away, by their lease."""
     lanes = {lane.queue: lane for lane in LANES}
-    with database.write() as tx:
+    with suppress(*AWAY), database.write() as tx:
         for message in broker.drain():
             put_back(tx, lanes[message.queue_name].noun, message.args[0])
 
