@@ -7,6 +7,7 @@ one another's, but never over a newer one.
 
 import json
 import os
+import platform
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -51,7 +52,7 @@ class InFile:
     def write(self, witness: Witness) -> None:
         """Whole or not at all, also when the power goes."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(f".{os.getpid()}")
+        new = self._path.with_suffix(f".{platform.node()}.{os.getpid()}")  # containers share a volume, and count alike
         with new.open("w", encoding="utf-8") as file:
             file.write(witness.as_text())
             file.flush()
