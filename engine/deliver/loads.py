@@ -46,5 +46,7 @@ class Waiting:
         return [self._others.popleft() for _ in range(min(most, len(self._others)))]
 
     def next(self) -> Load | None:
-        waiting = self._awaited or self._others
-        return waiting.popleft() if waiting else None
+        return self.next_awaited() or (self._others.popleft() if self._others else None)
+
+    def next_awaited(self) -> Load | None:
+        return self._awaited.popleft() if self._awaited else None

@@ -1,19 +1,27 @@
-"""The connections to each relay that one process may use at once. Who sends holds room for its mails from the mark to the record.
+"""The connections to each relay that one process may use at once. Nurture holds room for its mails from the mark to the record.
 
 Before: `engine.processes` knows the relays' limits. After: `engine.deliver.send` marks only as much as the connections carry, so
-that a process killed at any moment leaves a bounded number in doubt.
+that a process killed at any moment leaves a bounded number in doubt. What somebody waits for needs no room: its threads have one
+such mail each under way.
 """
 
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-MOST_IN_DOUBT = 12  # mails for each connection that may be marked and not yet recorded
+MOST_IN_DOUBT = 12  # mails of nurture for each connection that may be marked and not yet recorded
 MICRO_BATCH = 8  # mails that find out how a relay is
 LOAD = 4  # mails in hand for each connection that is opened; and how many for a domain with a limit go over one in a row
 MOST_CONNECTIONS = 16  # to a relay, unless its URL says otherwise
 EVERY = ""  # in the place of a relay's name: all of them
 MARKETING_BATCH = 64  # one mark and one record for so many
+
+
+def for_nurture(connections: int) -> int:
+    """How many of so many connections carry nurture. Of two or more the last is kept for what somebody waits for: the others may
+    all be with a server that takes its time.
+    """
+    return max(1, connections - 1)
 
 
 class Places:
@@ -23,7 +31,6 @@ class Places:
         given = {EVERY: connections} if isinstance(connections, int) else connections
         self._most = {relay: each * MOST_IN_DOUBT for relay, each in given.items()}  # mails
         self._free = dict(self._most)
-        self._first = dict.fromkeys(self._most, 0)  # threads that wait and go before the others
         self._changed = threading.Condition()
 
     def reach(self, relay: str) -> bool:
@@ -37,21 +44,15 @@ class Places:
         return min(MARKETING_BATCH, max(MOST_IN_DOUBT, self._most.get(self._key(relay), 0) // 2))
 
     @contextmanager
-    def held(self, relay: str, mails: int, *, first: bool = False) -> Iterator[None]:
-        """Hold the room that so many mails take, `batch_for` it at most; to a relay out of reach nothing flies.
-
-        `first`: before all that wait and are not.
-        """
+    def held(self, relay: str, mails: int) -> Iterator[None]:
+        """Hold the room that so many mails take, `batch_for` it at most; to a relay out of reach nothing flies."""
         key = self._key(relay)
         if key not in self._most:
             yield
             return
         with self._changed:
-            self._first[key] += first
-            self._changed.wait_for(lambda: self._free[key] >= mails and (first or not self._first[key]))
-            self._first[key] -= first
+            self._changed.wait_for(lambda: self._free[key] >= mails)
             self._free[key] -= mails
-            self._changed.notify_all()
         try:
             yield
         finally:

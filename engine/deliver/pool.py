@@ -7,7 +7,7 @@ live on one event loop.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import uniform
 from time import monotonic
@@ -16,7 +16,7 @@ from typing import cast
 from engine.deliver.by_chunks import Chunking
 from engine.deliver.channel import Channel, Timeouts
 from engine.deliver.loads import Load, Waiting
-from engine.deliver.places import LOAD, MICRO_BATCH, MOST_CONNECTIONS
+from engine.deliver.places import LOAD, MICRO_BATCH, MOST_CONNECTIONS, for_nurture
 from engine.deliver.transaction import carry
 from engine.deliver.trip import ENDED
 from engine.deliver.watch import Watch
@@ -59,6 +59,19 @@ class NoConnectionError(HandraiserError):
         return self.outcome.phase, self.outcome.code or self.outcome.reply
 
 
+@dataclass(slots=True, kw_only=True)
+class Carriers:
+    """Tasks with a connection each, `most` of them; each goes on with what `take` gives, and ends when that is nothing."""
+
+    most: int
+    take: Callable[[], Load | None]
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def may_be_more(self) -> bool:
+        return len(self.tasks) < self.most
+
+
 class Pool:
     """The connections that `connect` opens to the relay of that name."""
 
@@ -72,7 +85,9 @@ class Pool:
         self._chunking = Chunking()
         self._trouble = Trouble(log, f"no mail goes out through {name}; it waits and is tried again")
         self._waiting = Waiting()
-        self._carriers: set[asyncio.Task[None]] = set()
+        usual = for_nurture(reuse.connections)
+        self._usual = Carriers(most=usual, take=self._waiting.next)
+        self._express = Carriers(most=reuse.connections - usual, take=self._waiting.next_awaited)
         self._in_hand = 0  # mails that wait or are under way
         self._away = Away()
         self._is_over = False
@@ -84,8 +99,8 @@ class Pool:
         self._in_hand += len(flights)
         if self._is_over:
             load.put_down(BROKEN_OFF)
-        elif self._wants_another(load):
-            self._carriers.add(asyncio.create_task(self._carry_from(load)))
+        elif (carriers := self._carriers_for(load)) is not None:
+            carriers.tasks.add(asyncio.create_task(self._carry_from(load, carriers)))
         else:
             self._waiting.add(load)
         return load.landed
@@ -96,45 +111,47 @@ class Pool:
         await asyncio.sleep(0)  # a task that is cancelled before its first step cannot say what became of its load
         while (load := self._waiting.next()) is not None:
             load.put_down(BROKEN_OFF)
-        for carrier in self._carriers:
+        for carrier in (*self._usual.tasks, *self._express.tasks):
             carrier.cancel()
         for channel in self._idle:
             channel.leave()
         self._idle.clear()
 
-    def _wants_another(self, load: Load) -> bool:
-        """A few mails are not worth a connection each, unless somebody waits."""
-        is_worth_it = load.is_awaited or len(self._carriers) * LOAD < self._in_hand
-        return is_worth_it and len(self._carriers) < self._reuse.connections
+    def _carriers_for(self, load: Load) -> Carriers | None:
+        """Those that get one more for it; None: it waits. A few mails are not worth a connection each, unless somebody waits."""
+        if load.is_awaited:
+            return next((carriers for carriers in (self._usual, self._express) if carriers.may_be_more), None)
+        is_worth_it = len(self._usual.tasks) * LOAD < self._in_hand
+        return self._usual if is_worth_it and self._usual.may_be_more else None
 
     def _note_landed(self, load: Load, _landed: object) -> None:
         self._in_hand -= len(load.flights)
         if load.began_at is not None:
             self._seconds.observe(monotonic() - load.began_at)
 
-    async def _carry_from(self, load: Load | None) -> None:
+    async def _carry_from(self, load: Load | None, carriers: Carriers) -> None:
         """This load and those that wait, one after the other, over one connection at a time."""
         while load is not None:
             try:
-                await self._carry_over_one(load)
+                await self._carry_over_one(load, carriers)
             except asyncio.CancelledError:
                 load.put_down(BROKEN_OFF)
             except Exception as error:
                 self._trouble.tell(error)
                 load.fail("the wire failed before a word was said")
-            load = self._waiting.next()
+            load = carriers.take()
         this = cast("asyncio.Task[None]", asyncio.current_task())
-        self._carriers.remove(this)  # not by a callback: what comes before that would wait for ever
+        carriers.tasks.remove(this)  # not by a callback: what comes before that would wait for ever
 
-    async def _carry_over_one(self, load: Load) -> None:
+    async def _carry_over_one(self, load: Load, carriers: Carriers) -> None:
         while (rested := self._take_idle()) is not None:
-            if await self._carry(rested, load):
+            if await self._carry(rested, load, carriers):
                 return
         fresh = await self._open()
         if isinstance(fresh, Deferred):
             load.landed.set_result([fresh] * len(load.flights))
             return
-        await self._carry(fresh, load)
+        await self._carry(fresh, load, carriers)
 
     async def _open(self) -> Channel | Deferred:
         """A new connection; or why there is none, which for a moment is said without another call."""
@@ -158,9 +175,9 @@ class Pool:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    async def _carry(self, channel: Channel, load: Load) -> bool:
+    async def _carry(self, channel: Channel, load: Load, carriers: Carriers) -> bool:
         """Whether it landed, with all that it took along; not where the connection was found dead."""
-        is_carried = await carry(channel, load, partial(self._next_for, channel), self._timeouts, self._chunking)
+        is_carried = await carry(channel, load, partial(self._next_for, channel, carriers), self._timeouts, self._chunking)
         channel.rest()
         if is_carried and channel.is_lost:
             self._put_down_some()
@@ -177,9 +194,9 @@ class Pool:
         for load in self._waiting.put_by(MICRO_BATCH - 1):
             load.put_down(ENDED)
 
-    def _next_for(self, channel: Channel) -> Load | None:
+    def _next_for(self, channel: Channel, carriers: Carriers) -> Load | None:
         """What goes on over a connection that is in use; None: nothing waits, or it has been used for long enough."""
-        return self._waiting.next() if self._may_carry_on(channel) else None
+        return carriers.take() if self._may_carry_on(channel) else None
 
     def _take_idle(self) -> Channel | None:
         """The connection used last, so that those not needed grow old and are closed."""

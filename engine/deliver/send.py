@@ -139,11 +139,11 @@ def turn_of(runtime: Runtime, send: Loaded) -> AbstractContextManager[None]:
 
 
 def place_for(runtime: Runtime, batch: Sequence[Ready]) -> AbstractContextManager[None]:
-    """Nurture lets pass what somebody waits for before it takes a place, not while it holds one that such mail may need."""
-    is_nurture = batch[0].send.stream == Stream.MARKETING
-    if is_nurture:
-        runtime.precedence.let_pass()
-    return runtime.places.held(batch[0].flight.relay, len(batch), first=not is_nurture)
+    """Nurture waits for room, and lets pass what somebody waits for before it takes any."""
+    if batch[0].send.stream != Stream.MARKETING:
+        return nullcontext()
+    runtime.precedence.let_pass()
+    return runtime.places.held(batch[0].flight.relay, len(batch))
 
 
 def in_time(runtime: Runtime, sends: Sequence[Loaded]) -> list[Loaded]:

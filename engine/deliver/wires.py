@@ -84,7 +84,7 @@ class PooledWire:
     async def _fly_through_doors(
         self, limits: Mapping[str, int], pool: Pool, flights: Sequence[Flight], watch: Watch
     ) -> Sequence[Outcome]:
-        async with self._doors.passed(limits):
+        async with self._doors.passed(limits, is_awaited=any(flight.is_awaited for flight in flights)):
             return await pool.fly(flights, watch)
 
     async def _leave(self) -> None:

@@ -39,6 +39,7 @@ class Product:
     running: dict[str, Process] = field(default_factory=dict)
     started: int = 0
     threads: int = THREADS
+    threads_of: dict[int | None, int] = field(default_factory=dict)  # by pid
 
     def role_of(self, role: str) -> str:
         return role if role in self.roles else self.roles[0]
@@ -53,6 +54,7 @@ class Product:
         process = FORKED.Process(target=run_command, args=(arguments, self.folder, {**self.environment, **crash}, code))
         process.start()
         self.running[role] = process
+        self.threads_of[process.pid] = self.threads
         self.started += 1
         return process
 

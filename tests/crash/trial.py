@@ -17,8 +17,9 @@ from redis import Redis
 
 from engine.claim import NOUNS
 from engine.database import Database
+from engine.deliver.places import MOST_IN_DOUBT
 from engine.schema import sends, touches, workers
-from engine.vocabulary import SendState
+from engine.vocabulary import SendState, Stream
 from tests.crash.given import add_work, apply_lessons, is_anything_open, ledger, let_time_pass, receiver_over, unfinished
 from tests.crash.oracle import Verdict, join, read_journal
 from tests.crash.passages import complaints_about_orphans, complaints_about_passages, complaints_about_posts
@@ -38,10 +39,17 @@ SHORT_LEASES = {"QUEUE_LEASE_SECONDS": "3", "WORKER_LEASE_SECONDS": "2"}
 
 @dataclass(slots=True, kw_only=True)
 class Death:
-    """One killed process, and the sends that it had marked and not recorded."""
+    """One killed process, and the sends that it had marked and not recorded; `awaited`: how many of them somebody waits for."""
 
     at: str
     in_doubt: frozenset[int]
+    awaited: int
+    threads: int
+
+    @property
+    def is_bounded(self) -> bool:
+        """Nurture by its connections, and what somebody waits for by the threads that carry it."""
+        return len(self.in_doubt) - self.awaited <= MOST_IN_DOUBT * CONNECTIONS and self.awaited <= self.threads
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,10 +135,12 @@ class Trial:
 
     def note_death(self, process: Process, at: str) -> None:
         died = self.worker_of(process)
-        doubtful = sa.select(sends.c.id).where(sends.c.state == SendState.ATTEMPTING, sends.c.worker_id == died)
+        doubtful = sa.select(sends.c.id, sends.c.stream).where(sends.c.state == SendState.ATTEMPTING, sends.c.worker_id == died)
         with self.database.read() as tx:
-            in_doubt = frozenset(row.id for row in tx.run(doubtful))
-        self.deaths.append(Death(at=at, in_doubt=in_doubt))
+            found = tx.run(doubtful).all()
+        awaited = sum(row.stream != Stream.MARKETING for row in found)
+        in_doubt = frozenset(row.id for row in found)
+        self.deaths.append(Death(at=at, in_doubt=in_doubt, awaited=awaited, threads=self.product.threads_of[process.pid]))
 
     def rows_of(self, worker_ids: Collection[str]) -> dict[str, int]:
         """How many rows each of these holds."""

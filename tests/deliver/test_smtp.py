@@ -347,10 +347,10 @@ def test_many_threads_fly_at_once() -> None:
 def test_no_more_connections_are_opened_than_wanted() -> None:
     sink = Sink(heard=[])
 
-    outcomes = fly(sink, [flight(n) for n in range(64)], reuse=Reuse(connections=2))
+    outcomes = fly(sink, [flight(n) for n in range(64)], reuse=Reuse(connections=3))
 
     assert kinds(outcomes) == ["Accepted"] * 64
-    assert sum(line.startswith(b"EHLO") for line in sink.heard or []) == 2
+    assert sum(line.startswith(b"EHLO") for line in sink.heard or []) == 2, "the third is for what somebody waits for"
 
 
 def test_recipients_may_choose_their_fate() -> None:

@@ -137,7 +137,7 @@ def test_mail_for_a_domain_with_a_limit_is_under_way_on_so_many_connections_only
         outcomes = kinds(wire.fly([*limited[:20], *others, *limited[20:]], nobody))
 
     assert outcomes == ["Accepted"] * (40 + LOAD)
-    assert calls(by_name["a"]) <= 3
+    assert calls(by_name["a"]) <= 2
 
 
 def test_the_limit_of_a_domain_holds_over_all_relays_and_threads() -> None:
@@ -145,7 +145,7 @@ def test_the_limit_of_a_domain_holds_over_all_relays_and_threads() -> None:
 
     with at_once_at_two_relays(most_at_once) as wire:
         threads = [
-            threading.Thread(target=wire.fly, args=(through(relay, *numbers, domain="slow.example", connections=2), nobody))
+            threading.Thread(target=wire.fly, args=(through(relay, *numbers, domain="slow.example", connections=3), nobody))
             for relay, numbers in (("a", range(24)), ("b", range(24, 48)), ("a", range(48, 72)))
         ]
         for thread in threads:
@@ -154,7 +154,7 @@ def test_the_limit_of_a_domain_holds_over_all_relays_and_threads() -> None:
             thread.join()
 
     assert len(most_at_once) == 72 // LOAD
-    assert max(most_at_once) == 2
+    assert max(most_at_once) == 2  # of three that it bears, since one is kept for what somebody waits for
 
 
 flights = st.lists(
@@ -217,27 +217,6 @@ def test_a_mail_waits_until_there_is_room_for_it() -> None:
         waiting.start()
         assert not tried.wait(0.05)
     assert tried.wait(5)
-
-
-def test_who_goes_first_has_the_next_free_place() -> None:
-    places, order = Places(1), []
-    in_turn = {first: threading.Event() for first in (False, True)}
-
-    def wait(*, first: bool) -> None:
-        in_turn[first].set()
-        with places.held("a", MOST_IN_DOUBT, first=first):
-            order.append(first)
-
-    threads = [threading.Thread(target=wait, kwargs={"first": first}, daemon=True) for first in in_turn]
-    with places.held("a", MOST_IN_DOUBT):
-        for thread, begun in zip(threads, in_turn.values(), strict=True):
-            thread.start()
-            assert begun.wait(1)
-            time.sleep(0.02)
-    for thread in threads:
-        thread.join(1)
-
-    assert order == [True, False]
 
 
 def test_a_url_says_how_long_a_connection_is_used() -> None:
