@@ -152,6 +152,7 @@ workers = Table(
     Column("started_at", Instant, nullable=False),
     Column("lease_until", Instant, nullable=False),
     Column("ops", Words),  # where operators may look at it; NULL: nowhere
+    Column("relays", Text),  # those that it has an address of, between spaces; NULL: it sends no mail to a relay
 )
 
 tallies = Table(

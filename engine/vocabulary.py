@@ -246,6 +246,7 @@ class Reason(StrEnum):
     DOMAIN_PAUSED = "domain_paused"  # the recipient's provider turns our mail away for now
     PACED = "paced"  # its provider gets only so many mails an hour
     RELAY_AWAY = "relay_away"  # no relay that fits can be reached, or it will not have us
+    NO_RELAY = "no_relay"  # the process that had it knows the address of no relay that takes such mail
     WARM_UP = "warm_up"  # a new relay carries only so many mails a day
     UNKNOWN_ONCE = "unknown_once"  # a transactional mail without an answer: sent once more, identical
     # a lead left a cadence

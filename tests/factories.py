@@ -187,7 +187,7 @@ def add_suppression(tx: Tx, *, address_key: str, scope: str = Scope.EVERYTHING, 
     return insert(tx, suppressions, row)
 
 
-def add_worker(tx: Tx, *, id: str = "worker-1", lease_until: datetime | None = None) -> str:
+def add_worker(tx: Tx, *, id: str = "worker-1", lease_until: datetime | None = None, relays: str | None = None) -> str:
     row = {
         "id": id,
         "kind": "worker",
@@ -195,6 +195,7 @@ def add_worker(tx: Tx, *, id: str = "worker-1", lease_until: datetime | None = N
         "pid": 1,
         "started_at": tx.now,
         "lease_until": lease_until or tx.now,
+        "relays": relays,
     }
     tx.run(sa.insert(workers).values(**row))
     return id

@@ -19,6 +19,7 @@ from engine.cli.plan import compile_or_exit
 from engine.compiler.plan import hash_of
 from engine.compiler.workspace import Compiled
 from engine.database import Tx
+from engine.deliver.ways import look_anew
 from engine.errors import UsageError
 from engine.schedule.apply import carry_out_work, hold_inside
 from engine.schedule.changes import Changes
@@ -68,7 +69,7 @@ def apply_now(tx: Tx, compiled: Compiled, since: Work, saved: dict[str, Any] | N
     work = work_out(tx, compiled.plan, compiled.artifacts, since=since)
     if saved is not None:
         stop_unless_as_saved(work, deviations(saved, work, hash_of(compiled.plan)), within, as_json=as_json)
-    return carry_out_work(
+    changes = carry_out_work(
         tx,
         compiled.plan,
         compiled.artifacts,
@@ -76,6 +77,9 @@ def apply_now(tx: Tx, compiled: Compiled, since: Work, saved: dict[str, Any] | N
         lambda cadence, people: tell(f"{cadence}: {people:,} people", as_json=as_json),
         attachments=compiled.attachments,
     )
+    if "policy" in changes.rules:
+        look_anew(tx)
+    return changes
 
 
 def tell(words: str, *, as_json: bool) -> None:

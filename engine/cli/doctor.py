@@ -23,7 +23,7 @@ from engine.doctor.place import Place, sender_domains
 from engine.doctor.receivers import Held, held
 from engine.errors import HandraiserError, SettingsError, UsageError
 from engine.settings import Settings, read_settings
-from engine.versions import live_rules
+from engine.versions import declared_relays, live_rules
 
 
 @click.command("doctor")
@@ -58,25 +58,29 @@ def place_of(settings: Settings, database: Database, sends_from: tuple[str, ...]
         signer = Signer(read_keys(settings.dkim_folder, must_be_there=settings.is_dkim_named))
     except SettingsError as error:
         trouble = str(error)
+    senders, declared = known_of(database)
     return Place(
         settings=settings,
         names=names,
         signer=signer,
         key_trouble=trouble,
-        senders=known_senders(database),
+        senders=senders,
+        declared=declared,
         sends_from=sends_from,
     )
 
 
-def known_senders(database: Database) -> tuple[str, ...]:
-    """Nobody where no workspace is in force, or the database cannot be read, which its own check tells."""
+def known_of(database: Database) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The domains that stand in From, and the relays; none where no workspace is in force, or the database cannot be read, which
+    its own check tells.
+    """
     if database.is_sqlite and not Path(database.engine.url.database or "").exists():
-        return ()
+        return (), ()
     try:
         with database.read() as tx:
-            return sender_domains(tx, live_rules(tx))
+            return sender_domains(tx, live_rules(tx)), tuple(declared_relays(tx))
     except (sa.exc.SQLAlchemyError, HandraiserError):
-        return ()
+        return (), ()
 
 
 def has_problem(findings: Sequence[Finding]) -> bool:

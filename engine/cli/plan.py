@@ -14,6 +14,7 @@ from engine.cli import check
 from engine.cli.opening import open_workspace
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.clock import HostClock
+from engine.compiler.check_relays import UNADDRESSED
 from engine.compiler.plan import hash_of
 from engine.compiler.workspace import Compiled, compile_workspace
 from engine.database import Tx
@@ -70,13 +71,17 @@ def plan_command(out: Path | None, who: str | None, limit: int, workspace: Path,
 
 
 def compile_or_exit(workspace: Path, *, as_json: bool) -> Compiled:
-    """The compiled workspace; where it has errors, they are printed and the command ends with status 1."""
+    """The compiled workspace; where it has errors, they are printed and the command ends with 1. A relay without an address
+    is told as well; it is no error, since addresses may be set elsewhere.
+    """
     compiled = compile_workspace(
         workspace, render=library, today=HostClock().now().date(), addressed=read_settings(workspace).relay_urls
     )
     if compiled.plan is None:
         print_json(check.as_plain(compiled)) if as_json else click.echo(check.in_words(compiled), err=True)
         sys.exit(1)
+    if unaddressed := [str(found) for found in compiled.diagnostics if found.code == UNADDRESSED]:
+        click.echo("\n".join([*unaddressed, ""]), err=True)
     return compiled
 
 

@@ -3,17 +3,18 @@
 Before: `engine.cli.status` has looked. After: it prints them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.cli.catch_up import in_words, in_words_of_hold
 from engine.cli.options import counted
 from engine.processes.glance import Glance
-from engine.processes.standing import MOST_COUNTED, Standing, Waiting
+from engine.processes.standing import MOST_COUNTED, Standing, Waiting, Working
 from engine.processes.tally import Rates
 from engine.processes.totals import Totals
 from engine.processes.ways import DomainStanding, RelayStanding, RelayState
+from engine.settings import url_setting
 from engine.vocabulary import Reason
 
 ON_LANE = {
@@ -26,6 +27,7 @@ ON_LANE = {
 PUT_OFF: dict[str, str] = {  # by its reason
     Reason.TEMPORARY: "to be tried again",
     Reason.RELAY_AWAY: "until a mail server is well",
+    Reason.NO_RELAY: "until a mail server has its address",
     Reason.DOMAIN_PAUSED: "until a provider has us again",
     Reason.PACED: "for their turn at a provider",
     Reason.WARM_UP: "for room in a warm-up",
@@ -61,7 +63,7 @@ def figures(found: Status) -> Iterator[str]:
     if found.glance.standing.attempting:
         yield f"in flight   {counted(found.glance.standing.attempting, 'mail')}"
     for relay in found.glance.relays:
-        yield f"relay       {relay_in_words(relay)}"
+        yield f"relay       {relay_in_words(relay)}{' (no address)' * (relay.name in found.glance.without_address)}"
     yield from (f"domain      {domain_in_words(domain)}" for domain in found.glance.domains)
     yield f"leads       {all_there_is.leads:,}, {counted(all_there_is.suppressions, 'suppression')}"
     yield f"passages    {listed(all_there_is.passages)}"
@@ -79,7 +81,7 @@ def figures(found: Status) -> Iterator[str]:
 def rates_in_words(lately: Rates) -> str:
     today = f" ({listed(lately.today)})" if len(lately.today) > 1 else ""
     minute, hour, day = (sum(each.values()) for each in (lately.minute, lately.hour, lately.today))
-    return f"{minute:,} in the last minute, {hour:,} in the last hour, {day:,} today{today}"
+    return f"{minute:,} in the last whole minute, {hour:,} in the last hour, {day:,} today{today}"
 
 
 def due_in_words(lane: str, waiting: Waiting, now: datetime) -> str:
@@ -132,9 +134,11 @@ def of_mail(found: Status) -> Iterator[str]:
         for lane, waiting in now.lanes.items():
             if (late := waiting.late_by(now.now)) > LATE:
                 yield f"{ON_LANE[lane]}s are due since {spoken(late)} and not begun: see “late” in docs/operating.md"
-    for relay in found.glance.relays:
-        if relay.state == RelayState.LEFT_ALONE:
-            yield left_alone(relay, all_there_is.waiting.get(Reason.RELAY_AWAY, 0))
+    resting = [relay for relay in found.glance.relays if relay.state == RelayState.LEFT_ALONE]
+    for relay in resting:
+        yield left_alone(relay, all_there_is.waiting.get(Reason.RELAY_AWAY, 0) if len(resting) == 1 else 0)
+    for name, processes in found.glance.without_address.items():
+        yield unaddressed(name, processes)
     if now.unknown:
         yield (
             f"{counted(now.unknown, 'mail')} of which nobody knows whether they arrived, {now.unknown_lately:,} of the last day: "
@@ -154,8 +158,16 @@ def of_mail(found: Status) -> Iterator[str]:
         yield f"{unwritten} of the last week could not be written, since a template failed: the log names the email and says why"
 
 
+def unaddressed(relay: str, processes: Sequence[Working]) -> str:
+    who = ", ".join(f"{one.kind} ({one.host}, {one.pid})" for one in processes)
+    return (
+        f"the relay {relay} has no address in {who}, so mail that only it takes waits: set {url_setting(relay)} there and start "
+        "it anew, or take the relay out of relays.yaml"
+    )
+
+
 def left_alone(relay: RelayStanding, mails: int) -> str:
-    """`mails`: so many wait for some relay."""
+    """`mails`: so many wait for it; 0: none do, or nobody knows for which of several."""
     waiting = f" ({counted(mails, 'mail')} put off until a mail server is well)" if mails else ""
     next_try = f"at {instant(relay.next_try_at)}" if relay.next_try_at else "soon"
     at_once = f"when it is mended, `handraiser resume relay {relay.name}` tries it at once"

@@ -13,6 +13,7 @@ from engine.settings import url_setting
 from engine.vocabulary import Stream
 
 ANY_DOMAIN = ""  # none that a relay names
+UNADDRESSED = "W018"
 
 
 def check_relays(checks: Checks, addressed: Collection[str]) -> None:
@@ -46,8 +47,8 @@ def check_addresses(checks: Checks, addressed: Collection[str]) -> None:
     for each in written.relays:
         if each.value.name not in addressed:
             told = f"the relay {quote(each.value.name)} has no address: set {url_setting(each.value.name)}"
-            checks.findings.add("W018", each.place, told)
+            checks.findings.add(UNADDRESSED, each.place, told)
     names = {each.value.name for each in written.relays}
     for name in sorted(set(addressed) - names):
         told = f"{url_setting(name)} is set, and there is no relay {quote(name)} that would use it"
-        checks.findings.add("W018", written.place, told)
+        checks.findings.add(UNADDRESSED, written.place, told)

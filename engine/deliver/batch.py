@@ -3,6 +3,7 @@
 Before: the dispatcher claimed them, or `engine.advance` has just made them. After: `engine.deliver.send` delivers them.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,11 @@ from engine.deliver.load import Loaded, as_loaded, load_sends
 from engine.deliver.places import Places
 from engine.metrics import in_phase
 from engine.render.artifact import Artifact
+from engine.settings import url_setting
 from engine.versions import Live, artifact, live_rules
+
+log = logging.getLogger(__name__)
+told: set[str] = set()  # once a process, since it learns an address only when it starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,4 +51,16 @@ def batch_of(tx: Tx, live: Live, sends: Sequence[Loaded]) -> Batch:
 def within_reach(live: Live, places: Places) -> Live:
     """With only those relays to which this process has connections: a new one may be declared while it runs."""
     reached = tuple(relay for relay in live.policy.relays if places.reach(relay.name))
-    return live if reached == live.policy.relays else replace(live, policy=replace(live.policy, relays=reached))
+    if reached == live.policy.relays:
+        return live
+    tell_once([relay.name for relay in live.policy.relays if relay not in reached])
+    return replace(live, policy=replace(live.policy, relays=reached))
+
+
+def tell_once(unaddressed: Sequence[str]) -> None:
+    for relay in unaddressed:
+        if relay not in told:
+            told.add(relay)
+            what_to_do = f"set {url_setting(relay)} and start this process anew, or take the relay out of relays.yaml"
+            facts = {"relay": relay, "what_to_do": what_to_do}
+            log.error("this process has no address of a relay: mail that only it takes waits", extra={"facts": facts})

@@ -22,7 +22,7 @@ TRY_FOR = timedelta(hours=72)
 TRY_AT_LEAST = 12  # a mail that a cap or a window held for days still gets its attempts
 ASK_AGAIN_AFTER = 2 * MINUTE
 OWN_LIMITS = (Reason.PACED, Reason.WARM_UP)  # whose queues move
-HELD_AT_MOST = dict.fromkeys((Reason.RELAY_AWAY, Reason.DOMAIN_PAUSED), timedelta(days=5))  # RFC 5321, 4.5.4.1
+HELD_AT_MOST = dict.fromkeys((Reason.RELAY_AWAY, Reason.NO_RELAY, Reason.DOMAIN_PAUSED), timedelta(days=5))  # RFC 5321, 4.5.4.1
 HELD_AT_MOST |= dict.fromkeys(OWN_LIMITS, timedelta(days=30))
 
 

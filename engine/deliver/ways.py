@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
+
+from engine.claim import in_state
 from engine.compiler.plan import Policy
 from engine.database import Tx
 from engine.deliver.breaker import PROBE_TAKES, RELAYS, ROUTES, Key, Kind, Trouble, may_probe, troubles
@@ -19,10 +22,12 @@ from engine.deliver.places import MICRO_BATCH
 from engine.deliver.warm_up import rooms_today, today
 from engine.pauses import Pauses, pauses_now
 from engine.schedule.timing import first_instant
-from engine.vocabulary import Reason, Stream
+from engine.schema import sends
+from engine.vocabulary import Reason, SendState, Stream
 
 MIDNIGHT = time(0)
-LOOK_AGAIN = timedelta(minutes=10)  # at what a person has paused; who resumes it does not leave it waiting so long
+# At what a person has paused, or a mail that no relay takes; whoever mends that does not leave it waiting so long.
+LOOK_AGAIN = timedelta(minutes=10)
 MARKETING_FIRST = timedelta(minutes=1)  # for so long nothing that somebody waits for finds out how a relay is
 PROBES = {RELAYS: MICRO_BATCH, ROUTES: 1}  # how many mails find out how something is
 
@@ -111,7 +116,7 @@ def way_of(send: Loaded, policy: Policy, around: Around, ways: Ways) -> str | He
         if why.reason == Reason.DOMAIN_PAUSED and send.stream == Stream.MARKETING:
             return why
         shut.append(why)
-    never = Held(reason=Reason.RELAY_AWAY, due_at=around.now + LOOK_AGAIN)  # no relay takes such mail; `check` says so
+    never = Held(reason=Reason.NO_RELAY, due_at=around.now + LOOK_AGAIN)
     return min(shut, key=lambda held: held.due_at, default=never)
 
 
@@ -182,3 +187,9 @@ def begin_probes(tx: Tx, ways: Ways, going: set[int]) -> dict[int, Held]:
         if ours and not may_probe(tx, kind, key):
             lost.update(dict.fromkeys(ours, Held(reason=kind.reason, due_at=tx.now + PROBE_TAKES)))
     return lost
+
+
+def look_anew(tx: Tx) -> None:
+    """There may be a relay now for what had none: addresses are set, or relays.yaml says something else."""
+    waiting = (in_state(sends, SendState.READY), sends.c.reason == Reason.NO_RELAY, sends.c.due_at > tx.now)
+    tx.run(sa.update(sends).where(*waiting).values(due_at=tx.now))

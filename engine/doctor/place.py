@@ -22,7 +22,8 @@ FROM_A_REP = '%"is_rep":true%'  # in an artifact's JSON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """`key_trouble`: why the keys cannot be used, `signer` having none then. `senders`: domains that stand in From. `sends_from`:
+    """`key_trouble`: why the keys cannot be used, `signer` having none then. `senders`: domains that stand in From. `declared`:
+    the relays of the workspace in force. `sends_from`:
     addresses from which mail reaches the world, as the operator says. `mx_port`, `patience` (seconds): the tests' to change.
     """
 
@@ -31,6 +32,7 @@ class Place:
     signer: Signer
     key_trouble: str = ""
     senders: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
     sends_from: tuple[str, ...] = ()
     mx_port: int = SMTP
     patience: float = 5.0

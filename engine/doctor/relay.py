@@ -22,6 +22,8 @@ OLD_TLS = ("TLSv1", "TLSv1.1")
 
 
 def look_at_relays(place: Place) -> Iterator[Finding]:
+    if place.relays:
+        yield from map(not_addressed, (name for name in place.declared if name not in place.settings.relay_urls))
     for name, url in place.relays:
         try:
             yield from asyncio.run(look_at_relay(name, relay_of(url, url_setting(name)), place.patience))
@@ -40,6 +42,13 @@ async def look_at_relay(name: str, relay: Relay, patience: float) -> list[Findin
     found = [not_encrypted(said, relay)] if secured is None else list(encrypted(name, said, secured))
     channel.leave()
     return found
+
+
+def not_addressed(name: str) -> Finding:
+    said = f"{name}: relays.yaml declares it, and {url_setting(name)} is not set"
+    return problem(
+        Subject.RELAY, said, "set it to the address of that server and start the processes anew, or take the relay out"
+    )
 
 
 def not_reached(name: str, error: NoConnectionError) -> Finding:

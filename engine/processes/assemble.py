@@ -19,6 +19,7 @@ from engine.claim import Claim
 from engine.database import Database
 from engine.deliver.places import MOST_CONNECTIONS, Places
 from engine.deliver.smtp import open_wire, open_wires, relay_of
+from engine.deliver.ways import look_anew
 from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
 from engine.dkim.sign import Signer
 from engine.errors import SettingsError
@@ -29,7 +30,7 @@ from engine.processes.broker import publisher
 from engine.processes.lanes import REACTIONS, TOUCHES, TRANSACTIONAL
 from engine.processes.outbox.mailbox import Mailbox
 from engine.processes.outbox.posts import KeptPosts
-from engine.processes.presence import Presence
+from engine.processes.presence import Presence, present
 from engine.processes.reach import is_in_process
 from engine.runtime import Marked, Runtime, unnoted
 from engine.settings import Settings, url_setting
@@ -113,6 +114,16 @@ def places_of(settings: Settings) -> Places:
     if not settings.sends_for_real:
         return Places(MOST_CONNECTIONS)
     return Places({name: relay_of(url, url_setting(name)).reuse.connections for name, url in settings.relay_urls.items()})
+
+
+@contextmanager
+def sending(settings: Settings, database: Database, *, kind: str) -> Iterator[Presence]:
+    """The presence of a process that sends. What waits for an address that it may have now is due."""
+    relays = settings.relay_urls if settings.sends_for_real else None
+    with present(database, kind=kind, lease=settings.worker_lease, relays=relays) as presence:
+        with database.write() as tx:
+            look_anew(tx)
+        yield presence
 
 
 def require_relays(settings: Settings, database: Database) -> None:

@@ -36,6 +36,7 @@ def waits_for(reason: Reason, longest: timedelta) -> Instant:
 INSTANTS = (
     waits_for(Reason.TEMPORARY, 5 * HOUR),  # four, and a fifth longer
     waits_for(Reason.RELAY_AWAY, 5 * HOUR),
+    waits_for(Reason.NO_RELAY, HOUR),
     waits_for(Reason.DOMAIN_PAUSED, 15 * HOUR),
     waits_for(Reason.PACED, 15 * HOUR),
     waits_for(Reason.WARM_UP, 48 * HOUR),

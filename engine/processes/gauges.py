@@ -76,6 +76,8 @@ def of_ledger(found: Standing) -> Iterator[Metric]:
 def of_ways(found: Glance) -> Iterator[Metric]:
     left_alone = {relay.name: relay.state == RelayState.LEFT_ALONE for relay in found.relays}
     yield labelled("handraiser_relay_left_alone", "1: it is in trouble, and nobody goes near it for now", "relay", left_alone)
+    lacking = {relay.name: len(found.without_address.get(relay.name, ())) for relay in found.relays}
+    yield labelled("handraiser_relay_without_address", "Processes that send and have no address of it", "relay", lacking)
     yield gauge(
         "handraiser_domains_left_alone",
         "Recipient domains that turn our mail away for now",

@@ -47,6 +47,7 @@ class Health:
             "away": list(self.away()) if self.only_receives else [],
             "held_back": sorted({*self.held_back(), *(seen.held_back if seen else ())}),
             "relays": {relay.name: relay.state for relay in seen.relays} if seen else {},
+            "relays_without_address": sorted(seen.without_address) if seen else [],
             "domains_left_alone": sorted({each.domain for each in seen.domains}) if seen else [],
         }
         return {name: value for name, value in told.items() if value}

@@ -76,7 +76,7 @@ def take_all_for_well(tx: Tx) -> None:
     """When a relay or a provider that was left alone was well again nobody knows: what waited for it was perhaps sent at once."""
     for table in (relay_states, route_states):
         tx.run(sa.delete(table))
-    waiting = (in_state(sends, SendState.READY), sends.c.reason.in_((Reason.RELAY_AWAY, Reason.DOMAIN_PAUSED)))
+    waiting = (in_state(sends, SendState.READY), sends.c.reason.in_((Reason.RELAY_AWAY, Reason.NO_RELAY, Reason.DOMAIN_PAUSED)))
     tx.run(sa.update(sends).where(*waiting).values(due_at=tx.now))
 
 

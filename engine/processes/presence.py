@@ -10,7 +10,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -36,10 +36,12 @@ TICKING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 class Presence:
     """One process's lease. Renews it in a thread of its own from `start` to `stop`."""
 
-    def __init__(self, database: Database, *, kind: str, lease: timedelta) -> None:
+    def __init__(self, database: Database, *, kind: str, lease: timedelta, relays: Iterable[str] | None = None) -> None:
+        """`relays`: those that it has an address of; None: it sends nothing to a relay."""
         self.worker_id = f"{kind}-{uuid4().hex[:16]}"
         self._database = database
         self._kind = kind
+        self._relays = None if relays is None else " ".join(relays)
         self._lease = lease
         self._file = file_of(database)
         self._held_until = float("-inf")
@@ -110,7 +112,8 @@ class Presence:
             )
 
     def _row(self, tx: Tx) -> dict[str, object]:
-        return {"id": self.worker_id, "kind": self._kind, "host": host(), "pid": os.getpid(), "started_at": tx.now}
+        own = {"id": self.worker_id, "kind": self._kind, "host": host(), "pid": os.getpid()}
+        return own | {"relays": self._relays, "started_at": tx.now}
 
     def _keep_renewing(self) -> None:
         third = self._lease.total_seconds() / 3
@@ -137,9 +140,9 @@ class Presence:
 
 
 @contextmanager
-def present(database: Database, *, kind: str, lease: timedelta) -> Iterator[Presence]:
+def present(database: Database, *, kind: str, lease: timedelta, relays: Iterable[str] | None = None) -> Iterator[Presence]:
     """A presence for as long as the block lasts."""
-    presence = Presence(database, kind=kind, lease=lease)
+    presence = Presence(database, kind=kind, lease=lease, relays=relays)
     presence.start()
     try:
         yield presence

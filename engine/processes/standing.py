@@ -33,7 +33,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
-    """A process that has its lease. `ops`: where operators may look at it."""
+    """A process that has its lease. `ops`: where operators may look at it. `relays`: those that it has an address of; None: it
+    sends no mail to a relay.
+    """
 
     kind: str
     host: str
@@ -41,6 +43,7 @@ class Working:
     since: datetime
     lease_until: datetime
     ops: str | None
+    relays: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,7 @@ def working(tx: Tx) -> tuple[Working, ...]:
             since=row.started_at,
             lease_until=row.lease_until,
             ops=row.ops,
+            relays=None if row.relays is None else tuple(row.relays.split()),
         )
         for row in tx.run(alive)
     )

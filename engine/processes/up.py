@@ -21,6 +21,7 @@ from engine.processes.assemble import (
     posts_folder,
     require_relays,
     require_shared_broker,
+    sending,
 )
 from engine.processes.broker import open_broker, publisher
 from engine.processes.dispatcher import run_dispatcher
@@ -54,7 +55,7 @@ def run_up(settings: Settings, database: Database, *, threads: int, stop: thread
         outbox = stack.enter_context(showing_outbox(settings))
         wire = stack.enter_context(mail_wire(settings))
         witnesses = stack.enter_context(witnessing(settings, database))
-        presence = stack.enter_context(present(database, kind="up", lease=settings.worker_lease))
+        presence = stack.enter_context(sending(settings, database, kind="up"))
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer, note_marked=witnesses.note)
         stack.enter_context(keeping_tally(database, presence.worker_id))
         stack.enter_context(working(broker, runtime, threads=threads, on_overdue=wire.close, on_unfinished=presence.abandon))
@@ -94,7 +95,7 @@ def run_worker_alone(settings: Settings, database: Database, *, threads: int, st
     with (
         mail_wire(settings) as wire,
         witnessing(settings, database) as witnesses,
-        present(database, kind="worker", lease=settings.worker_lease) as presence,
+        sending(settings, database, kind="worker") as presence,
     ):
         runtime = assemble(settings, database, broker, wire=wire, presence=presence, signer=signer, note_marked=witnesses.note)
         with (

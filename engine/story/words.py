@@ -35,6 +35,7 @@ WHY: dict[str, str] = {
     Reason.DOMAIN_PAUSED: "the recipient's provider turns our mail away for now; `handraiser status` has its words",
     Reason.PACED: "only so many mails an hour go to that provider; this one goes at its turn",
     Reason.RELAY_AWAY: "our mail server cannot be reached or will not have us; `handraiser status` has its words",
+    Reason.NO_RELAY: "no mail server that takes it has an address here; `handraiser status` tells which is not set",
     Reason.WARM_UP: "a new mail server carries only so many mails a day at first; this one goes when there is room",
     Reason.UNKNOWN_ONCE: "the mail server gave no answer; it is sent once more, the same to the byte",
     Reason.REPLIED: "the lead replied",

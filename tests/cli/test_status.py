@@ -14,7 +14,7 @@ from engine.processes.tally import write_down
 from engine.schema import relay_states, route_states, sends
 from engine.vocabulary import SendState, Stream
 from tests.cli.test_lead_commands import Run, filled, run, said
-from tests.factories import add_send, add_touch, add_worker
+from tests.factories import add_lead, add_send, add_touch, add_worker
 
 __all__ = ["filled", "run"]
 
@@ -54,6 +54,55 @@ def test_status_tells_of_relays_and_domains_in_trouble(filled: Database, run: Ru
     assert "LOOK: the relay main is left alone (2 mails put off until a mail server is well); it is tried by itself" in told
     assert "when it is mended, `handraiser resume relay main` tries it at once" in told
     assert (facts["relays"][0]["failures"], facts["domains"][0]["strikes"]) == (5, 2)
+
+
+def test_a_relay_of_which_a_process_has_no_address_is_told_with_what_to_do(filled: Database, run: Run) -> None:
+    with filled.write() as tx:
+        until = tx.now + timedelta(hours=1)
+        add_worker(tx, id="old", lease_until=until, relays="bulk other")
+        add_worker(tx, id="new", lease_until=until, relays="main")
+        add_worker(tx, id="receives", lease_until=until)
+        add_send(tx, due_at=until, reason="no_relay")
+
+    told = said(run, "status")
+
+    assert "relay       main: well, 0 today (no address)" in told
+    assert (
+        "LOOK: the relay main has no address in worker (test, 1), so mail that only it takes waits: set HANDRAISER_SMTP_URL"
+        in told
+    )
+    assert "put off     1 until a mail server has its address" in told
+
+
+def test_mails_are_listed_by_domain_relay_and_what_they_wait_for(filled: Database, run: Run) -> None:
+    with filled.write() as tx:
+        ours, theirs = (add_lead(tx, email=f"kim@{domain}") for domain in ("Slow.Example", "notslow.example"))
+        foreign = add_lead(tx, email="kim@bücher.example")
+        numbers = {
+            "a": add_send(tx, lead_id=ours, relay="bulk", state=SendState.ACCEPTED),
+            "b": add_send(tx, lead_id=ours, reason="relay_away", due_at=tx.now),
+            "c": add_send(tx, lead_id=theirs, relay="bulk", reason="paced", due_at=tx.now),
+            "d": add_send(tx, lead_id=ours, stream=Stream.INTERNAL, relay="bulk", state=SendState.REFUSED),
+            "e": add_send(tx, lead_id=foreign, state=SendState.REFUSED, reason="relay_away"),
+        }
+
+    def listed(*words: str) -> str:
+        found = {mail["number"] for mail in json.loads(said(run, "sends", "--json", *words))}
+        return "".join(name for name, number in numbers.items() if number in found)
+
+    assert listed("--domain", "slow.example") == "ab"
+    assert (listed("--domain", "bücher.example"), listed("--domain", "xn--bcher-kva.example")) == ("e", "e")
+    assert listed("--relay", "bulk") == "acd"
+    assert listed("--reason", "relay_away") == "b"
+    assert listed("--relay", "bulk", "--state", "ready") == "c"
+    assert " UTC  " in said(run, "sends", "--domain", "slow.example")
+
+
+@pytest.mark.parametrize("only", [("--domain", "slow.example"), ("--state", "unknown"), ("--relay", "main")])
+def test_what_is_settled_is_named_and_not_chosen(only: tuple[str, str], filled: Database, run: Run) -> None:
+    error = run("sends", "accept", "--all", *only).exception
+
+    assert isinstance(error, UsageError) and "NUMBERS" in str(error)
 
 
 def test_mails_that_a_template_failed_for_are_told_of(filled: Database, run: Run) -> None:

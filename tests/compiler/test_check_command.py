@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.check import check_command
+from engine.cli.main import handraiser
 from engine.installed import starter_folder
+from tests.factories import SECRET
 
 
 def check(*arguments: str) -> Result:
@@ -59,6 +61,17 @@ def test_a_relay_without_an_address_is_told_where_mail_is_sent_for_real(workspac
 
     assert "W018" not in captured
     assert 'W018 the relay "bulk" has no address: set HANDRAISER_SMTP_URL_BULK' in told
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_who_puts_a_relay_into_force_hears_that_it_has_no_address(workspace: Path, command: str) -> None:
+    (workspace / "relays.yaml").write_text("relays: {main: {}, bulk: {}}\n")
+    (workspace / ".env").write_text(f"HANDRAISER_SMTP_URL=smtp://127.0.0.1:2525\nHANDRAISER_SECRET_KEY={SECRET}\n")
+
+    told = CliRunner().invoke(handraiser, [command, "--json", "--workspace", str(workspace)], catch_exceptions=False)
+
+    assert told.exit_code == 0 and json.loads(told.stdout)
+    assert 'W018 the relay "bulk" has no address: set HANDRAISER_SMTP_URL_BULK' in told.stderr
 
 
 def test_json_has_the_same_for_a_machine(broken: Path) -> None:

@@ -18,6 +18,7 @@ from engine.database import Database
 from engine.deliver.channel import Timeouts
 from engine.deliver.places import Places
 from engine.deliver.smtp import open_wires
+from engine.deliver.ways import look_anew
 from engine.runtime import Runtime
 from engine.schedule.pause import pause
 from engine.schema import relay_states, rules, sends
@@ -309,16 +310,26 @@ def claimed_again(database: Database, claim: Claim) -> Claim:
     return claim[0], claim[1] + 1
 
 
-def test_mail_whose_relay_this_process_does_not_know_waits_for_one_that_does(sqlite_database: Database, tmp_path: Path) -> None:
+def test_mail_whose_relay_this_process_does_not_know_waits_for_one_that_does(
+    sqlite_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     relays = (Relay(name="main", streams=(TRANSACTIONAL,)), Relay(name="new", streams=(MARKETING,)))
 
+    monkeypatch.setattr("engine.deliver.batch.told", set())
     with several(sqlite_database, tmp_path, *relays, reached=["main"]) as place:
-        [claim] = to_readers(place, 1)
-        place.deliver([claim])
+        claims = to_readers(place, 2)
+        for claim in claims:
+            place.deliver([claim])
 
-    send = send_of(sqlite_database, claim[0])
-    assert (send.state, send.reason) == (SendState.READY, Reason.RELAY_AWAY)
-    assert send.attempts == 0
+    send = send_of(sqlite_database, claims[0][0])
+    assert (send.state, send.reason) == (SendState.READY, Reason.NO_RELAY)
+    assert send.attempts == 0 and send.due_at > send.created_at
+    [said] = [record for record in caplog.records if "no address of a relay" in record.getMessage()]
+    assert vars(said)["facts"]["what_to_do"].startswith("set HANDRAISER_SMTP_URL_NEW and start")
+
+    with sqlite_database.write() as tx:
+        look_anew(tx)
+        assert tx.run(sa.select(sends.c.due_at).where(sends.c.id == claims[0][0])).scalar_one() == tx.now
 
 
 def test_mail_for_a_limited_domain_uses_so_many_connections_only(sqlite_database: Database, tmp_path: Path) -> None:

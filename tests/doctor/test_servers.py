@@ -88,6 +88,15 @@ def test_a_relay_whose_url_is_none_keeps_no_other_check_from_being_made(dns_serv
     assert list(look_at_pointers(place))
 
 
+def test_a_relay_that_is_declared_and_has_no_address_is_told(dns_server: DnsServer, tmp_path: Path):
+    with running(Sink()) as sink:
+        found = list(look_at_relays(place_at(dns_server, tmp_path, SMTP_URL=sink.url, declared=("main", "bulk"))))
+    at_home = list(look_at_relays(place_at(dns_server, tmp_path, SMTP_URL="", declared=("main", "bulk"))))
+
+    assert levels(found) == [PROBLEM, OK] and at_home == []
+    assert "bulk: relays.yaml declares it, and HANDRAISER_SMTP_URL_BULK is not set" in found[0].said
+
+
 def test_every_relay_is_looked_at_and_one_here_may_be_plain(dns_server: DnsServer, tmp_path: Path):
     with running(Sink()) as sink:
         place = place_at(dns_server, tmp_path, SMTP_URL=sink.url, SMTP_URL_BULK="smtp://127.0.0.1:1")

@@ -26,7 +26,7 @@ from engine.processes.ops import create_ops, open_port
 from engine.processes.reach import Probe, broker_probe, database_probe, takes_jobs
 from engine.schema import pauses, relay_states
 from engine.vocabulary import SendState
-from tests.factories import add_send
+from tests.factories import add_send, add_worker
 from tests.webhooks.place import Place
 
 YES, NO = Probe(lambda: True), Probe(lambda: False)
@@ -182,12 +182,14 @@ def test_what_mail_waits_for_is_told_beside(database: Database) -> None:
         trouble = {"why": "421 busy", "since": tx.now}
         tx.run(sa.insert(relay_states).values(relay="main", failures=4, open_until=tx.now + timedelta(minutes=1), **trouble))
         tx.run(sa.insert(pauses).values(kind="marketing", name="", since=tx.now, note="wrong price"))
+        add_worker(tx, lease_until=tx.now + timedelta(hours=1), relays="another")
     health = Health(database=YES, ledger=read_already(database), broker=None, has_lease=lambda: True)
 
     status, told = asked(health, "/ready")
 
     assert (status, told["ready"], told["relays"]) == ("200 OK", True, {"main": "left alone"})
     assert "all marketing mail is held back" in told["held_back"][0]
+    assert told["relays_without_address"] == ["main"]
 
 
 def test_what_is_not_there_is_answered_with_what_is() -> None:

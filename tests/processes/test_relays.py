@@ -1,6 +1,7 @@
 """Several relays as an operator runs them."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,19 @@ from engine.compiler.relay import Relay
 from engine.database import Database
 from engine.dkim.sign import Signer
 from engine.errors import SettingsError
-from engine.processes.assemble import mail_wire, places_of, require_relays
+from engine.processes.assemble import mail_wire, places_of, require_relays, sending
+from engine.processes.glance import Glance, glance
+from engine.processes.presence import present
 from engine.processes.up import destination
 from engine.schema import rules
 from engine.settings import Settings, read_settings
 from engine.simulate.sink import Sink, running
-from tests.deliver.given import NO_CAPS, a_policy, set_rules
+from engine.vocabulary import Reason
+from tests.deliver.given import NO_CAPS, a_policy, send_of, set_rules
 from tests.deliver.wires import flight, kinds, nobody
+from tests.factories import add_send
 
+HOUR = timedelta(hours=1)
 HERE = "smtp://127.0.0.1:9"
 
 
@@ -40,6 +46,26 @@ def test_a_process_that_sends_wants_an_address_for_each_relay(sqlite_database: D
     with pytest.raises(SettingsError, match="declares the relay bulk-mail, and HANDRAISER_SMTP_URL_BULK_MAIL is not set"):
         require_relays(settings_with(tmp_path, SMTP_URL=HERE), sqlite_database)
     require_relays(settings_with(tmp_path, SMTP_URL=HERE, SMTP_URL_BULK_MAIL=HERE), sqlite_database)
+
+
+def test_what_waited_for_an_address_is_due_when_a_process_starts_with_it(sqlite_database: Database, tmp_path: Path) -> None:
+    declare(sqlite_database, Relay(name="main"), Relay(name="bulk-mail"))
+    with sqlite_database.write() as tx:
+        later = tx.now + timedelta(minutes=10)
+        waiting, away = (add_send(tx, due_at=later, reason=reason) for reason in (Reason.NO_RELAY, Reason.RELAY_AWAY))
+
+    def seen() -> Glance:
+        with sqlite_database.read() as tx:
+            return glance(tx)
+
+    with present(sqlite_database, kind="web", lease=HOUR), sending(settings_with(tmp_path), sqlite_database, kind="up"):
+        assert seen().without_address == {}
+    with sending(settings_with(tmp_path, SMTP_URL=HERE), sqlite_database, kind="worker") as presence:
+        assert list(seen().without_address) == ["bulk-mail"]
+        presence.renew()
+        due = {send_id: send_of(sqlite_database, send_id).due_at for send_id in (waiting, away)}
+
+    assert due[waiting] < later == due[away]
 
 
 def test_mail_goes_to_the_local_outbox_whatever_relays_there_are(sqlite_database: Database, tmp_path: Path) -> None:
