@@ -406,6 +406,7 @@ relay_states = Table(
     Column("failures", Integer, nullable=False),  # in a row; each one past the third leaves it alone for longer
     Column("open_until", Instant),  # nobody goes near it before; then one micro-batch tries. NULL: too few failures for that
     Column("tried_at", Instant),  # when it was given up, or asked again since
+    Column("counts_from", Instant),  # what became of mails that were marked before says nothing: the end of its last rest
     Column("why", String(500), nullable=False),  # its last words
     Column("since", Instant, nullable=False),
 )
@@ -426,6 +427,7 @@ route_states = Table(
     Column("strikes", Integer, nullable=False),  # pauses in a row, each longer than the last
     Column("open_until", Instant),  # nothing goes there before; then one mail tries
     Column("tried_at", Instant),  # when it was given up, or asked again since
+    Column("counts_from", Instant),  # what became of mails that were marked before says nothing: the end of its last rest
     Column("why", String(500), nullable=False),  # its last words when it was given up
     Column("since", Instant),  # when that trouble began
 )

@@ -57,6 +57,10 @@ class Kind:
     def tried_at(self) -> sa.Column[Any]:
         return self.table.c.tried_at
 
+    @property
+    def counts_from(self) -> sa.Column[Any]:
+        return self.table.c.counts_from
+
     def facts(self, key: Key) -> dict[str, object]:
         return {column.name: part for column, part in zip(self.key, key, strict=True)}
 
@@ -87,7 +91,9 @@ class Strike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """`until`: it is left alone till then; None: it has not failed often enough. `tried_at`: since when."""
+    """`until`: it is left alone till then, or others find out how it is; None: it has not failed often enough. `tried_at`: since
+    when.
+    """
 
     until: datetime | None
     tried_at: datetime | None
@@ -115,7 +121,8 @@ def left_alone(tx: Tx, kind: Kind) -> list[str]:
 
 def ask_again(tx: Tx, kind: Kind, name: str) -> bool:
     """Whether it was left alone; then it is asked at once, by the first of what waits for it: a person says that it is mended."""
-    if not tx.run(sa.update(kind.table).where(kind.name == name, kind.until > tx.now).values({kind.until: tx.now})).rowcount:
+    from_now_on = {kind.until: tx.now, kind.counts_from: tx.now}
+    if not tx.run(sa.update(kind.table).where(kind.name == name, kind.until > tx.now).values(from_now_on)).rowcount:
         return False
     waiting = (in_state(sends, SendState.READY), sends.c.reason == kind.reason, sends.c.due_at > tx.now)
     tx.run(sa.update(sends).where(*waiting).values(due_at=tx.now))
@@ -142,12 +149,10 @@ def add_strike(tx: Tx, kind: Kind, one: Strike, row: Any) -> None:
 
 
 def says_something_new(row: Any, marked_at: datetime) -> bool:
-    """What was marked before it was given up does not, nor before it was asked again. While it is left alone only those do that
-    were to find out: others can have been marked after it was given up and before they could read that.
+    """What was marked before the end of its last rest does not. What is to find out was marked after that, however long it takes
+    and whatever else was sent to find out meanwhile.
     """
-    if row.tried_at is None:
-        return True
-    return bool(marked_at >= row.tried_at if row.until is None else marked_at == row.tried_at)
+    return row.counts_from is None or bool(marked_at >= row.counts_from)
 
 
 def write_strike(tx: Tx, kind: Kind, one: Strike, *, strikes: int) -> datetime | None:
@@ -156,7 +161,7 @@ def write_strike(tx: Tx, kind: Kind, one: Strike, *, strikes: int) -> datetime |
     until = None if wait is None else tx.now + spread(wait, f"{one.key[-1]}:{tx.now}")
     why = one.why[:LONGEST_WHY]
     tried = None if until is None else tx.now
-    striking(kind).run(tx, **of(kind, one.key), count=strikes, until=until, tried=tried, words=why, now=tx.now)
+    striking(kind).run(tx, **of(kind, one.key), count=strikes, until=until, tried=tried, counting=until, words=why, now=tx.now)
     return until
 
 
@@ -224,9 +229,8 @@ def adding(kind: Kind) -> PreparedInsert:
 
 
 def chosen(kind: Kind) -> sa.Select[Any]:
-    return sa.select(kind.strikes.label("strikes"), kind.until.label("until"), kind.tried_at, kind.table.c.why).where(
-        the_one(kind)
-    )
+    columns = kind.strikes.label("strikes"), kind.until.label("until"), kind.tried_at, kind.counts_from, kind.table.c.why
+    return sa.select(*columns).where(the_one(kind))
 
 
 @cache
@@ -246,6 +250,7 @@ def striking(kind: Kind) -> Prepared:
         kind.strikes: sa.bindparam("count"),
         kind.until: sa.bindparam("until", type_=Instant),
         kind.tried_at: sa.bindparam("tried", type_=Instant),
+        kind.counts_from: sa.bindparam("counting", type_=Instant),
         kind.table.c.why: sa.bindparam("words", type_=sa.String),
         kind.table.c.since: sa.func.coalesce(kind.table.c.since, now),
     }
@@ -254,8 +259,8 @@ def striking(kind: Kind) -> Prepared:
 
 @cache
 def recovering(kind: Kind) -> Prepared:
-    tried_before = kind.tried_at <= sa.bindparam("marked", type_=Instant)
-    theirs = sa.and_(the_one(kind), sa.or_(kind.tried_at.is_(None), tried_before))
+    has_rested = kind.counts_from <= sa.bindparam("marked", type_=Instant)
+    theirs = sa.and_(the_one(kind), sa.or_(kind.counts_from.is_(None), has_rested))
     if kind.forgives:
         return Prepared(sa.delete(kind.table).where(theirs))
     return Prepared(sa.update(kind.table).where(theirs, kind.until.is_not(None)).values({kind.until: None, "since": None}))

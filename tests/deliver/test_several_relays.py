@@ -300,7 +300,7 @@ def reason_of(place: Several, claim: Claim) -> str:
 def may_be_tried_since(database: Database, relay: str, span: timedelta) -> None:
     with database.write() as tx:
         chosen = sa.update(relay_states).where(relay_states.c.relay == relay, relay_states.c.open_until.is_not(None))
-        assert tx.run(chosen.values(open_until=tx.now - span)).rowcount == 1
+        assert tx.run(chosen.values(open_until=tx.now - span, counts_from=tx.now - span)).rowcount == 1
 
 
 def claimed_again(database: Database, claim: Claim) -> Claim:
@@ -328,7 +328,7 @@ def test_mail_whose_relay_this_process_does_not_know_waits_for_one_that_does(
     assert vars(said)["facts"]["what_to_do"].startswith("set HANDRAISER_SMTP_URL_NEW and start")
 
     with sqlite_database.write() as tx:
-        look_anew(tx)
+        look_anew(tx, Reason.NO_RELAY)
         assert tx.run(sa.select(sends.c.due_at).where(sends.c.id == claims[0][0])).scalar_one() == tx.now
 
 
