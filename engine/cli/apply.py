@@ -16,16 +16,17 @@ import click
 from engine.cli.opening import open_workspace
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.cli.plan import compile_or_exit
-from engine.compiler.plan import hash_of
+from engine.compiler.plan import Policy, hash_of
 from engine.compiler.workspace import Compiled
 from engine.database import Tx
-from engine.deliver.ways import look_anew
-from engine.errors import UsageError
+from engine.deliver.ways import lay_out_anew
+from engine.errors import DatabaseError, UsageError
 from engine.schedule.apply import carry_out_work, hold_inside
 from engine.schedule.changes import Changes
 from engine.schedule.edited import Work, work_out
 from engine.schedule.saved import FORMAT, Deviation, deviations
 from engine.schedule.wording import lines
+from engine.versions import live_rules
 
 MOST_SHOWN = 12  # deviations from a saved plan
 
@@ -69,6 +70,7 @@ def apply_now(tx: Tx, compiled: Compiled, since: Work, saved: dict[str, Any] | N
     work = work_out(tx, compiled.plan, compiled.artifacts, since=since)
     if saved is not None:
         stop_unless_as_saved(work, deviations(saved, work, hash_of(compiled.plan)), within, as_json=as_json)
+    before = policy_in_force(tx)
     changes = carry_out_work(
         tx,
         compiled.plan,
@@ -77,9 +79,16 @@ def apply_now(tx: Tx, compiled: Compiled, since: Work, saved: dict[str, Any] | N
         lambda cadence, people: tell(f"{cadence}: {people:,} people", as_json=as_json),
         attachments=compiled.attachments,
     )
-    if "policy" in changes.rules:
-        look_anew(tx)
+    if before is not None and (before.relays, before.limits) != (compiled.plan.policy.relays, compiled.plan.policy.limits):
+        lay_out_anew(tx, before, compiled.plan.policy)
     return changes
+
+
+def policy_in_force(tx: Tx) -> Policy | None:
+    try:
+        return live_rules(tx).policy
+    except DatabaseError:  # nothing was applied yet
+        return None
 
 
 def tell(words: str, *, as_json: bool) -> None:

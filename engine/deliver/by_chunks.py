@@ -17,7 +17,7 @@ from engine.deliver.envelope import mended
 from engine.deliver.loads import Load
 from engine.deliver.trip import WHOLE, ClosingError, More, Trip, is_yes, mail_refusal, refusal
 from engine.deliver.watch import CannotLookError
-from engine.deliver.wire import Accepted, NotBegun, Outcome, Stopped
+from engine.deliver.wire import Accepted, NotBegun, Outcome
 from engine.vocabulary import SmtpPhase
 
 AHEAD = 4  # messages without an answer; so many a broken connection leaves in doubt at most
@@ -104,8 +104,8 @@ class ChunkTrip(Trip):
         self.channel.needs_reset = True
         self.channel.write(b"".join((reset, opening.mail, opening.rcpt, b"BDAT %d\r\n" % len(first), first)))
         outcome = await self._answer_to_first(at, with_reset=bool(reset))
-        if outcome is None and await self.stops(at):
-            outcome = Stopped()
+        if outcome is None:
+            outcome = await self.stopped(at)
         if outcome is not None:
             self.end(at, outcome)
             return

@@ -9,7 +9,7 @@ from engine.deliver.channel import OUT_OF_STEP, Channel, LostError, Reply, Timeo
 from engine.deliver.envelope import stuffed
 from engine.deliver.loads import Load
 from engine.deliver.trip import WHOLE, More, Trip, is_yes, mail_refusal, refusal
-from engine.deliver.wire import Accepted, Outcome, Stopped
+from engine.deliver.wire import Accepted, Outcome
 from engine.vocabulary import SmtpPhase
 
 DOT = b".\r\n"
@@ -33,8 +33,8 @@ class DataTrip(Trip):
         """Which one is announced then; None: no more."""
         self.begin(at)
         refusal = await self._invitation(at)
-        if refusal is None and await self.stops(at):
-            self.end(at, Stopped())
+        if refusal is None and (stopped := await self.stopped(at)) is not None:
+            self.end(at, stopped)
             self.channel.lose("a message was stopped after DATA")  # the only way back that delivers nothing
         elif refusal is None:
             following = await self.next_after(at)

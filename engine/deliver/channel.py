@@ -25,7 +25,9 @@ ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ?")
 
 
 class LostError(HandraiserError, ConnectionError):
-    """The connection ended or went silent. Caught in `engine.deliver`, where it becomes an outcome."""
+    """The connection ended or went silent. Caught in `engine.deliver`, where it becomes an outcome. `is_ours`: by our will."""
+
+    is_ours = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import assert_never
 
-from engine.deliver.replies import MINUTE, POLICIES, Mail, Policy, about, where_said
+from engine.deliver.replies import MINUTE, POLICIES, About, Mail, Policy, about, where_said
 from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, OurFault, Outcome, PerhapsSent, Refused, Stopped
 from engine.vocabulary import Reason, SendState, Stream
 
@@ -94,7 +94,9 @@ def next_wait(send: Attempted) -> timedelta:
     return WAITS[min(send.attempts, len(WAITS) - 1)]
 
 
-def policy_for(outcome: Refused | Deferred) -> Policy:
+def policy_for(outcome: Refused | Deferred | NoAnswer) -> Policy:
+    if isinstance(outcome, NoAnswer):
+        return POLICIES[About.LOST]
     return POLICIES[about(outcome.code, outcome.reply, where_said(outcome.code, outcome.phase))]
 
 

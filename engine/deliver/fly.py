@@ -11,7 +11,7 @@ from functools import partial
 from engine.deliver.flights import Ready
 from engine.deliver.gate import Marked, recheck
 from engine.deliver.trouble import Flown
-from engine.deliver.wire import Flight, NoAnswer, OurFault, Outcome
+from engine.deliver.wire import Flight, NoAnswer, OurFault, Outcome, Recheck
 from engine.log import Trouble
 from engine.metrics import in_phase
 from engine.runtime import Runtime
@@ -26,7 +26,8 @@ def fly(runtime: Runtime, marked: Marked, through: Sequence[Ready]) -> list[Flow
         return []
     with in_phase("fly"):
         flights = [signed_or_not(runtime, one) for one in through]
-        said = iter(carried(runtime, [each for each in flights if isinstance(each, Flight)]))
+        again = partial(recheck, runtime.database, {one.send.send_id: one for one in through})
+        said = iter(carried(runtime, [each for each in flights if isinstance(each, Flight)], again))
         outcomes = [next(said) if isinstance(each, Flight) else each for each in flights]
     return [
         Flown(send=one.send, outcome=outcome, relay=one.flight.relay, marked_at=marked.at, in_trouble=marked.in_trouble)
@@ -34,15 +35,15 @@ def fly(runtime: Runtime, marked: Marked, through: Sequence[Ready]) -> list[Flow
     ]
 
 
-def carried(runtime: Runtime, flights: Sequence[Flight]) -> Sequence[Outcome]:
+def carried(runtime: Runtime, flights: Sequence[Flight], again: Recheck) -> Sequence[Outcome]:
     """A wire that breaks its word and raises has said nothing we could know."""
     if not flights:
         return []
     try:
-        return runtime.wire.fly(flights, partial(recheck, runtime.database))
+        return runtime.wire.fly(flights, again)
     except Exception:
         log.exception("the wire failed", extra={"facts": {"sends": [each.send_id for each in flights]}})
-        return [NoAnswer(reply="the wire failed")] * len(flights)
+        return [NoAnswer(reply="the wire failed", is_ours=True)] * len(flights)
 
 
 def signed_or_not(runtime: Runtime, one: Ready) -> Flight | OurFault:

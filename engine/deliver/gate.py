@@ -7,7 +7,7 @@ Who else locks several of these rows at once does so in the same order: leads, p
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -17,13 +17,16 @@ from engine import claim
 from engine.compiler.plan import Policy
 from engine.database import Database, Tx
 from engine.deliver.breaker import PROBE_TAKES, Key
-from engine.deliver.fates import is_held_too_long
+from engine.deliver.fates import OWN_LIMITS, SOON, is_held_too_long
+from engine.deliver.flights import Ready
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window, opening_on
 from engine.deliver.pace import without_turn
 from engine.deliver.room import without_room
 from engine.deliver.warm_up import count_mails
-from engine.deliver.ways import Held, Ways, begin_probes, find_ways
+from engine.deliver.ways import Held, Ways, begin_probes, find_ways, is_stopped
+from engine.deliver.wire import NotBegun, Stopped
+from engine.pauses import pauses_seen
 from engine.prepared import Prepared
 from engine.schema import sends
 from engine.suppression import stops
@@ -34,12 +37,14 @@ from engine.vocabulary import Reason, SendState, Stream
 class Marked:
     """What the gate said. In none of these: somebody else has moved the send since, and it is no longer ours.
 
-    `relays`: {send id: through which it goes}. `shadows` would have flown, and only pretend; `over` are those that never go.
+    `relays`: {send id: through which it goes}; of those `elsewhere` it is another than the one at which they hold room, so they
+    are not marked yet. `shadows` would have flown, and only pretend; `over` are those that never go.
     `in_trouble`: which relays and routes are. `at`: when it was said.
     """
 
     through: list[Loaded]
     relays: dict[int, str]
+    elsewhere: dict[int, str]
     held: list[tuple[Loaded, Held]]
     shadows: list[Loaded]
     over: list[tuple[Loaded, Reason]]
@@ -47,12 +52,14 @@ class Marked:
     at: datetime
 
 
-def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str) -> Marked:
+def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str, *, room_at: str | None = None) -> Marked:
     """Mark as attempting what is still ours, not suppressed, within its caps and limits, and has a relay that is open. No two
     marketing sends of a batch may be to the same address. Exact under concurrency: SQLite has one writer, and on PostgreSQL what
-    is counted is locked first.
+    is counted is locked first. `room_at`: the relay at which they hold room; None: they need none.
     """
     ways = find_ways(tx, batch, policy)
+    elsewhere = {} if room_at is None else ways.drop_other_than(room_at)
+    batch = [send for send in batch if send.send_id not in elsewhere]
     held = ways.held
     held |= over_caps(tx, [send for send in batch if send.send_id not in held], policy)
     flying = [send for send in batch if send.send_id not in held and not send.is_shadow]
@@ -61,12 +68,14 @@ def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str) -> Mar
     flying = [send for send in flying if send.send_id not in held]
     through = begin_flights(tx, flying, ways, worker_id) if flying else set()
     count_warming(tx, policy, ways, through)
+    held |= soon_where_room_is_left(tx.now, batch, ways, through)
     left = [send for send in flying if send.send_id not in through]
     suppressed = stopped_of(tx, [send.send_id for send in left], SendState.CLAIMED) if left else set()
     waiting = [(send, why, end_of(send, why, policy, tx.now)) for send in batch if (why := held.get(send.send_id)) is not None]
     return Marked(
         through=[send for send in flying if send.send_id in through],
         relays=ways.relays,
+        elsewhere=elsewhere,
         held=[(send, why) for send, why, end in waiting if end is None],
         shadows=[send for send in batch if send.is_shadow and send.send_id not in held],
         over=[(send, end) for send, _why, end in waiting if end is not None]
@@ -103,6 +112,15 @@ def count_warming(tx: Tx, policy: Policy, ways: Ways, through: set[int]) -> None
         count_mails(tx, policy, Counter(ways.relays[send_id] for send_id in through if ways.relays[send_id] in warming))
 
 
+def soon_where_room_is_left(now: datetime, batch: Sequence[Loaded], ways: Ways, through: set[int]) -> dict[int, Held]:
+    """Mails before these were to have the room of a warm-up, and then met a cap or a suppression."""
+    carried = Counter(ways.relays[send_id] for send_id in through)
+    has_room = {name for name, room in ways.rooms.items() if carried[name] < room}
+    full = [send for send in batch if send.send_id in ways.held and ways.held[send.send_id].reason == Reason.WARM_UP]
+    soon = [send for send in full if has_room.intersection(send.relays)]
+    return {send.send_id: Held(reason=Reason.WARM_UP, due_at=in_its_window(send, now + SOON)) for send in soon}
+
+
 def begin_flights(tx: Tx, batch: Sequence[Loaded], ways: Ways, worker_id: str) -> set[int]:
     """The mark itself, by compare-and-set on (id, epoch); one statement for each local date and relay in the batch."""
     alike: dict[tuple[date | None, str], list[Loaded]] = {}
@@ -123,10 +141,13 @@ def pretend(tx: Tx, shadows: Sequence[Loaded], worker_id: str) -> set[int]:
     return {row.id for row in ended}
 
 
-def recheck(database: Database, send_ids: Sequence[int]) -> set[int]:
-    """The second look: which of these marked sends a suppression has forbidden since."""
+def recheck(database: Database, marked: Mapping[int, Ready], send_ids: Sequence[int]) -> dict[int, Stopped | NotBegun]:
+    """The second look: what becomes of those that a suppression has forbidden since they were marked, or a person holds back."""
     with database.read() as tx:
-        return stopped_of(tx, send_ids, SendState.ATTEMPTING)
+        suppressed, pauses = stopped_of(tx, send_ids, SendState.ATTEMPTING), pauses_seen(tx)
+    ours = [marked[send_id] for send_id in send_ids]
+    held = [one.send for one in ours if is_stopped(one.send, pauses) or pauses.stops_relay(one.flight.relay)]
+    return {send.send_id: NotBegun(reply="held back by a person") for send in held} | dict.fromkeys(suppressed, Stopped())
 
 
 def stopped_of(tx: Tx, send_ids: Sequence[int], state: SendState) -> set[int]:
@@ -138,6 +159,8 @@ MAY_GO = sa.and_(
     sa.or_(sends.c.worker_id.is_(None), sends.c.worker_id == sa.bindparam("worker")),
     ~stops(sends),
 )
+# How long it waited for room of our own says nothing of how long a server will not have it.
+IN_TROUBLE_SINCE = sa.case((sa.or_(*(sends.c.reason == reason for reason in OWN_LIMITS)), sa.null()), else_=sends.c.held_since)
 WAITED_FOR = sa.func.coalesce(sends.c.reason, sends.c.waited_for)
 MARK = Prepared(
     sa.update(sends)
@@ -149,6 +172,7 @@ MARK = Prepared(
         attempting_at=sa.bindparam("now"),
         cap_on=sa.bindparam("day"),
         relay=sa.bindparam("through"),
+        held_since=IN_TROUBLE_SINCE,
         reason=None,
         waited_for=WAITED_FOR,
     )

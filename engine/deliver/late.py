@@ -33,6 +33,7 @@ STANDS_STILL = Fate(state=SendState.READY, reason=Reason.PAUSED, counts=False)
 IS_OVER = Fate(state=SendState.CANCELLED, reason=Reason.ENROLMENT_ENDED, counts=False)
 IS_TOO_LATE = Fate(state=SendState.CANCELLED, reason=Reason.LATE, counts=False)
 PERHAPS_SENT = Fate(state=SendState.UNKNOWN, reason=Reason.LATE, counts=False)  # and then it need not be sent once more
+AT_ANY_HOUR = (None, Reason.TEMPORARY)  # just made within its window; or tried again soon, which belongs to the attempt
 WAITS = Fate(state=SendState.READY, reason=Reason.WINDOW, counts=False)
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def judged(send: Loaded) -> Judged | None:
         return Judged(send=send, fate=IS_OVER)
     if send.step is None or send.window is None or send.due_at is None:
         return None
-    if not send.late_by and send.read_at - send.due_at < A_MOMENT:
+    if not send.late_by and send.read_at - send.due_at < A_MOMENT and send.reason in AT_ANY_HOUR:
         return None
     verdict = judge(send.step, due_at=send.due_at, late_by=send.late_by, now=send.read_at, zone=send.zone)
     if verdict == Verdict.SKIP:

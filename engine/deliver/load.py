@@ -218,7 +218,7 @@ def recipient_in(row: Row, lead: Lead, live: Live) -> str | None:
 
 def relays_of(row: Row, brand: str, domain: str, policy: Policy) -> tuple[str, ...]:
     """A server that told us to come again knows us when we do; one that we did not reach knows nothing."""
-    last = row.relay if row.reason == Reason.TEMPORARY else None
+    last = row.relay if row.reason in (Reason.TEMPORARY, Reason.DOMAIN_PAUSED) else None
     return tuple(relays_for(row.id, Stream(row.stream), brand, domain, policy, last=last))
 
 

@@ -83,6 +83,19 @@ def without_turn(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, d
     return found
 
 
+def follow_edit(tx: Tx, before: Policy, after: Policy) -> None:
+    """The room that was taken stays taken, as much of it as the new limit means by so many mails; who queued may queue anew."""
+    rows = tx.run(sa.select(domain_states.c.domain, domain_states.c.paced_until)).all()
+    fresh = [(row.domain, row.paced_until, pace_for(row.domain, before), pace_for(row.domain, after)) for row in rows]
+    scaled = {
+        domain: tx.now + (until - tx.now) * (new.every / old.every)
+        for domain, until, old, new in fresh
+        if old is not None and new is not None and until is not None and until > tx.now
+    }
+    tx.run(sa.update(domain_states).values(queued_until=None))
+    TAKE.run_each(tx, [row_of(domain, Room(paced_until=until, queued_until=tx.now)) for domain, until in scaled.items()])
+
+
 def pace_for(domain: str, policy: Policy) -> Pace | None:
     limit = policy.limit_for(domain)
     return pace_of(limit.per_hour) if limit is not None and limit.per_hour is not None else None

@@ -37,6 +37,11 @@ class Places:
         """Whether this process has connections to it."""
         return relay in self._most or EVERY in self._most
 
+    @property
+    def are_apart(self) -> bool:
+        """Whether each relay has its own."""
+        return EVERY not in self._most
+
     def batch_for(self, relay: str) -> int:
         """How many marketing mails may be marked together that are to go through it: half of what may be in doubt, so that others
         fly while they are marked and recorded; all of it over a single connection.

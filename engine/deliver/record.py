@@ -15,12 +15,13 @@ import sqlalchemy as sa
 from engine.claim import held_by_dead, in_state
 from engine.database import Tx
 from engine.deliver.fates import OF_A_LOST_WORLD, Attempted, Fate, fate_of, held_since, policy_for, without_answer
-from engine.deliver.gate import pretend, stopped_of
+from engine.deliver.gate import IN_TROUBLE_SINCE, pretend, stopped_of
 from engine.deliver.kept import let_go
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window
 from engine.deliver.replies import about, where_said
 from engine.deliver.trouble import Flown, note_trouble
+from engine.deliver.warm_up import give_back
 from engine.deliver.ways import Held
 from engine.deliver.wire import Accepted, Deferred, NoAnswer, NotBegun, OurFault, Outcome, PerhapsSent, Refused, Stopped, as_kept
 from engine.events import NewEvent, record_events
@@ -28,6 +29,7 @@ from engine.prepared import Prepared
 from engine.schedule.lock import lock_passages
 from engine.schedule.progress import EndedTouch, end_touches_that_can
 from engine.schema import sends, touches
+from engine.versions import live_rules
 from engine.vocabulary import TERMINAL_SEND, EventType, Origin, Reason, SendState, SmtpPhase, Stream, TouchState
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,13 @@ def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> datetime:
     """Write what the wire said; returns the instant that counts as then. A row that was settled without us stays as it is, but a
     late yes corrects an unknown.
     """
-    settle(tx, [settled(tx, one) for one in flown], SendState.ATTEMPTING)
+    rows = [settled(tx, one) for one in flown]
+    settle(tx, rows, SendState.ATTEMPTING)
+    uncarried = [
+        (one.relay, one.marked_at) for one, row in zip(flown, rows, strict=True) if one.marked_at and not row.fate.counts
+    ]
+    if uncarried:
+        give_back(tx, live_rules(tx).policy, uncarried)
     record_events(tx, [event for one in flown if (event := bounce(tx, one)) is not None])
     note_trouble(tx, flown)
     return tx.now
@@ -289,6 +297,7 @@ SETTLE = Prepared(
         smtp_code=sa.bindparam("code"),
         smtp_reply=sa.bindparam("words"),
         smtp_phase=sa.bindparam("phase"),
+        held_since=IN_TROUBLE_SINCE,
         attempts=sends.c.attempts - sa.bindparam("taken_back", type_=sa.Integer),
         unknowns=sends.c.unknowns + sa.bindparam("added_unknowns", type_=sa.Integer),
         worker_id=None,

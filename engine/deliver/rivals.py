@@ -18,7 +18,7 @@ from engine.schedule.courses import course
 from engine.schedule.timing import first_instant
 from engine.schema import cadences, enrolments, leads, sends, touches
 from engine.versions import cadence_plan
-from engine.vocabulary import EnrolmentState, SendState, TouchState
+from engine.vocabulary import EnrolmentState, Reason, SendState, TouchState
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 MIDNIGHT = time(0)
@@ -118,12 +118,15 @@ def end_of_today(now: datetime, send: Loaded) -> datetime:
     return first_instant(send.local_date(now) + ONE_DAY, MIDNIGHT, send.zone)
 
 
+# Waiting for these, a mail takes no room from another: nobody knows when it goes.
+STUCK = (Reason.PAUSED, Reason.RELAY_AWAY, Reason.NO_RELAY, Reason.DOMAIN_PAUSED, Reason.WARM_UP)
 IN_FORCE = Prepared(sa.select(cadences.c.version_id).where(cadences.c.version_id.is_not(None)))
 WAITS = sa.and_(touches.c.state.in_((TouchState.WAITING, TouchState.CLAIMED)), touches.c.due_at < sa.bindparam("before"))
 IS_WITH_THE_MAIL = sa.and_(
     touches.c.state == TouchState.SENDING,
     sends.c.state.in_((SendState.READY, SendState.CLAIMED)),
     sends.c.due_at < sa.bindparam("before"),
+    sa.or_(sends.c.reason.is_(None), ~sa.or_(*(sends.c.reason == reason for reason in STUCK))),
 )
 OPEN_MAILS = (
     sa.select(

@@ -128,6 +128,8 @@ def deliver_some(runtime: Runtime, live: Live, sends: Sequence[Loaded], artifact
             flown = fly(runtime, marked, through)
             record(runtime, flown)
             end_there(runtime, marked)
+            moved = [on_its_way(one, relay) for one in batch if (relay := marked.elsewhere.get(one.send.send_id)) is not None]
+            batches.extend(batches_of(moved, runtime.places))
         if again := taken_again(runtime, flown):
             deliver(runtime, again)
     return written.later
@@ -225,12 +227,18 @@ def end_there(runtime: Runtime, marked: Marked) -> None:
 
 
 def mark_those_through(tx: Tx, runtime: Runtime, policy: Policy, batch: Sequence[Ready]) -> tuple[Marked, list[Ready]]:
-    marked = mark(tx, [one.send for one in batch], policy, runtime.worker_id)
+    marked = mark(tx, [one.send for one in batch], policy, runtime.worker_id, room_at=room_at(runtime, batch))
     record_held(tx, marked.held)
     through = {send.send_id for send in marked.through}
     flying = [on_its_way(one, marked.relays[one.send.send_id]) for one in batch if one.send.send_id in through]
     store_bytes(tx, flying)
     return marked, flying
+
+
+def room_at(runtime: Runtime, batch: Sequence[Ready]) -> str | None:
+    """The relay at which they hold room, and so through which they may go."""
+    first = batch[0]
+    return first.flight.relay if first.send.stream == Stream.MARKETING and runtime.places.are_apart else None
 
 
 def on_its_way(one: Ready, relay: str) -> Ready:

@@ -17,6 +17,12 @@ from engine.deliver.watch import CannotLookError
 log = logging.getLogger(__name__)
 
 
+class BrokenOffError(LostError):
+    """We hung up in the midst of it."""
+
+    is_ours = True
+
+
 async def carry(channel: Channel, load: Load, more: More, timeouts: Timeouts, chunking: Chunking) -> bool:
     """Carry a load over an open channel, and what `more` gives when it comes to its end, until each has landed. False: the
     connection was found dead at its first use after a rest, and nothing counts as said.
@@ -44,7 +50,7 @@ async def carry(channel: Channel, load: Load, more: More, timeouts: Timeouts, ch
 
 
 def break_off(channel: Channel, trip: Trip) -> None:
-    lost = LostError("broken off, since this process ends")
+    lost = BrokenOffError("broken off, since this process ends")
     channel.lose(str(lost))
     trip.note_loss(lost)
     trip.land_all()

@@ -72,8 +72,8 @@ class Trip(ABC):
         """The next flight that may begin. Those that may not get their outcome here. Raises CannotLookError."""
         while self._goes_on_after(at):
             at += 1
-            if await self.stops(at):
-                self.outcomes[at] = Stopped()
+            if (stopped := await self.stopped(at)) is not None:
+                self.outcomes[at] = stopped
                 continue
             spoken = opening(self.flights[at], self.channel.extensions)
             if isinstance(spoken, Refused):
@@ -88,9 +88,9 @@ class Trip(ABC):
             self._take(load)
         return at < self._last
 
-    async def stops(self, at: int) -> bool:
-        """The second look. Raises CannotLookError."""
-        return await self._watches[at].stops(self.flights[at].send_id)
+    async def stopped(self, at: int) -> Stopped | NotBegun | None:
+        """The second look; None: it may fly. Raises CannotLookError."""
+        return await self._watches[at].stopped(self.flights[at].send_id)
 
     def begin(self, at: int) -> None:
         self.under_way.append(at)
@@ -122,12 +122,12 @@ class Trip(ABC):
                 self.outcomes.setdefault(at, deferred(lost.reply, self.phase))
         else:
             for at in self.under_way:
-                self.outcomes.setdefault(at, self._when_lost(at, str(lost)))
+                self.outcomes.setdefault(at, self._when_lost(at, lost))
 
-    def _when_lost(self, at: int, why: str) -> Outcome:
+    def _when_lost(self, at: int, lost: LostError) -> Outcome:
         if at in self.in_doubt:
-            return NoAnswer(reply=why)
-        return Deferred(code=None, reply=why, phase=self.phase)
+            return NoAnswer(reply=str(lost), is_ours=lost.is_ours)
+        return Deferred(code=None, reply=str(lost), phase=self.phase, is_ours=lost.is_ours)
 
     def _land_first(self) -> None:
         """Those that have no outcome were not begun: no text of theirs left, or none that the server could have taken."""
@@ -145,7 +145,7 @@ class Trip(ABC):
     def fail(self, why: str) -> None:
         """By a fault of ours: of those whose last byte could have left nobody knows."""
         for at in self.flights:
-            self.outcomes.setdefault(at, NoAnswer(reply=why) if at in self.in_doubt else OurFault(reply=why))
+            self.outcomes.setdefault(at, NoAnswer(reply=why, is_ours=True) if at in self.in_doubt else OurFault(reply=why))
         self.land_all()
 
 

@@ -15,10 +15,11 @@ from engine.deliver.breaker import RELAYS, ROUTES, Key, Kind, Strike, recover, s
 from engine.deliver.fates import policy_for
 from engine.deliver.load import Loaded
 from engine.deliver.replies import Policy
-from engine.deliver.wire import Accepted, Deferred, Outcome, Refused, as_kept
+from engine.deliver.wire import Accepted, Deferred, NoAnswer, Outcome, Refused, as_kept
 from engine.settings import MAIN, url_setting
 
 log = logging.getLogger(__name__)
+Theirs = Refused | Deferred | NoAnswer
 told: set[str] = set()  # what is wrong with our mails is said once a process, not for each
 
 
@@ -53,17 +54,21 @@ def note_trouble(tx: Tx, flown: Sequence[Flown]) -> None:
     recover(tx, ROUTES, took & troubled, marked_at)
     failed = {(one.relay,): (outcome, policy) for one, outcome, policy in answers if policy.relay is not None}
     well = {(one.relay,) for one in flown if isinstance(one.outcome, Accepted)}
-    well |= {(one.relay,) for one, outcome, policy in answers if policy.relay is None and outcome.code is not None}
+    well |= {(one.relay,) for one, outcome, policy in answers if policy.relay is None and code_of(outcome) is not None}
     strike(tx, RELAYS, strikes({key: said for key, said in failed.items() if key not in well}, marked_at, RELAYS))
     recover(tx, RELAYS, well & troubled, marked_at)
 
 
-def is_theirs(outcome: Outcome) -> TypeGuard[Refused | Deferred]:
+def is_theirs(outcome: Outcome) -> TypeGuard[Theirs]:
     """Whether a server said or did this."""
-    return isinstance(outcome, Refused) or (isinstance(outcome, Deferred) and not outcome.is_ours)
+    return isinstance(outcome, Refused) or (isinstance(outcome, Deferred | NoAnswer) and not outcome.is_ours)
 
 
-def strikes(failed: Mapping[Key, tuple[Refused | Deferred, Policy]], marked_at: datetime, kind: Kind) -> Iterator[Strike]:
+def code_of(outcome: Theirs) -> int | None:
+    return None if isinstance(outcome, NoAnswer) else outcome.code
+
+
+def strikes(failed: Mapping[Key, tuple[Theirs, Policy]], marked_at: datetime, kind: Kind) -> Iterator[Strike]:
     for key, (outcome, policy) in failed.items():
         rest = policy.relay if kind is RELAYS else policy.domain
         if all(key) and rest is not None:
@@ -72,12 +77,12 @@ def strikes(failed: Mapping[Key, tuple[Refused | Deferred, Policy]], marked_at: 
             yield Strike(key=key, marked_at=marked_at, rest=rest, why=words_of(outcome), words=words, advice=advice)
 
 
-def words_of(outcome: Refused | Deferred) -> str:
-    code = "" if outcome.code is None else f"{outcome.code} "
+def words_of(outcome: Theirs) -> str:
+    code = "" if code_of(outcome) is None else f"{code_of(outcome)} "
     return as_kept(code + outcome.reply)
 
 
-def tell(answers: Sequence[tuple[Refused | Deferred, Policy]]) -> None:
+def tell(answers: Sequence[tuple[Theirs, Policy]]) -> None:
     """What is wrong with a mail of ours, which no relay or domain is left alone for."""
     for outcome, policy in answers:
         if policy.advice and policy.relay is None and policy.domain is None and policy.means not in told:

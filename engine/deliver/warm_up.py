@@ -3,7 +3,8 @@
 Before: `relays.yaml` says how it begins. After: when its day is full, `engine.deliver.ways` takes another or lets mail wait.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,12 @@ def count_mails(tx: Tx, policy: Policy, mails: Mapping[str, int]) -> None:
     """`mails`: how many more each of them carries."""
     day = today(tx.now, policy)
     ADD.run_each(tx, [{"of_relay": name, "of_day": day, "more": more} for name, more in sorted(mails.items())])
+
+
+def give_back(tx: Tx, policy: Policy, marked: Iterable[tuple[str, datetime]]) -> None:
+    """Of mails that were counted then through these relays, and that no relay carried. Relays without a warm-up have no rows."""
+    counted = Counter((name, today(at, policy)) for name, at in marked)
+    ADD.run_each(tx, [{"of_relay": name, "of_day": day, "more": -mails} for (name, day), mails in sorted(counted.items())])
 
 
 def today(now: datetime, policy: Policy) -> date:

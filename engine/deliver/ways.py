@@ -18,6 +18,7 @@ from engine.database import Tx
 from engine.deliver.breaker import PROBE_TAKES, RELAYS, ROUTES, Key, Kind, Trouble, may_probe, troubles
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window, opening_on
+from engine.deliver.pace import follow_edit
 from engine.deliver.places import MICRO_BATCH
 from engine.deliver.warm_up import rooms_today, today
 from engine.pauses import Pauses, pauses_now
@@ -64,12 +65,20 @@ class Ways:
     probing: dict[tuple[Kind, Key], list[int]] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
     in_trouble: frozenset[Key] = frozenset()
+    rooms: Mapping[str, int] = field(default_factory=dict)  # of relays that are being warmed up, before this batch
+
+    def drop_other_than(self, relay: str) -> dict[int, str]:
+        """{send id: its relay} of those that go through another."""
+        others = {send_id: name for send_id, name in self.relays.items() if name != relay}
+        self.relays = {send_id: name for send_id, name in self.relays.items() if name == relay}
+        self.probing = {what: [each for each in ids if each not in others] for what, ids in self.probing.items()}
+        return others
 
 
 def find_ways(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Ways:
     """Nothing is written yet, but warm-ups are locked. Those in shadow need no relay."""
     around = look_around(tx, batch, policy)
-    ways = Ways(in_trouble=frozenset(around.troubles))
+    ways = Ways(in_trouble=frozenset(around.troubles), rooms=around.rooms)
     for send in batch:
         if around.is_clear and send.relays and send.reason != Reason.RELAY_AWAY and not send.is_shadow:
             ways.relays[send.send_id] = send.relays[0]
@@ -99,22 +108,28 @@ def look_around(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> Around:
 
 def stopped(send: Loaded, around: Around) -> Held | None:
     """By a person. The passages of a paused cadence are made to stand still, but not all in one moment."""
-    if not around.pauses.stops(send.stream, cadence=send.cadence, domain=send.domain):
+    if not is_stopped(send, around.pauses):
         return None
     return Held(reason=Reason.PAUSED, due_at=around.now + LOOK_AGAIN)
 
 
+def is_stopped(send: Loaded, pauses: Pauses) -> bool:
+    """Through whatever relay."""
+    return pauses.stops(send.stream, cadence=send.cadence, domain=send.domain)
+
+
 def way_of(send: Loaded, policy: Policy, around: Around, ways: Ways) -> str | Held:
     """The first relay that is open to it, else what holds it back the shortest. Marketing does not go round a provider that turns
-    its relay away, which would only spoil the name of the next one.
+    its relay away, however that relay is itself: it would only spoil the name of the next one.
     """
     shut = []
     for name in sorted(send.relays, key=lambda name: is_doubtful(name, send, around)):
-        why = relay_held(name, send, policy, around, ways)
-        if why is None and (why := route_held(name, send, around, ways)) is None:
+        turned_away = route_held(name, send, around, ways)
+        if turned_away is not None and send.stream == Stream.MARKETING:
+            return turned_away
+        why = relay_held(name, send, policy, around, ways) or turned_away
+        if why is None:
             return name
-        if why.reason == Reason.DOMAIN_PAUSED and send.stream == Stream.MARKETING:
-            return why
         shut.append(why)
     never = Held(reason=Reason.NO_RELAY, due_at=around.now + LOOK_AGAIN)
     return min(shut, key=lambda held: held.due_at, default=never)
@@ -189,7 +204,13 @@ def begin_probes(tx: Tx, ways: Ways, going: set[int]) -> dict[int, Held]:
     return lost
 
 
-def look_anew(tx: Tx) -> None:
-    """There may be a relay now for what had none: addresses are set, or relays.yaml says something else."""
-    waiting = (in_state(sends, SendState.READY), sends.c.reason == Reason.NO_RELAY, sends.c.due_at > tx.now)
+def look_anew(tx: Tx, *reasons: Reason) -> None:
+    """What waits for these is judged anew: there may be another relay now, or more room."""
+    waiting = (in_state(sends, SendState.READY), sends.c.reason.in_(reasons), sends.c.due_at > tx.now)
     tx.run(sa.update(sends).where(*waiting).values(due_at=tx.now))
+
+
+def lay_out_anew(tx: Tx, before: Policy, after: Policy) -> None:
+    """Relays or limits are others now: what waited for the old ones is judged by the new."""
+    follow_edit(tx, before, after)
+    look_anew(tx, Reason.NO_RELAY, Reason.PACED, Reason.WARM_UP)

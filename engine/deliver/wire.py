@@ -4,7 +4,7 @@ Before: `engine.deliver.send` marks sends as attempting and hands their messages
 are returned, never raised. `engine.deliver.smtp` is the real wire; the simulator's recipients are the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,9 +74,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoAnswer:
-    """The final dot was perhaps written and no reply was read: nobody can know (RFC 1047)."""
+    """The final dot was perhaps written and no reply was read: nobody can know (RFC 1047). `is_ours`: it was we who broke off."""
 
     reply: str
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ def as_kept(reply: str) -> str:
 
 
 Outcome = Accepted | Deferred | Refused | NoAnswer | NotBegun | OurFault | Stopped | PerhapsSent
-Recheck = Callable[[Sequence[int]], set[int]]
+Recheck = Callable[[Sequence[int]], Mapping[int, Stopped | NotBegun]]
 
 
 class Wire(Protocol):
@@ -120,7 +121,7 @@ class Wire(Protocol):
 
         A connection carries a few of them in a row; more go side by side.
 
-        `recheck(send_ids)` returns those that must stop now; the wire asks when its mark is older than a second.
+        `recheck(send_ids)` returns what becomes of those that must stop now; the wire asks when its mark is older than a second.
         """
         ...
 

@@ -37,6 +37,7 @@ from engine.settings import Settings, url_setting
 from engine.simulate.sink import Sink, running
 from engine.tokens import Tokens
 from engine.versions import declared_relays
+from engine.vocabulary import Reason
 
 log = logging.getLogger(__name__)
 LONGEST_STOP = 29.0  # seconds: work takes 25 at most, and many a supervisor kills after 30
@@ -122,7 +123,7 @@ def sending(settings: Settings, database: Database, *, kind: str) -> Iterator[Pr
     relays = settings.relay_urls if settings.sends_for_real else None
     with present(database, kind=kind, lease=settings.worker_lease, relays=relays) as presence:
         with database.write() as tx:
-            look_anew(tx)
+            look_anew(tx, Reason.NO_RELAY)
         yield presence
 
 

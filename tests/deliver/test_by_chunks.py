@@ -10,7 +10,7 @@ from engine.deliver.by_chunks import AHEAD, AN_HOUR, Chunking
 from engine.deliver.channel import Timeouts
 from engine.deliver.pool import Reuse
 from engine.deliver.smtp import open_wire
-from engine.deliver.wire import Accepted, Flight, Outcome
+from engine.deliver.wire import Accepted, Flight, NotBegun, Outcome, Stopped
 from engine.simulate.sink import EXTENSIONS, Sink, running
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.simulate.sink_session import COMMANDS, Session
@@ -175,7 +175,7 @@ def test_what_was_stopped_after_its_first_line_costs_no_connection() -> None:
 
     with running(sink):
         wire = open_wire(sink.url, timeouts=Timeouts(command=5, data=5, dot=5))
-        outcomes = wire.fly([flight(1), flight(2)], lambda _ids: {1})
+        outcomes = wire.fly([flight(1), flight(2)], lambda _ids: {1: Stopped()})
         wire.close()
 
     assert kinds(outcomes) == ["Stopped", "Accepted"]
@@ -186,7 +186,7 @@ def test_those_under_way_are_heard_of_when_the_second_look_fails(monkeypatch: py
     monkeypatch.setattr("engine.deliver.watch.MARK_HOLDS", 0.05)
     sink = a_sink(Rule(phase=Phase.ACCEPTED, fault=Fault.SLOW, pause=0.03))
 
-    def recheck(_send_ids: Sequence[int]) -> set[int]:
+    def recheck(_send_ids: Sequence[int]) -> dict[int, Stopped | NotBegun]:
         raise RuntimeError("the database is away")
 
     outcomes: list[Outcome] = fly(sink, [flight(number) for number in range(8)], recheck=recheck)

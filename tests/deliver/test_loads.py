@@ -13,7 +13,7 @@ from engine.deliver.loads import Load, Waiting
 from engine.deliver.places import LOAD, MICRO_BATCH
 from engine.deliver.pool import Pool, Reuse
 from engine.deliver.watch import Watch
-from engine.deliver.wire import Flight, Wire
+from engine.deliver.wire import Flight, NotBegun, Stopped, Wire
 from engine.deliver.wires import PooledWire
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
@@ -101,7 +101,7 @@ def test_a_database_that_did_not_answer_the_second_look_is_not_asked_again(monke
     monkeypatch.setattr("engine.deliver.watch.MARK_HOLDS", -1.0)
     looks: list[Sequence[int]] = []
 
-    def recheck(send_ids: Sequence[int]) -> set[int]:
+    def recheck(send_ids: Sequence[int]) -> dict[int, Stopped | NotBegun]:
         looks.append(send_ids)
         raise RuntimeError("the database is away")
 

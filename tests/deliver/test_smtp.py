@@ -271,9 +271,9 @@ def test_a_mark_older_than_a_second_is_looked_at_before_the_body() -> None:
     sink = Sink(rules=[Rule(phase=Phase.DATA, fault=Fault.SLOW, pause=0.15, times=1)])
     patient = Timeouts(command=5, data=5, dot=5)
 
-    def recheck(send_ids: Sequence[int]) -> set[int]:
+    def recheck(send_ids: Sequence[int]) -> dict[int, Stopped | NotBegun]:
         asked.append(list(send_ids))
-        return {1}
+        return {1: Stopped()}
 
     with running(sink):
         wire = open_wire(sink.url, timeouts=patient)
@@ -290,7 +290,7 @@ def test_a_mark_older_than_a_second_is_looked_at_before_mail() -> None:
 
     with running(sink):
         wire = open_wire(sink.url, timeouts=Timeouts(command=5))
-        outcomes = wire.fly([flight(1), flight(2)], lambda _ids: {1})
+        outcomes = wire.fly([flight(1), flight(2)], lambda _ids: {1: Stopped()})
         wire.close()
 
     assert kinds(outcomes) == ["Stopped", "Accepted"]
@@ -300,7 +300,7 @@ def test_a_mark_older_than_a_second_is_looked_at_before_mail() -> None:
 def test_nothing_is_sent_when_the_second_look_fails() -> None:
     sink = Sink(rules=[Rule(phase=Phase.CONNECT, fault=Fault.SLOW, pause=0.05, times=1)])
 
-    def recheck(_send_ids: Sequence[int]) -> set[int]:
+    def recheck(_send_ids: Sequence[int]) -> dict[int, Stopped | NotBegun]:
         raise RuntimeError("the database is away")
 
     with running(sink):
@@ -314,9 +314,9 @@ def test_nothing_is_sent_when_the_second_look_fails() -> None:
 
 def test_a_second_look_that_fails_costs_no_connection_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.deliver.watch.MARK_HOLDS", 0.0)
-    sink, looks = Sink(heard=[]), iter([set[int](), set[int](), None, set[int](), set[int]()])
+    sink, looks = Sink(heard=[]), iter([{}, {}, None, {}, {}])
 
-    def recheck(_send_ids: Sequence[int]) -> set[int]:
+    def recheck(_send_ids: Sequence[int]) -> dict[int, Stopped | NotBegun]:
         if (stopped := next(looks)) is None:
             raise RuntimeError("the database is away")
         return stopped

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from engine.deliver import pool
 from engine.deliver.channel import Timeouts
 from engine.deliver.smtp import open_wire
-from engine.deliver.wire import Flight, Outcome, Recheck, Wire
+from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Stopped, Wire
 from engine.simulate.sink import EXTENSIONS, Sink, running
 from engine.simulate.sink_rules import Fault
 
@@ -37,8 +37,8 @@ def flight(send_id: int, *, recipient: str | None = None, message: bytes = BODY)
     return Flight(send_id=send_id, envelope_from="b+token@reply.example", recipient=to, message=message)
 
 
-def nobody(_send_ids: Sequence[int]) -> set[int]:
-    return set()
+def nobody(_send_ids: Sequence[int]) -> dict[int, Stopped | NotBegun]:
+    return {}
 
 
 def fly(sink: Sink, flights: Sequence[Flight], *, recheck: Recheck = nobody, **options: object) -> list[Outcome]:

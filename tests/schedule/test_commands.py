@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from click.testing import CliRunner, Result
 from engine.cli.main import handraiser
 from engine.database import Database
 from engine.errors import UsageError
-from engine.schema import touches
+from engine.schema import sends, touches
 from engine.settings import read_settings
-from tests.factories import add_lead
+from tests.factories import add_lead, add_send
 
 QUIET_CUSTOMER = """\
 title: Quiet customers
@@ -47,6 +48,26 @@ def applied(applied_once: Path, tmp_path: Path) -> Path:
 
 def test_applying_again_changes_nothing(applied: Path):
     assert run(applied, "apply").output == "Nothing changes.\n"
+
+
+@pytest.mark.parametrize(("file", "is_due"), [("relays.yaml", True), ("segments.yaml", False)])
+def test_an_edit_of_limits_holds_for_what_waits(applied: Path, file: str, is_due: bool):
+    database = Database.open(read_settings(applied, {}).database_url)
+    with database.write() as tx:
+        later = tx.now + timedelta(days=2)
+        waiting = [add_send(tx, due_at=later, reason=reason) for reason in ("paced", "warm_up", "no_relay")]
+        away = add_send(tx, due_at=later, reason="relay_away")
+    edited = {
+        "relays.yaml": "relays: {main: {}}\nlimits: {gmail.com: {per_hour: 500}}\n",
+        "segments.yaml": (applied / "segments.yaml").read_text() + '  new-here: {title: New, if: "rents"}\n',
+    }
+    (applied / file).write_text(edited[file])
+
+    assert run(applied, "apply").exit_code == 0
+
+    with database.read() as tx:
+        due = tx.run(sa.select(sends.c.id).where(sends.c.due_at <= tx.now)).scalars().all()
+    assert set(due) == (set(waiting) if is_due else set()) and away not in due
 
 
 def test_a_plan_shows_what_would_change_and_changes_nothing(applied: Path):
