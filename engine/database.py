@@ -253,7 +253,7 @@ def postgres_engine(url: str, connections: int) -> sa.Engine:
     over SQLite; to tell the driver at each transaction that we do would take it a third of the transaction's time.
     """
     pool = {"pool_size": connections, "max_overflow": 4, "pool_use_lifo": True}
-    arguments = {"prepare_threshold": PREPARE_AFTER, **NOTICE}
+    arguments = {"prepare_threshold": PREPARE_AFTER, "client_encoding": "utf8", **NOTICE}
     engine = sa.create_engine(url, hide_parameters=True, connect_args=arguments, isolation_level="AUTOCOMMIT", **pool)
 
     @sa.event.listens_for(engine, "connect")

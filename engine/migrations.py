@@ -19,13 +19,14 @@ LOCK = 0x68616E64  # any number, the same for ever: PostgreSQL's advisory locks 
 def upgrade(database: Database) -> None:
     """Run the migrations that are missing, in one transaction; safe to repeat and from several processes at once.
 
-    Raises DatabaseError when the database was made by a newer version.
+    Raises DatabaseError when the database was made by a newer version, or cannot hold every letter.
     """
     if is_current(database):
         return
     with database.write() as tx:
         if not tx.is_sqlite:
             tx.run(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            refuse_encoding(tx)
         refuse_unknown(revision(tx))
         migrate(tx)
         if not tx.is_sqlite:
@@ -61,6 +62,15 @@ def refuse_unknown(found: str | None) -> None:
         raise DatabaseError(
             f"The database stands at revision {found}, which this version of Handraiser does not know: a newer version "
             "made it. Run that version, or restore the backup from before the upgrade."
+        )
+
+
+def refuse_encoding(tx: Tx) -> None:
+    encoding = tx.run(sa.text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"the database is encoded in {encoding}, which does not hold every letter of a name. Make one that does: "
+            "createdb --encoding=UTF8 --template=template0 NAME"
         )
 
 

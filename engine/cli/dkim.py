@@ -41,6 +41,8 @@ def dkim_command(verb: str, domain: str | None, selector: str | None, workspace:
     if verb == "stop":
         click.echo(stopped(workspace, domain))
         return
+    if verb == "list" and domain is not None:
+        raise UsageError("the list takes no DOMAIN: it is of all")
     settings = read_settings(workspace)
     require_workspace(workspace, settings)
     keys = made(settings, domain, selector) if verb == "make" else read_keys(settings.dkim_folder)

@@ -36,6 +36,10 @@ class Commands(click.Group):
         return command
 
 
+FORBIDDEN = "42501"  # PostgreSQL's insufficient_privilege
+RIGHTS = "Its user makes the tables, so the database or its schema should be its own: ALTER DATABASE name OWNER TO user"
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="handraiser")
 def handraiser() -> None:
@@ -89,8 +93,13 @@ def require_letters(words: Sequence[str]) -> None:
 def database_trouble(error: Exception) -> str | None:
     """In words, when it is the server or the file that fails; None for everything else."""
     known = sys.modules.get("sqlalchemy.exc")  # where nobody has imported it, no database has failed
-    if known is None or type(error) not in (known.OperationalError, known.DatabaseError):
+    if known is None or not isinstance(error, known.DBAPIError):
+        return None
+    is_forbidden = getattr(error.orig, "sqlstate", None) == FORBIDDEN
+    if type(error) not in (known.OperationalError, known.DatabaseError) and not is_forbidden:
         return None
     said = str(getattr(error, "orig", error)).partition("\n")[0].strip()
+    if is_forbidden:
+        return f"the database cannot be used: {said}. {RIGHTS}."
     where = "HANDRAISER_DATABASE_URL says where it is; without it, it is handraiser.db in the workspace"
     return f"the database cannot be used: {said}. {' '.join(getattr(error, '__notes__', ())) or where}."

@@ -8,7 +8,7 @@ import click
 
 from engine.cli.opening import open_workspace
 from engine.cli.options import counted, json_option, print_json, workspace_option
-from engine.cli.pause import NAMED, WHAT, carried_through, domain_named, known, tell
+from engine.cli.pause import NAMED, WHAT, carried_through, checked, domain_named, known, tell
 from engine.cli.restored import resume_restored
 from engine.database import Database, Tx
 from engine.deliver.breaker import RELAYS, ROUTES, ask_again, left_alone
@@ -92,7 +92,7 @@ def meant(tx: Tx, kind: PauseKind, name: str | None) -> tuple[PauseKind, str]:
     if not name:
         raise UsageError(f"which {kind}? Held back: {', '.join(held) or 'none'}")
     name = domain_named(name) if kind == PauseKind.DOMAIN else name
-    return kind, name if not held else known(name, f"{kind} that is held back", sorted(set(held)))
+    return kind, known(name, f"{kind} that is held back", sorted(set(held))) if held else checked(tx, kind, name)
 
 
 def say_gone_on(passages: int, *, as_json: bool) -> None:

@@ -82,6 +82,8 @@ def sends_command(
       handraiser sends accept 1204 1207
       handraiser sends again 1205
     """
+    if verb == "list" and numbers:
+        raise UsageError("the list takes no NUMBERS; `handraiser explain LEAD` tells of one mail and why")
     if verb != "list" and bool(numbers) == (every and verb == "accept"):
         raise UsageError(f"which ones? `handraiser sends --state unknown` lists them; then: handraiser sends {verb} NUMBERS")
     only = Only(state=state, reason=reason, relay=relay, domain=domain and domain_named(domain))

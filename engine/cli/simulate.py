@@ -27,6 +27,7 @@ from engine.simulate.timeline import Timeline, timelines_of
 SOME = ""  # `--timeline` without a lead
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 A_DAY = click.DateTime(["%Y-%m-%d"])
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,8 @@ def simulate_command(
       handraiser simulate new-enquiry --field employees=80 --script reads.yaml --timeline
       handraiser simulate --live --until 2027-03-31
     """
+    if not FIRST_YEAR <= start.year <= LAST_YEAR or (until and until.year > LAST_YEAR):
+        raise UsageError(f"a simulation lies in the years {FIRST_YEAR} to {LAST_YEAR}")
     timelines = None if timeline is None else (timeline,) if timeline else ()
     asked = Asked(
         cadence=cadence, file=file, map_file=map_file, lead=lead, fields=fields, start=start.replace(hour=8, tzinfo=UTC),

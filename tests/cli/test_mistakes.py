@@ -4,11 +4,12 @@ import resource
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from engine.cli.main import main
 
@@ -159,3 +160,61 @@ def test_an_env_file_that_is_not_text_is_named(call: Call, tmp_path: Path) -> No
 
     assert status == 2
     assert ".env: is not UTF-8 text" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("sends", "list", "5"), "handraiser explain LEAD"),
+        (("dkim", "list", "example.com"), "it is of all"),
+        (("simulate", "new-enquiry", "--start", "9999-12-30"), "the years 1970 to 2200"),
+        (("simulate", "new-enquiry", "--until", "9999-12-30"), "the years 1970 to 2200"),
+    ],
+)
+def test_a_word_that_means_nothing_there_is_told(call: Call, words: tuple[str, ...], says: str) -> None:
+    status, printed = call(*words)
+
+    assert status == 2 and says in printed
+
+
+def test_a_user_of_postgresql_without_rights_is_told_what_it_needs(call: Call, postgres_url: str) -> None:
+    url = sa.make_url(postgres_url)
+    with connected(postgres_url) as admin:
+        admin.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP ROLE IF EXISTS handraiser_nobody")
+        admin.exec_driver_sql("CREATE ROLE handraiser_nobody LOGIN; GRANT USAGE ON SCHEMA public TO handraiser_nobody")
+    (Path.cwd() / "workspace.yaml").write_text("name: A\n")
+    try:
+        status, printed = call("status", DATABASE_URL=plain(url.set(username="handraiser_nobody")))
+    finally:
+        with connected(postgres_url) as admin:
+            admin.exec_driver_sql("REVOKE USAGE ON SCHEMA public FROM handraiser_nobody; DROP ROLE handraiser_nobody")
+
+    assert status == 1 and "Traceback" not in printed
+    assert "permission denied for schema public" in printed and "ALTER DATABASE name OWNER TO user" in printed
+
+
+def test_a_database_that_does_not_hold_every_letter_is_told(call: Call, postgres_url: str) -> None:
+    url = sa.make_url(postgres_url)
+    narrow = f"{url.database}_ascii"
+    with connected(postgres_url) as admin:
+        admin.exec_driver_sql(f"CREATE DATABASE {narrow} ENCODING SQL_ASCII TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    (Path.cwd() / "workspace.yaml").write_text("name: A\n")
+    try:
+        status, printed = call("status", DATABASE_URL=plain(url.set(database=narrow)))
+    finally:
+        with connected(postgres_url) as admin:
+            admin.exec_driver_sql(f"DROP DATABASE {narrow} WITH (FORCE)")
+
+    assert status == 1 and "Traceback" not in printed
+    assert "encoded in SQL_ASCII" in printed and "--encoding=UTF8" in printed
+
+
+@contextmanager
+def connected(url: str) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+def plain(url: sa.URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -83,6 +83,13 @@ def test_what_is_done_twice_is_said_and_harmless(run: Run) -> None:
     assert "It was not held back." in said(run, "resume", "all")
 
 
+@pytest.mark.parametrize(("kind", "name"), [("relay", "mian"), ("cadence", "new-enquirry")])
+def test_resuming_what_there_is_none_of_is_told(run: Run, filled: Database, kind: str, name: str) -> None:
+    error = run("resume", kind, name).exception
+
+    assert isinstance(error, UsageError) and f"there is no {kind} {name!r}" in str(error)
+
+
 def test_resuming_one_thing_tells_what_still_holds(run: Run) -> None:
     said(run, "pause", "marketing")
     said(run, "pause", "domain", "someone@Bücher.example")
