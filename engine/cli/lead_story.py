@@ -66,7 +66,9 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         points_change=at(score.next_change_at, local) if score and is_ahead(tx, score.next_change_at) else None,
         segments=segments_of(tx, live, lead),
         consent={row.topic: f"{row.state}, by {row.source}" for row in said},
-        stops=tuple(f"{scope}, because it {reason}, by {by}" for scope, reason, by in stops_on(tx, lead.address_key or "")),
+        stops=tuple(
+            f"{scope} ({reason.replace('_', ' ')}), by {by}" for scope, reason, by in stops_on(tx, lead.address_key or "")
+        ),
         held_back=holding(tx, cadences_of(tx, lead), (lead.email or "").rpartition("@")[2].lower()),
         with_sales=with_sales(tx, live, lead, local),
         passages=told_passages(tx, lead, local),
@@ -74,6 +76,10 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         mail=tuple(told_mail(row, local, live.policy.language) for row in other_mail(tx, lead)),
         history=tuple(f"{at(entry.at, local)}  {entry.line}" for entry in histories(tx, [lead.id])[lead.id]),
     )
+
+
+def stop_in_words(scope: str, reason: str, by: str) -> str:
+    return f"{scope}, because it {'said “do not email”' if reason == 'do_not_email' else reason}, by {by}"
 
 
 def segments_of(tx: Tx, live: Live, lead: Lead) -> tuple[str, ...]:

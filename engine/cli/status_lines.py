@@ -14,7 +14,7 @@ from engine.processes.standing import MOST_COUNTED, Standing, Waiting, Working
 from engine.processes.tally import Rates
 from engine.processes.totals import Totals
 from engine.processes.ways import DomainStanding, RelayStanding, RelayState
-from engine.settings import url_setting
+from engine.settings import MAIN, url_setting
 from engine.vocabulary import Reason
 
 ON_LANE = {
@@ -139,6 +139,11 @@ def of_mail(found: Status) -> Iterator[str]:
         yield left_alone(relay, all_there_is.waiting.get(Reason.RELAY_AWAY, 0) if len(resting) == 1 else 0)
     for name, processes in found.glance.without_address.items():
         yield unaddressed(name, processes)
+    if found.glance.capturing:
+        yield (
+            f"{named(found.glance.capturing)} has no {url_setting(MAIN)} and keeps in its local outbox what it takes of the mail "
+            "that others send for real: stop it, set that, and look into its .handraiser/outbox for what did not go"
+        )
     if now.unknown:
         yield (
             f"{counted(now.unknown, 'mail')} of which nobody knows whether they arrived, {now.unknown_lately:,} of the last day: "
@@ -159,11 +164,14 @@ def of_mail(found: Status) -> Iterator[str]:
 
 
 def unaddressed(relay: str, processes: Sequence[Working]) -> str:
-    who = ", ".join(f"{one.kind} ({one.host}, {one.pid})" for one in processes)
     return (
-        f"the relay {relay} has no address in {who}, so mail that only it takes waits: set {url_setting(relay)} there and start "
-        "it anew, or take the relay out of relays.yaml"
+        f"the relay {relay} has no address in {named(processes)}, so mail that only it takes waits: set "
+        f"{url_setting(relay)} there and start it anew, or take the relay out of relays.yaml"
     )
+
+
+def named(processes: Sequence[Working]) -> str:
+    return ", ".join(f"{one.kind} ({one.host}, {one.pid})" for one in processes)
 
 
 def left_alone(relay: RelayStanding, mails: int) -> str:

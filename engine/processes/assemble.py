@@ -30,10 +30,11 @@ from engine.processes.broker import publisher
 from engine.processes.lanes import REACTIONS, TOUCHES, TRANSACTIONAL
 from engine.processes.outbox.mailbox import Mailbox
 from engine.processes.outbox.posts import KeptPosts
-from engine.processes.presence import Presence, present
+from engine.processes.presence import Presence, bury_dead_neighbours, present
 from engine.processes.reach import is_in_process
+from engine.processes.standing import working
 from engine.runtime import Marked, Runtime, unnoted
-from engine.settings import Settings, url_setting
+from engine.settings import MAIN, Settings, url_setting
 from engine.simulate.sink import Sink, running
 from engine.tokens import Tokens
 from engine.versions import declared_relays
@@ -128,13 +129,31 @@ def sending(settings: Settings, database: Database, *, kind: str) -> Iterator[Pr
 
 
 def require_relays(settings: Settings, database: Database) -> None:
-    """Raises SettingsError where mail leaves, and a relay that the workspace declares has no address here."""
+    """Raises SettingsError where mail leaves, and a relay that the workspace declares has no address here; or where others of
+    this database send for real, and what this process takes would stay in its outbox.
+    """
+    if not settings.sends_for_real:
+        require_no_senders(database)
+        return
     with database.read() as tx:
-        missing = [name for name in declared_relays(tx) if name not in settings.relay_urls] if settings.sends_for_real else []
+        missing = [name for name in declared_relays(tx) if name not in settings.relay_urls]
     if missing:
         raise SettingsError(
             f"relays.yaml declares the relay {missing[0]}, and {url_setting(missing[0])} is not set. Set it to the address "
             "of that server, or remove the relay from relays.yaml and run `handraiser apply`."
+        )
+
+
+def require_no_senders(database: Database) -> None:
+    with database.write() as tx:
+        bury_dead_neighbours(tx)
+        senders = [one for one in working(tx) if one.relays is not None]
+    if senders:
+        one = senders[0]
+        raise SettingsError(
+            f"other processes of this database send mail for real, such as the {one.kind} on {one.host} ({one.pid}), and "
+            f"{url_setting(MAIN)} is not set here: what this one takes would stay in its local outbox. Set it, or stop them "
+            "first; one that was killed counts for as long as its lease, a minute."
         )
 
 

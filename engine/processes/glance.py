@@ -25,13 +25,15 @@ from engine.versions import live_rules
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
     """As of `standing.now`. `held_back`: by a person, in words; `hold`: of marketing, since the clock jumped. `without_address`:
-    {relay: the processes that send and have none of it}.
+    {relay: the processes that send and have none of it}. `capturing`: those that keep mail in their outbox beside others that
+    send it.
     """
 
     standing: Standing
     rates: Rates
     relays: tuple[RelayStanding, ...]
     without_address: Mapping[str, tuple[Working, ...]]
+    capturing: tuple[Working, ...]
     domains: tuple[DomainStanding, ...]
     held_back: tuple[str, ...]
     catch_up: CatchUp | None
@@ -47,6 +49,7 @@ def glance(tx: Tx) -> Glance:
         standing=stands,
         rates=lately,
         without_address=without_address(relays, stands.working),
+        capturing=capturing(stands.working),
         relays=relays_standing(tx, relays, here.date(), lately.today_by_relay),
         domains=domains_in_trouble(tx),
         held_back=held_back(tx),
@@ -60,6 +63,11 @@ def without_address(relays: Iterable[Relay], working: Iterable[Working]) -> dict
     senders = [one for one in working if one.relays is not None]
     lacking = {relay.name: tuple(one for one in senders if relay.name not in (one.relays or ())) for relay in relays}
     return {name: processes for name, processes in lacking.items() if processes}
+
+
+def capturing(working: Iterable[Working]) -> tuple[Working, ...]:
+    seen = tuple(working)
+    return tuple(one for one in seen if one.captures) if any(one.relays is not None for one in seen) else ()
 
 
 def rules_of(tx: Tx) -> tuple[ZoneInfo, tuple[Relay, ...]]:

@@ -45,6 +45,11 @@ class Working:
     ops: str | None
     relays: tuple[str, ...] | None = None
 
+    @property
+    def captures(self) -> bool:
+        """Whether the mail that it takes stays in its local outbox."""
+        return self.kind in ("up", "worker") and self.relays is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:

@@ -61,7 +61,7 @@ def test_a_relay_of_which_a_process_has_no_address_is_told_with_what_to_do(fille
         until = tx.now + timedelta(hours=1)
         add_worker(tx, id="old", lease_until=until, relays="bulk other")
         add_worker(tx, id="new", lease_until=until, relays="main")
-        add_worker(tx, id="receives", lease_until=until)
+        add_worker(tx, id="captures", lease_until=until)
         add_send(tx, due_at=until, reason="no_relay")
 
     told = said(run, "status")
@@ -72,6 +72,7 @@ def test_a_relay_of_which_a_process_has_no_address_is_told_with_what_to_do(fille
         in told
     )
     assert "put off     1 until a mail server has its address" in told
+    assert "LOOK: worker (test, 1) has no HANDRAISER_SMTP_URL and keeps in its local outbox" in told
 
 
 def test_mails_are_listed_by_domain_relay_and_what_they_wait_for(filled: Database, run: Run) -> None:

@@ -68,6 +68,17 @@ def test_what_waited_for_an_address_is_due_when_a_process_starts_with_it(sqlite_
     assert due[waiting] < later == due[away]
 
 
+@pytest.mark.both_databases
+def test_no_process_keeps_in_its_outbox_what_others_send_for_real(database: Database, tmp_path: Path) -> None:
+    captures, sends = settings_with(tmp_path), settings_with(tmp_path, SMTP_URL=HERE)
+    with sending(sends, database, kind="worker"), present(database, kind="web", lease=HOUR):
+        with pytest.raises(SettingsError, match="other processes of this database send mail for real, such as the worker on"):
+            require_relays(captures, database)
+        with sending(captures, database, kind="up"), database.read() as tx:  # both began in the same moment
+            assert [one.kind for one in glance(tx).capturing] == ["up"]
+    require_relays(captures, database)
+
+
 def test_mail_goes_to_the_local_outbox_whatever_relays_there_are(sqlite_database: Database, tmp_path: Path) -> None:
     declare(sqlite_database, Relay(name="bulk-mail"))
 

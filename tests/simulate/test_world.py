@@ -137,7 +137,8 @@ def test_two_tallies_add_up(compiled_starter: Compiled, tmp_path: Path) -> None:
 
 def test_a_confirmation_that_the_receiver_asks_for_goes_out_at_once(compiled_starter: Compiled, tmp_path: Path) -> None:
     world, reception = make_world(compiled_starter, tmp_path, start=START, seed=1), Reception.free()
-    settings = replace(world.runtime.settings, web_listen=f"127.0.0.1:{reception.web_port}", webhook_key=WEBHOOK_KEY)
+    ports = {"web_listen": f"127.0.0.1:{reception.web_port}", "reply_listen": f"127.0.0.1:{reception.reply_port}"}
+    settings = replace(world.runtime.settings, **ports, webhook_key=WEBHOOK_KEY)
     runtime = make_runtime(settings, world.runtime.database, world.runtime.wire)
 
     with receiving(runtime, world.clock):
