@@ -66,9 +66,7 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         points_change=at(score.next_change_at, local) if score and is_ahead(tx, score.next_change_at) else None,
         segments=segments_of(tx, live, lead),
         consent={row.topic: f"{row.state}, by {row.source}" for row in said},
-        stops=tuple(
-            f"{scope} ({reason.replace('_', ' ')}), by {by}" for scope, reason, by in stops_on(tx, lead.address_key or "")
-        ),
+        stops=tuple(stop_in_words(*stop) for stop in stops_on(tx, lead.address_key or "")),
         held_back=holding(tx, cadences_of(tx, lead), (lead.email or "").rpartition("@")[2].lower()),
         with_sales=with_sales(tx, live, lead, local),
         passages=told_passages(tx, lead, local),

@@ -75,7 +75,8 @@ def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> datetime:
     ]
     if uncarried:
         give_back(tx, live_rules(tx).policy, uncarried)
-    record_events(tx, [event for one in flown if (event := bounce(tx, one)) is not None])
+    refused = [one for one, row in zip(flown, rows, strict=True) if row.fate.state == SendState.REFUSED]
+    record_events(tx, [event for one in refused if (event := bounce(tx, one)) is not None])
     note_trouble(tx, flown)
     return tx.now
 
@@ -251,7 +252,7 @@ def go_on_behind(tx: Tx) -> None:
 
 
 def bounce(tx: Tx, flown: Flown) -> NewEvent | None:
-    """That an address was refused, for good or for now; a rep's address is for a person to mend."""
+    """That an address was refused, of a mail that ends by it; a rep's address is for a person to mend."""
     outcome, send = flown.outcome, flown.send
     if not isinstance(outcome, Refused | Deferred) or send.stream == Stream.INTERNAL:
         return None

@@ -76,7 +76,7 @@ class Rest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What follows. `suppress_after`: so many mails to an address in 30 days that met this; 1: at once; None: never."""
+    """What follows. `suppress_after`: so many mails to an address in 30 days that ended by this; 1: at once; None: never."""
 
     means: str
     mail: Mail = Mail.AS_SAID
@@ -125,7 +125,7 @@ ROWS: tuple[Row, ...] = (
     Row(about=About.SLOW_DOWN, enhanced=("4.7.28", "4.7.500", "4.7.650", "4.7.651", "4.7.652")),
     Row(about=About.NOT_WELCOME, where=(DURING,), codes=("4",), enhanced=("4.7.23", "4.7.24", "4.7.25", "4.7.26", "4.7.27")),
     Row(about=About.NOT_WELCOME, where=(DURING,), codes=("4",), enhanced=("4.7.29", "4.7.30", "4.7.31", "4.7.32")),
-    Row(about=About.SLOW_DOWN, where=(DURING,), enhanced=("x.2.1",), words=Words.RATE),
+    Row(about=About.SLOW_DOWN, where=(DURING, REPORT), enhanced=("x.2.1",), words=Words.RATE),
     Row(about=About.SLOW_DOWN, where=(DURING,), codes=("4",), words=Words.RATE),
     Row(about=About.NOT_WELCOME, where=(DURING,), codes=("4",), words=Words.BLOCKED),
     Row(about=About.CLOSING, where=(DURING,), codes=("421",)),
@@ -135,6 +135,7 @@ ROWS: tuple[Row, ...] = (
     Row(about=About.NOT_WELCOME, enhanced=("5.7.n", "5.1.7", "5.1.8")),
     Row(about=About.OUR_MISTAKE, enhanced=("5.5.n", "5.6.n")),
     Row(about=About.OUR_MISTAKE, codes=("500", "501", "502", "503", "504", "555"), enhanced=(NONE,)),
+    Row(about=About.NOT_WELCOME, codes=("5",), words=Words.SENDER),
     Row(about=About.NO_MAILBOX, enhanced=("5.1.1", "5.1.2", "5.1.3", "5.1.10")),
     Row(about=About.NO_MAILBOX, codes=("556",)),
     Row(about=About.NO_MAILBOX, where=(REPORT,), enhanced=("5.1.6", "5.4.4")),

@@ -22,6 +22,7 @@ class Words(StrEnum):
     FULL = "of a full mailbox"
     OFF = "of a mailbox that is switched off"
     NOBODY = "of an unknown mailbox"
+    SENDER = "of our sender's address or our machine"
 
 
 def speaks(words: Words, reply: str) -> bool:
@@ -153,6 +154,22 @@ PATTERNS: dict[Words, tuple[str, ...]] = {
         r"not accepting (mail|messages|email)",
         r"account.{0,20}(closed|terminated)",
         r"discontinued",
+    ),
+    Words.SENDER: (
+        r"sender (address |domain )?(is )?(rejected|refused|denied|unknown|invalid|not found|does not|verif|unverif)",
+        r"(envelope|invalid|bad|unknown|unverifiable|nonexistent) sender",
+        r"(domain of|domain for|verify) (the |your )?sender",
+        r"sender'?s (e-?mail |envelope )?(address|domain|server|host)\b.{0,40}(not|invalid|unknown|reject|unable|no )",
+        r"verification failed for <",
+        r"(return address|return[ -]?path|reverse[ -]?path)\b.{0,40}(not|n'?t|invalid|unknown|reject|unverif)",
+        r"\b(helo|ehlo|rdns|ptr)\b",
+        r"reverse (dns|lookup)",
+        r"\bfrom:? address",
+        r"(spf|dkim|dmarc)\b.{0,30}(record|key|policy)",
+        r"\byour (account|sender)\b",
+        r"sending (for this )?account",
+        r"(sending|send mail)\b.{0,40}account|account\b.{0,40}\b(sending|send mail)",
+        r"address: sender",
     ),
     Words.NOBODY: (
         r"user.{0,3}unknown",

@@ -315,6 +315,23 @@ def test_only_a_dead_address_is_suppressed(database: Database, tmp_path: Path, c
         assert tx.run(sa.select(events.c.type)).scalars().all() == ([told] if told else [])
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("created_ago", "counts"), [(timedelta(0), False), (timedelta(hours=73), True)])
+def test_a_full_mailbox_counts_when_a_mail_ends_by_it(
+    database: Database, clock: VirtualClock, tmp_path: Path, created_ago: timedelta, counts: bool
+) -> None:
+    with database.write() as tx:
+        claim = add_mail(tx, add_workspace(tx), attempts=15, created_at=clock.now() - created_ago)
+    sink = Sink(rules=[Rule(phase=Phase.RCPT, fault=Fault.REPLY, code=452, text="4.2.2 mailbox full")])
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [claim])
+
+    assert send_of(database, claim[0]).state == (SendState.REFUSED if counts else SendState.READY)
+    with database.read() as tx:
+        assert tx.run(sa.select(events.c.type)).scalars().all() == (["soft_bounced"] if counts else [])
+
+
 def test_a_dead_address_of_a_rep_is_not_held_against_the_lead(database: Database, tmp_path: Path) -> None:
     with database.write() as tx:
         add_workspace(tx)
