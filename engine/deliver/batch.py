@@ -33,28 +33,34 @@ class Batch:
 def load_begun(tx: Tx, places: Places, begun: Sequence[Begun]) -> Batch:
     """In the transaction that made them, so that nothing need be asked again."""
     with in_phase("load"):
-        live = within_reach(live_rules(tx), places)
-        return batch_of(tx, live, [as_loaded(tx, each.row, each.touch, each.lead, live, {}, {}) for each in begun])
+        live = live_rules(tx)
+        return batch_of(tx, live, places, [as_loaded(tx, each.row, each.touch, each.lead, live, {}, {}) for each in begun])
 
 
 def load(tx: Tx, places: Places, held: Sequence[Claim]) -> Batch:
     with in_phase("load"):
-        live = within_reach(live_rules(tx), places)
-        return batch_of(tx, live, load_sends(tx, held, live))
+        live = live_rules(tx)
+        return batch_of(tx, live, places, load_sends(tx, held, live))
 
 
-def batch_of(tx: Tx, live: Live, sends: Sequence[Loaded]) -> Batch:
+def batch_of(tx: Tx, live: Live, places: Places, sends: Sequence[Loaded]) -> Batch:
     hashes = {send.artifact_hash for send in sends if send.artifact_hash is not None}
-    return Batch(live=live, sends=sends, artifacts={artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes})
+    made = {artifact_hash: artifact(tx, artifact_hash) for artifact_hash in hashes}
+    return within_reach(Batch(live=live, sends=sends, artifacts=made), places)
 
 
-def within_reach(live: Live, places: Places) -> Live:
-    """With only those relays to which this process has connections: a new one may be declared while it runs."""
-    reached = tuple(relay for relay in live.policy.relays if places.reach(relay.name))
-    if reached == live.policy.relays:
-        return live
-    tell_once([relay.name for relay in live.policy.relays if relay not in reached])
-    return replace(live, policy=replace(live.policy, relays=reached))
+def within_reach(batch: Batch, places: Places) -> Batch:
+    """With only those relays to which this process has connections: a new one may be declared while it runs. A mail that one of
+    the others may have taken keeps none, and waits for a process that reaches it.
+    """
+    policy = batch.live.policy
+    reached = tuple(relay for relay in policy.relays if places.reach(relay.name))
+    if reached == policy.relays:
+        return batch
+    tell_once([relay.name for relay in policy.relays if relay not in reached])
+    names = {relay.name for relay in reached}
+    sends = [replace(send, relays=tuple(relay for relay in send.relays if relay in names)) for send in batch.sends]
+    return replace(batch, live=replace(batch.live, policy=replace(policy, relays=reached)), sends=sends)
 
 
 def tell_once(unaddressed: Sequence[str]) -> None:

@@ -217,9 +217,12 @@ def recipient_in(row: Row, lead: Lead, live: Live) -> str | None:
 
 
 def relays_of(row: Row, brand: str, domain: str, policy: Policy) -> tuple[str, ...]:
-    """A server that told us to come again knows us when we do; one that we did not reach knows nothing."""
-    last = row.relay if row.reason in (Reason.TEMPORARY, Reason.DOMAIN_PAUSED) else None
-    return tuple(relays_for(row.id, Stream(row.stream), brand, domain, policy, last=last))
+    """A server that told us to come again knows us when we do; one that we did not reach knows nothing. One that gave no answer
+    may have the mail, so it alone is given it once more, as long as it takes such mail: what another brings is a second mail.
+    """
+    last = row.relay if row.unknowns or row.reason in (Reason.TEMPORARY, Reason.DOMAIN_PAUSED) else None
+    found = tuple(relays_for(row.id, Stream(row.stream), brand, domain, policy, last=last))
+    return found[:1] if row.unknowns and last in found else found
 
 
 def email_step(tx: Tx, touch: TouchRow | sa.Row[Any]) -> EmailStep | None:

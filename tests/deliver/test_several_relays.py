@@ -11,12 +11,14 @@ from time import sleep
 import pytest
 import sqlalchemy as sa
 
-from engine.claim import Claim
+from engine.claim import SEND, Claim, take_due
+from engine.clock import VirtualClock
 from engine.compiler.plan import to_json
 from engine.compiler.relay import DomainLimit, Relay
 from engine.database import Database
 from engine.deliver.channel import Timeouts
 from engine.deliver.places import Places
+from engine.deliver.send import deliver
 from engine.deliver.smtp import open_wires
 from engine.deliver.ways import look_anew
 from engine.runtime import Runtime
@@ -44,6 +46,7 @@ from tests.factories import TOKENS, add_lead
 
 Keep = Callable[[str, str, bytes], None]
 MARKETING, TRANSACTIONAL = Stream.MARKETING, Stream.TRANSACTIONAL
+MAIN_AND_SPARE = (Relay(name="main"), Relay(name="spare", weight=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +290,63 @@ def test_round_a_provider_that_turns_a_relay_away_goes_what_somebody_waits_for_a
 
         assert (place.relay_of(order), len(place.got["spare"])) == ("spare", 1)
         assert reason_of(place, nurture) == Reason.DOMAIN_PAUSED
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("hindrance", ["away", "paused", "out of reach"])
+def test_what_got_no_answer_goes_once_more_by_the_relay_that_gave_none(
+    database: Database, tmp_path: Path, clock: VirtualClock, hindrance: str
+) -> None:
+    """It may have taken the mail: its copy can be dropped at the other end, one that another relay brings hardly ever is."""
+    with several(database, tmp_path, *MAIN_AND_SPARE) as place:
+        [order] = without_an_answer(place)
+        runtime = hindered(place, hindrance)
+        for _ in range(3):
+            clock.move_to(clock.now() + timedelta(minutes=10))
+            deliver_what_is_due(runtime)
+        waiting = send_of(database, order[0])
+
+        reasons = {"away": Reason.RELAY_AWAY, "paused": Reason.PAUSED, "out of reach": Reason.NO_RELAY}
+        assert (waiting.state, waiting.reason, waiting.relay) == (SendState.READY, reasons[hindrance], "main")
+        assert place.got["spare"] == []
+
+
+def test_what_got_no_answer_takes_any_relay_where_its_own_is_taken_out_of_the_file(
+    sqlite_database: Database, tmp_path: Path, clock: VirtualClock
+) -> None:
+    with several(sqlite_database, tmp_path, *MAIN_AND_SPARE) as place:
+        [order] = without_an_answer(place)
+        place.declare(MAIN_AND_SPARE[1])
+        clock.move_to(clock.now() + timedelta(minutes=10))
+        deliver_what_is_due(place.runtime)
+
+        assert (send_of(sqlite_database, order[0]).state, place.relay_of(order)) == (SendState.ACCEPTED, "spare")
+
+
+def without_an_answer(place: Several) -> list[Claim]:
+    """A mail that the first relay took, and said nothing."""
+    place.servers["main"].rules.append(Rule(phase=Phase.ACCEPTED, fault=Fault.DROP))
+    claims = asked_for(place, 1)
+    place.deliver(claims)
+    sent = send_of(place.database, claims[0][0])
+    assert (sent.state, sent.reason, sent.relay) == (SendState.READY, Reason.UNKNOWN_ONCE, "main")
+    return claims
+
+
+def hindered(place: Several, hindrance: str) -> Runtime:
+    """The worker, whose first relay cannot be had."""
+    if hindrance == "away":
+        place.servers["main"].stop()
+    if hindrance == "paused":
+        with place.database.write() as tx:
+            pause(tx, PauseKind.RELAY, "main")
+    return replace(place.runtime, places=Places({"spare": 4})) if hindrance == "out of reach" else place.runtime
+
+
+def deliver_what_is_due(runtime: Runtime) -> None:
+    with runtime.database.write() as tx:
+        due = take_due(tx, SEND, limit=50, lease=timedelta(minutes=5))
+    deliver(runtime, due)
 
 
 def wanting_less() -> Rule:
