@@ -3,7 +3,7 @@
 A token is one key-id byte and an AES-SIV (RFC 5297) box of 21 bytes: the send's id, its link table's, and the key of the address
 it went to, so that whoever says stop is stopped where the send's row was lost. It is the same for every link of a send, cannot
 be forged or read, and carries no personal data. Made by `engine.render`; opened by
-`webhooks`. Needs nothing but `cryptography`.
+`webhooks`. Needs nothing but `cryptography` and `engine.domains`.
 """
 
 import hmac
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from engine.domains import folded_domain, in_letters
 from engine.errors import TokenError
 from engine.vocabulary import Ask
 
@@ -106,8 +107,12 @@ class Tokens:
 
 
 def fold_address(address: str) -> str:
-    """Two spellings of a mailbox as one: providers ignore case, and a stop must reach every spelling."""
-    return address.strip().casefold()
+    """Two spellings of a mailbox as one: providers ignore case, and a stop must reach every spelling.
+
+    Not by `casefold` behind the @, where strasse and straße are two domains.
+    """
+    local, at, domain = address.strip().rpartition("@")
+    return local.casefold() + at + in_letters(folded_domain(domain)) if at else domain.casefold()
 
 
 def in_url(sealed: bytes) -> str:

@@ -16,7 +16,7 @@ LAYERS: list[tuple[str, list[str]]] = [
                 "engine.tokens", "engine.log", "engine.metrics", "engine.beside", "engine.installed", "engine.garbage",
                 "engine.precedence", "engine.core", "engine.said",
               "engine.languages",
-                "engine.spans"]),
+                "engine.domains", "engine.spans"]),
     ("pure", ["engine.graph", "engine.expressions", "engine.compiler", "engine.render", "engine.inbound",
               "engine.schedule.timing",
               "engine.schedule.draw", "engine.schedule.next_step", "engine.schedule.holidays",

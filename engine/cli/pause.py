@@ -1,5 +1,6 @@
 """`handraiser pause`: hold back all mail, all marketing, a cadence, a relay or a recipient domain; or tell what is held back."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from engine.cli.opening import open_workspace
 from engine.cli.options import counted, json_option, print_json, workspace_option
 from engine.database import Database, Tx
+from engine.domains import domain_of
 from engine.errors import UsageError
 from engine.pauses import WHOLE, pauses_seen
 from engine.schedule.pause import keep_still, pause
@@ -22,6 +24,7 @@ from engine.vocabulary import PauseKind
 NAMED = (PauseKind.CADENCE, PauseKind.RELAY, PauseKind.DOMAIN)
 WHAT = (PauseKind.ALL, PauseKind.MARKETING, *NAMED)
 LONGEST_NOTE = 500
+DOMAIN = re.compile(r"([^\s/:.]{1,63}\.)+[^\s/:.]{1,63}")
 
 
 @click.command("pause")
@@ -100,10 +103,7 @@ def known(name: str, what: str, names: Sequence[str]) -> str:
 
 def domain_named(name: str) -> str:
     """As it stands in addresses on the wire: what follows the @, in lower case, an international one as its ASCII form."""
-    try:
-        domain = name.strip().rpartition("@")[2].rstrip(".").encode("idna").decode().lower()
-    except UnicodeError:
-        domain = ""
-    if "." not in domain.strip(".") or set(domain) & set(" /:"):
+    domain = domain_of(name.strip().rstrip("."))
+    if not domain.isascii() or not DOMAIN.fullmatch(domain):
         raise UsageError(f"{name!r} is no domain; write what follows the @ in its addresses, such as example.com")
     return domain

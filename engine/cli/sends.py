@@ -15,6 +15,7 @@ from engine.cli.pause import domain_named
 from engine.cli.status_lines import PUT_OFF
 from engine.database import Tx
 from engine.deliver.doubt import call_accepted, call_all_accepted, send_again
+from engine.domains import in_letters
 from engine.errors import UsageError
 from engine.schema import leads, sends
 from engine.story.words import in_words
@@ -144,7 +145,7 @@ def those(only: Only) -> Iterator[sa.ColumnElement[bool]]:
 
 def spellings(domain: str) -> set[str]:
     """As addresses may have it: in ASCII, and in letters."""
-    return {domain, domain.encode("ascii").decode("idna")}
+    return {domain, in_letters(domain)}
 
 
 def lines_of(found: Sequence[Mail], limit: int) -> Iterator[str]:

@@ -10,10 +10,11 @@ from datetime import date
 from engine.compiler import kinds
 from engine.compiler.diagnostics import Findings, Place, quote
 from engine.compiler.reading import Section, scalar_of, value_of
-from engine.compiler.relay import DECLARABLE, OTHERS, DomainLimit, Relay, WarmUp, folded_domain
+from engine.compiler.relay import DECLARABLE, OTHERS, DomainLimit, Relay, WarmUp
 from engine.compiler.shapes_of_relays import LIMIT, RELAY, RELAYS, WARM_UP
 from engine.compiler.source import Mapping, Node
 from engine.compiler.syntax import Relays, Text, Written
+from engine.domains import folded_domain
 from engine.settings import MAIN
 from engine.vocabulary import Stream
 

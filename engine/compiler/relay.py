@@ -6,10 +6,7 @@ Before: `relays.yaml` was read into the plan's policy. After: `engine.deliver.re
 
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from math import log, log1p
-
-import idna
 
 from engine.vocabulary import Stream
 
@@ -63,17 +60,3 @@ class DomainLimit:
 
     per_hour: int | None = None
     connections: int | None = None
-
-
-def domain_of(address: str) -> str:
-    """The domain of a recipient as relays and limits name it; empty where there is none."""
-    return folded_domain(address.rpartition("@")[2])
-
-
-@lru_cache(4_096)
-def folded_domain(domain: str) -> str:
-    """All spellings of a domain as one: small letters, in ASCII (IDNA 2008). One that cannot be is left as it is."""
-    try:
-        return domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError:
-        return domain

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from engine.claim import Claim, is_still
 from engine.compiler.collateral import for_template
 from engine.compiler.plan import EmailStep, Policy, Promptness, Window
-from engine.compiler.relay import domain_of
 from engine.conditions import zone_of
 from engine.database import Tx
 from engine.deliver.collateral import attachments_of, titles_of
 from engine.deliver.files import parts_of
 from engine.deliver.kept import unpacked
 from engine.deliver.relays import relays_for
+from engine.domains import domain_of
 from engine.leads import Lead, load_leads
 from engine.prepared import Prepared
 from engine.schedule.beyond import newest_with

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from engine.cli.main import handraiser
 from engine.database import Database
+from engine.domains import domain_of
 from engine.errors import UsageError
 from engine.installation import installation_id
 from engine.migrations import upgrade
@@ -189,6 +190,23 @@ def test_an_instant_that_cannot_be_is_refused_and_all_stays_held(
 def hold(database: Database) -> None:
     with database.write() as tx:
         assert hold_if_restored(tx, [Witness(installation=installation_id(tx), send_id=7, at=tx.now)]) is not None
+
+
+@pytest.mark.parametrize(
+    "domain", ["straße.example", "FAß.example", "βόλος.example", "Bücher.example", "a_b.example", "example.com."]
+)
+def test_a_domain_is_paused_by_the_name_under_which_mail_goes_to_it(run: Run, domain: str) -> None:
+    said(run, "pause", "domain", domain)
+
+    [held] = json.loads(run("pause", "--json").output)
+    assert held["name"] == domain_of(f"ada@{domain}".rstrip("."))
+
+
+@pytest.mark.parametrize(
+    "domain", ["a..example", "☃.example", "two words.example", "https://mail.example", f"{'a' * 64}.example"]
+)
+def test_what_is_no_domain_is_not_paused(run: Run, domain: str) -> None:
+    assert "is no domain; write what follows the @" in str(run("pause", "domain", domain).exception)
 
 
 @pytest.mark.parametrize(

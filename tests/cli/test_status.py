@@ -78,13 +78,15 @@ def test_a_relay_of_which_a_process_has_no_address_is_told_with_what_to_do(fille
 def test_mails_are_listed_by_domain_relay_and_what_they_wait_for(filled: Database, run: Run) -> None:
     with filled.write() as tx:
         ours, theirs = (add_lead(tx, email=f"kim@{domain}") for domain in ("Slow.Example", "notslow.example"))
-        foreign = add_lead(tx, email="kim@bücher.example")
+        foreign, sharp = (add_lead(tx, email=f"kim@{domain}") for domain in ("bücher.example", "straße.example"))
         numbers = {
             "a": add_send(tx, lead_id=ours, relay="bulk", state=SendState.ACCEPTED),
             "b": add_send(tx, lead_id=ours, reason="relay_away", due_at=tx.now),
             "c": add_send(tx, lead_id=theirs, relay="bulk", reason="paced", due_at=tx.now),
             "d": add_send(tx, lead_id=ours, stream=Stream.INTERNAL, relay="bulk", state=SendState.REFUSED),
             "e": add_send(tx, lead_id=foreign, state=SendState.REFUSED, reason="relay_away"),
+            "f": add_send(tx, lead_id=sharp, state=SendState.REFUSED),
+            "g": add_send(tx, lead_id=add_lead(tx, email="kim@strasse.example"), state=SendState.REFUSED),
         }
 
     def listed(*words: str) -> str:
@@ -93,6 +95,8 @@ def test_mails_are_listed_by_domain_relay_and_what_they_wait_for(filled: Databas
 
     assert listed("--domain", "slow.example") == "ab"
     assert (listed("--domain", "bücher.example"), listed("--domain", "xn--bcher-kva.example")) == ("e", "e")
+    assert (listed("--domain", "straße.example"), listed("--domain", "xn--strae-oqa.example")) == ("f", "f")
+    assert listed("--domain", "strasse.example") == "g"
     assert listed("--relay", "bulk") == "acd"
     assert listed("--reason", "relay_away") == "b"
     assert listed("--relay", "bulk", "--state", "ready") == "c"

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.compiler.plan import Policy
-from engine.compiler.relay import DomainLimit, Relay, WarmUp, domain_of
+from engine.compiler.relay import DomainLimit, Relay, WarmUp
 from engine.deliver.relays import relays_for
+from engine.domains import domain_of
 from engine.settings import MAIN
 from engine.vocabulary import Stream
 from tests.deliver.given import NO_CAPS, a_policy
