@@ -14,6 +14,7 @@ from engine.database import Tx
 from engine.prepared import Prepared, PreparedInsert
 from engine.schema import consents, leads, scores
 from engine.sql import insert, rows_at_once
+from engine.suppression import stop_refused
 from engine.tokens import Tokens
 from engine.vocabulary import Consent
 
@@ -124,6 +125,7 @@ def write(tx: Tx, tokens: Tokens, people: Sequence[NewLead], known: Mapping[str,
     ids = {key: lead.id for key, lead in known.items()} | {row.key: row.id for row in fresh}
     changed = [ids[p.key] for p in people if p.key in known and update_lead(tx, tokens, known[p.key], p)]
     await_scoring(tx, [*(row.id for row in fresh), *changed])
+    stop_refused(tx, changed)  # at an address that may be new
     for topic in sorted({topic for person in people for topic in person.consent}):
         save_consents(tx, topic, [(ids[p.key], p.consent[topic], p.consent_source) for p in people if topic in p.consent])
     return ids
@@ -174,7 +176,7 @@ def ids_by_key(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
 
 
 def save_consents(tx: Tx, topic: str, said: Sequence[tuple[int, Consent, str]]) -> None:
-    """Keep (lead id, state, source) for a topic. What a lead refused stays refused until the lead itself grants it."""
+    """Keep (lead id, state, source) for a topic. What a lead refused stays refused, and stops the topic for its address."""
     for some in rows_at_once(said):
         rows = [
             {"lead_id": lead_id, "topic": topic, "state": state, "source": source, "at": tx.now}
@@ -189,6 +191,7 @@ def save_consents(tx: Tx, topic: str, said: Sequence[tuple[int, Consent, str]]) 
             ),
             rows,
         )
+    stop_refused(tx, [lead_id for lead_id, state, _source in said if state == Consent.REFUSED])
 
 
 def consents_of(tx: Tx, lead_ids: Collection[int], topic: str) -> dict[int, Consent]:

@@ -228,11 +228,11 @@ class Gathering:
     def stopped(self, row: Any, topic: str) -> str | None:
         if not row.email or not row.address_key:
             return Reason.NO_ADDRESS.value
-        if self.stops.get(row.address_key, frozenset()) & {Scope.EVERYTHING.value, Scope.MARKETING.value, topic_scope(topic)}:
-            return Reason.SUPPRESSED.value
-        held = self.policy.unknown_consent == "hold"
         said = self.said.get((row.lead_id, topic), Consent.UNKNOWN)
-        return Reason.CONSENT.value if said == Consent.REFUSED or (held and said == Consent.UNKNOWN) else None
+        if said == Consent.REFUSED or (said == Consent.UNKNOWN and self.policy.unknown_consent == "hold"):
+            return Reason.CONSENT.value
+        is_stopped = self.stops.get(row.address_key, frozenset()) & {Scope.EVERYTHING, Scope.MARKETING, topic_scope(topic)}
+        return Reason.SUPPRESSED.value if is_stopped else None
 
     def one_of_alike(self, zone: ZoneInfo) -> ZoneInfo:
         """The first zone met whose clock shows the same from the earliest anchor to the last day asked for."""

@@ -139,10 +139,10 @@ def objection(lead: Candidate, way: Course, policy: Policy, now: datetime, *, ag
         return NotEnrolled.INSIDE
     if not lead.row.email or not lead.row.address_key:
         return NotEnrolled.NO_ADDRESS
+    if lead.consent == Consent.REFUSED:  # which stops the address as well
+        return NotEnrolled.CONSENT_REFUSED
     if lead.is_stopped:
         return NotEnrolled.SUPPRESSED
-    if lead.consent == Consent.REFUSED:
-        return NotEnrolled.CONSENT_REFUSED
     if lead.consent == Consent.UNKNOWN and policy.unknown_consent == "hold":
         return NotEnrolled.CONSENT_UNKNOWN
     return None if again else too_soon(lead, way, policy, now)

@@ -10,11 +10,12 @@ from engine.claim import SEND, Claim, take_due
 from engine.database import Database, Tx
 from engine.deliver.send import deliver
 from engine.events import NewEvent, record_events
+from engine.leads import NewLead, save_leads
 from engine.schema import consents, sends
 from engine.simulate.sink import Sink
-from engine.vocabulary import EventType, Origin, Reason, Scope, SendState, Stream, topic_scope
+from engine.vocabulary import Consent, EventType, Origin, Reason, Scope, SendState, Stream, topic_scope
 from tests.deliver.given import add_claimed, add_workspace, insert_body, runtime_over
-from tests.factories import TOKENS, add_lead, add_send
+from tests.factories import TOKENS, add_consent, add_lead, add_send
 
 SAID: dict[str, tuple[EventType, dict[str, object]] | None] = {
     "nothing": None,
@@ -50,6 +51,25 @@ def test_an_opt_out_stops_what_it_is_about_and_nothing_else(database: Database, 
 
     expected: Table = {(said, stream): STOPPED if said in STOPS[stream] else GOES for said, stream in rows}
     assert outcomes(database, rows) == expected
+
+
+@pytest.mark.both_databases
+def test_a_refusal_stops_mail_to_the_same_mailbox_under_another_lead(database: Database, tmp_path: Path) -> None:
+    """A person may be in the customer system twice, and say no under one of the two."""
+    with database.write() as tx:
+        add_workspace(tx)
+        first, second = (add_lead(tx, key=key, email="maya@school.example") for key in ("crm-1", "crm-2"))
+        add_consent(tx, lead_id=second, topic="air-lessons")
+        send_id = add_claimed(tx, lead_id=second, state=SendState.READY, worker=None, lease_until=None)[0]
+        refusal = NewLead(
+            key="crm-1", email=None, zone=None, fields={}, consent={"air-lessons": Consent.REFUSED}, consent_source="a form"
+        )
+        assert save_leads(tx, TOKENS, [refusal]) == {"crm-1": first}
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver(runtime, claim_all(database))
+
+    under_another = ("a refusal", Stream.MARKETING)
+    assert outcomes(database, {under_another: send_id}) == {under_another: STOPPED}
 
 
 @pytest.mark.both_databases

@@ -8,10 +8,12 @@ import sqlalchemy as sa
 from engine.clock import VirtualClock
 from engine.database import Database, Tx
 from engine.errors import UsageError
+from engine.leads import save_consents
 from engine.schedule.enrol import Enrolled, enrol_leads
 from engine.schedule.leave import leave
 from engine.schema import enrolments, refusals, touches
 from engine.spans import Span, parse_span
+from engine.vocabulary import Consent
 from tests.factories import TOKENS, add_consent, add_lead, add_suppression
 from tests.schedule.plans import apply, at, cadence, email
 
@@ -32,6 +34,15 @@ def test_everyone_left_out_has_a_reason(database: Database):
 
         reasons = {"inside": 1, "consent_refused": 1, "suppressed": 1, "no_address": 1, "no_lead": 1}
         assert done == Enrolled(enrolled=1, left_out=reasons)
+
+
+def test_who_refused_the_topic_is_told_of_as_such_although_the_address_is_stopped_by_it(database: Database):
+    with database.write() as tx:
+        apply(tx, cadence(email("welcome", at(""))))
+        lead_id = add_lead(tx, email="no@example.com")
+        save_consents(tx, "air-lessons", [(lead_id, Consent.REFUSED, "a form")])
+
+        assert enrol_leads(tx, "new-enquiry", [lead_id]).left_out == {"consent_refused": 1}
 
 
 def test_unknown_consent_is_left_out_where_the_workspace_holds_it(database: Database):
