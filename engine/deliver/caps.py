@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from engine.compiler.plan import Caps
 
 LONGEST_SPAN = 30
+MOST_DAYS_AHEAD = 2  # of one zone before another: while it is Sunday on Samoa it may be Tuesday on Kiritimati
 
 
 def has_room(counted: Sequence[date], caps: Caps, day: date) -> bool:
@@ -25,11 +26,14 @@ def limits_of(caps: Caps) -> Iterator[tuple[int, int, str]]:
 
 
 def within(counted: Sequence[date], day: date, span: int) -> int:
+    """Later ones too: one who lives, or was thought to live, farther east had them on what is tomorrow here, and a span that
+    ends then has this day in it.
+    """
     before = day - timedelta(days=span)
-    return sum([before < counted_on <= day for counted_on in counted])
+    return sum([before < counted_on for counted_on in counted])
 
 
 def next_day_with_room(counted: Sequence[date], caps: Caps, day: date) -> date:
     """The first later day with room. A month of nothing frees every cap; a cap of 0 is looked at again after that."""
-    days = (day + timedelta(days=ahead) for ahead in range(1, LONGEST_SPAN + 1))
+    days = (day + timedelta(days=ahead) for ahead in range(1, LONGEST_SPAN + MOST_DAYS_AHEAD + 1))
     return next((later for later in days if has_room(counted, caps, later)), day + timedelta(days=LONGEST_SPAN))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from engine.compiler.plan import Caps, Policy
 from engine.database import Tx
-from engine.deliver.caps import LONGEST_SPAN, limits_of
+from engine.deliver.caps import LONGEST_SPAN, MOST_DAYS_AHEAD, limits_of
 from engine.deliver.rivals import Rival, mails_ahead
 from engine.schema import sends
 from engine.vocabulary import CAP_HOLDING_SEND, Reason, Stream
@@ -45,7 +45,7 @@ def counting(tx: Tx, row: Row) -> Iterator[Row]:
         sends.c.stream == Stream.MARKETING,
         sends.c.state.in_(CAP_HOLDING_SEND),
         sends.c.cap_on > (until - timedelta(days=LONGEST_SPAN)).date(),
-        sends.c.cap_on <= until.date() + timedelta(days=1),
+        sends.c.cap_on <= until.date() + timedelta(days=MOST_DAYS_AHEAD),
     )
     yield from tx.run(chosen.order_by(sends.c.cap_on.desc(), sends.c.id.desc()).limit(MOST))
 

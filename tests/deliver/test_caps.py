@@ -1,7 +1,7 @@
 """Caps: never one mail more than a person may get, however many threads send at once."""
 
 from collections import Counter
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from engine.compiler.plan import Caps, Window
 from engine.database import Database
 from engine.deliver.caps import has_room, next_day_with_room
 from engine.deliver.send import deliver
-from engine.schema import sends
+from engine.schema import leads, sends
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.vocabulary import SendState, Stream
@@ -22,6 +22,7 @@ from tests.deliver.given import add_claimed, add_mail, add_workspace, at_once, d
 from tests.factories import add_lead, add_send
 
 ONE_A_DAY = Caps(per_day=1, per_week=3, per_month=10)
+ONE_A_MONTH = Caps(per_day=None, per_week=None, per_month=1)
 MONDAY = date(2026, 1, 5)
 
 
@@ -39,6 +40,9 @@ def days(*ahead: int) -> list[date]:
         (days(-1, -3, -7), True),
         (days(*range(-2, -30, -3)), False),
         (days(*range(-5, -35, -3)), True),
+        (days(1), False),  # where the same mailbox, or the same lead before its zone was corrected, has tomorrow already
+        (days(2), False),
+        (days(2, -5, -6), False),
     ],
 )
 def test_a_cap_looks_back_over_its_own_days(counted: list[date], has: bool) -> None:
@@ -48,6 +52,45 @@ def test_a_cap_looks_back_over_its_own_days(counted: list[date], has: bool) -> N
 def test_the_next_day_with_room_keeps_every_cap() -> None:
     assert next_day_with_room(days(0), ONE_A_DAY, MONDAY) == MONDAY + timedelta(days=1)
     assert next_day_with_room(days(0, -1, -2), ONE_A_DAY, MONDAY) == MONDAY + timedelta(days=5)
+    assert next_day_with_room(days(1), ONE_A_DAY, MONDAY) == MONDAY + timedelta(days=2)
+    assert next_day_with_room(days(2), ONE_A_MONTH, MONDAY) == MONDAY + timedelta(days=32)
+
+
+TUESDAY, ON_MONDAY, SUNDAY = "Pacific/Kiritimati", "America/Los_Angeles", "Pacific/Pago_Pago"
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("is_one_lead", [True, False])
+@pytest.mark.parametrize("caps", [Caps(per_day=1, per_week=None, per_month=None), Caps(per_day=None, per_week=1, per_month=None)])
+@pytest.mark.parametrize(("first", "then"), [(TUESDAY, ON_MONDAY), (ON_MONDAY, TUESDAY), (TUESDAY, SUNDAY), (SUNDAY, TUESDAY)])
+def test_a_mailbox_gets_no_mail_too_many_where_its_leads_have_different_days(
+    database: Database, tmp_path: Path, clock: VirtualClock, first: str, then: str, caps: Caps, is_one_lead: bool
+) -> None:
+    """At half past ten in London three days are under way. A zone that is corrected does the same as a second lead."""
+    clock.move_to(datetime(2026, 1, 5, 10, 30, tzinfo=UTC))
+    with database.write() as tx:
+        version_id = add_workspace(tx, caps=caps)
+        lead_id = add_lead(tx, key="1", email="maya@school.example", zone=first)
+        before = add_mail(tx, version_id, lead_id=lead_id)
+    sink = Sink()
+
+    with runtime_over(database, sink, tmp_path) as runtime:
+        deliver_begun(runtime, [before])
+        with database.write() as tx:
+            if is_one_lead:
+                tx.run(sa.update(leads).values(zone=then))
+            other = lead_id if is_one_lead else add_lead(tx, key="2", email="maya@school.example", zone=then)
+            after = add_mail(tx, version_id, lead_id=other)
+        deliver_begun(runtime, [after])
+        waiting, had_at_once = send_of(database, after[0]), sink.kept
+        clock.move_to(waiting.due_at)
+        with database.write() as tx:
+            due = take_due(tx, SEND, limit=1, lease=timedelta(minutes=1))
+        deliver(runtime, due)
+
+    assert (waiting.state, waiting.reason, had_at_once) == (SendState.READY, "cap", 1)
+    assert timedelta(0) < waiting.due_at - waiting.created_at < timedelta(days=3 if caps.per_day else 10)
+    assert send_of(database, after[0]).state == SendState.ACCEPTED
 
 
 @pytest.mark.both_databases
