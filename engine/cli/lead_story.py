@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from engine.conditions import gather_facts, zone_of
 from engine.database import Tx
+from engine.domains import domain_of
 from engine.leads import Lead
 from engine.schedule.endings import compiled_or_none
 from engine.schema import consents, enrolments, handoffs, scores, sends
@@ -67,7 +68,7 @@ def story_of(tx: Tx, lead: Lead) -> Story:
         segments=segments_of(tx, live, lead),
         consent={row.topic: f"{row.state}, by {row.source}" for row in said},
         stops=tuple(stop_in_words(*stop) for stop in stops_on(tx, lead.address_key or "")),
-        held_back=holding(tx, cadences_of(tx, lead), (lead.email or "").rpartition("@")[2].lower()),
+        held_back=holding(tx, cadences_of(tx, lead), domain_of(lead.email or "")),
         with_sales=with_sales(tx, live, lead, local),
         passages=told_passages(tx, lead, local),
         stayed_out=stayed_out(tx, lead, local),

@@ -64,6 +64,15 @@ def test_pausing_a_cadence_says_what_it_did_and_every_command_tells_of_it(run: R
     assert "(a wrong price): `handraiser resume cadence new-enquiry` lets it go" in said(run, "pause")
 
 
+def test_what_is_told_of_a_person_names_the_pause_of_an_international_domain(filled: Database, run: Run) -> None:
+    with filled.write() as tx:
+        add_lead(tx, key="nora", email="nora@bücher.example")
+    said(run, "pause", "domain", "Bücher.example")
+
+    assert "HELD BACK: mail to xn--bcher-kva.example is held back" in said(run, "explain", "nora")
+    assert "HELD BACK" not in said(run, "explain", "maya")
+
+
 def test_resuming_a_cadence_lets_its_passages_go_on(run: Run, filled: Database) -> None:
     said(run, "pause", "cadence", "new-enquiry")
 
