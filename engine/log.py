@@ -31,6 +31,7 @@ QUIETER = {
 TOLD_BY_US = "Consumer encountered a connection error"
 OURS = ("engine", "webhooks")
 ABOUT_A_SERVER = ("OperationalError", "InterfaceError")  # of every database driver: no value of a row is in their words
+ABOUT_A_BROKER = ("ConnectionError", "TimeoutError", "ConnectionClosed", "OutOfMemoryError", "ReadOnlyError", "BusyLoadingError")
 log = logging.getLogger(__name__)
 
 
@@ -68,9 +69,14 @@ def own_words(error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError):
         return error.strerror or ""
-    if type(error).__name__ in ABOUT_A_SERVER:
+    if type(error).__name__ in ABOUT_A_SERVER or is_of_a_broker(error):
         return str(getattr(error, "orig", None) or error).partition("\n")[0]
     return ""
+
+
+def is_of_a_broker(error: BaseException) -> bool:
+    """That it is away, or takes nothing for now: no row is in its words."""
+    return type(error).__module__.partition(".")[0] in ("redis", "dramatiq") and type(error).__name__ in ABOUT_A_BROKER
 
 
 def says_all(error: BaseException) -> bool:
@@ -80,7 +86,8 @@ def says_all(error: BaseException) -> bool:
     if isinstance(error, OSError) and not isinstance(error, HandraiserError):
         return error.errno in SHORT_OF
     is_missing = getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-    return isinstance(error, HandraiserError) or (type(error).__name__ in ABOUT_A_SERVER and not is_missing)
+    is_of_a_database = type(error).__name__ in ABOUT_A_SERVER and not is_missing
+    return isinstance(error, HandraiserError) or is_of_a_database or is_of_a_broker(error)
 
 
 def lines_to(stream: TextIO) -> logging.Handler:

@@ -14,7 +14,7 @@ from tests.source import trees
 LAYERS: list[tuple[str, list[str]]] = [
     ("ground", ["engine", "engine.errors", "engine.vocabulary", "engine.clock", "engine.crash", "engine.settings",
                 "engine.tokens", "engine.log", "engine.metrics", "engine.beside", "engine.installed", "engine.garbage",
-                "engine.precedence", "engine.core", "engine.said",
+                "engine.precedence", "engine.core", "engine.said", "engine.whole",
               "engine.languages",
                 "engine.domains", "engine.spans"]),
     ("pure", ["engine.graph", "engine.expressions", "engine.compiler", "engine.render", "engine.inbound",

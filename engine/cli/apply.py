@@ -52,9 +52,11 @@ def apply_command(saved: Path | None, within: int, workspace: Path, as_json: boo
     Example:
       handraiser apply tuesday.plan --within 20
     """
+    if within and saved is None:
+        raise UsageError("--within is for a saved plan: handraiser apply FILE --within PEOPLE")
     compiled = compile_or_exit(workspace, as_json=as_json)
     plan_then = None if saved is None else read_saved(saved)
-    _settings, database = open_workspace(workspace)
+    _settings, database = open_workspace(workspace, may_be_new=True)
     assert compiled.plan is not None
     tell(f"working out what becomes of the people inside {len(compiled.plan.cadences)} cadences", as_json=as_json)
     with database.read() as tx:

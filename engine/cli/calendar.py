@@ -17,6 +17,7 @@ from engine.cli.opening import open_workspace
 from engine.cli.options import json_option, print_json, workspace_option
 from engine.database import Database
 from engine.versions import live_rules
+from engine.whole import write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,5 +95,5 @@ def look_ahead(database: Database, wish: Wish) -> tuple[Forecast, str]:
 
 
 def write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")
+    write_whole(file, text)
     click.echo(f"{file} is written.", err=True)

@@ -19,5 +19,5 @@ def dispatcher_command(workspace: Path) -> None:
     Example:
       HANDRAISER_BROKER_URL=redis://localhost/0 handraiser dispatcher
     """
-    settings, database = open_workspace(workspace)
+    settings, database = open_workspace(workspace, may_be_new=True)
     run_dispatcher_alone(settings, database, stop=begin_process(settings), say=click.echo)

@@ -4,9 +4,11 @@ Before: the settings are read, and the database is opened where there is one. Af
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import click
 import sqlalchemy as sa
@@ -22,6 +24,7 @@ from engine.doctor.names import Names, is_address
 from engine.doctor.place import Place, sender_domains
 from engine.doctor.receivers import Held, held
 from engine.errors import HandraiserError, SettingsError, UsageError
+from engine.schema import relay_states
 from engine.settings import Settings, read_settings
 from engine.versions import declared_relays, live_rules
 
@@ -58,29 +61,39 @@ def place_of(settings: Settings, database: Database, sends_from: tuple[str, ...]
         signer = Signer(read_keys(settings.dkim_folder, must_be_there=settings.is_dkim_named))
     except SettingsError as error:
         trouble = str(error)
-    senders, declared = known_of(database)
+    known = known_of(database)
     return Place(
         settings=settings,
         names=names,
         signer=signer,
         key_trouble=trouble,
-        senders=senders,
-        declared=declared,
+        senders=known.senders,
+        declared=known.declared,
+        left_alone=known.left_alone,
         sends_from=sends_from,
     )
 
 
-def known_of(database: Database) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The domains that stand in From, and the relays; none where no workspace is in force, or the database cannot be read, which
-    its own check tells.
-    """
+class Known(NamedTuple):
+    """The domains that stand in From, the relays, and the words of those in trouble."""
+
+    senders: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
+    left_alone: Mapping[str, str] = MappingProxyType({})
+
+
+def known_of(database: Database) -> Known:
+    """Nothing where no workspace is in force, or the database cannot be read, which its own check tells."""
     if database.is_sqlite and not Path(database.engine.url.database or "").exists():
-        return (), ()
+        return Known()
     try:
         with database.read() as tx:
-            return sender_domains(tx, live_rules(tx)), tuple(declared_relays(tx))
+            left_alone = sa.select(relay_states.c.relay, relay_states.c.why).where(relay_states.c.open_until.is_not(None))
+            return Known(
+                sender_domains(tx, live_rules(tx)), tuple(declared_relays(tx)), {row.relay: row.why for row in tx.run(left_alone)}
+            )
     except (sa.exc.SQLAlchemyError, HandraiserError):
-        return (), ()
+        return Known()
 
 
 def has_problem(findings: Sequence[Finding]) -> bool:

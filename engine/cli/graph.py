@@ -18,6 +18,7 @@ from engine.graph.svg import svg_of
 from engine.render import library
 from engine.schema import enrolments, touches
 from engine.vocabulary import LIVE_ENROLMENT, OPEN_TOUCH
+from engine.whole import write_whole
 
 
 @click.command("graph")
@@ -43,7 +44,7 @@ def graph_command(cadence: str, out: Path | None, mermaid: bool, live: bool, wor
     if out is None:
         click.echo(picture, nl=False)
         return
-    out.write_text(picture, encoding="utf-8")
+    write_whole(out, picture)
     click.echo(f"{out} shows {flow.about}.")
 
 

@@ -30,7 +30,7 @@ def import_command(file: Path, map_file: Path, workspace: Path, as_json: bool) -
     Example:
       handraiser leads import enquiries.csv --map enquiries.map.yaml
     """
-    settings, database = open_workspace(workspace)
+    settings, database = open_workspace(workspace, may_be_new=True)
     tokens = tokens_of(settings)
     with database.read() as tx:
         policy = live_rules(tx).policy

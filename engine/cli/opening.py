@@ -13,20 +13,30 @@ from engine.settings import Settings, read_settings
 from engine.tokens import Tokens
 
 
-def open_workspace(workspace: Path) -> tuple[Settings, Database]:
+def open_workspace(workspace: Path, *, may_be_new: bool = False) -> tuple[Settings, Database]:
     """The settings of a workspace and its database, brought up to the newest schema. Raises HandraiserError."""
     settings = read_settings(workspace)
-    require_workspace(workspace, settings)
+    require_workspace(workspace, settings, may_be_new=may_be_new)
     database = Database.open(settings.database_url)
     prepare_database(settings, database)
     return settings, database
 
 
-def require_workspace(workspace: Path, settings: Settings) -> None:
-    """Raises UsageError where nothing of ours is and nothing is set, so that no database is left there by mistake."""
+def require_workspace(workspace: Path, settings: Settings, *, may_be_new: bool = True) -> None:
+    """Raises UsageError where nothing of ours is and nothing is set, so that no database is left there by mistake. Nor is one
+    made for a question, or for a pause: where the settings are elsewhere, so is the database that is meant.
+    """
     database = workspace / "handraiser.db"
     is_local = settings.database_url == f"sqlite:///{database.absolute()}"
-    if is_local and not settings.secret_keys and not database.exists() and not (workspace / "workspace.yaml").exists():
+    if not is_local or settings.secret_keys or database.exists():
+        return
+    if (workspace / "workspace.yaml").exists() and not may_be_new:
+        raise UsageError(
+            f"{workspace.absolute()} has no handraiser.db, and neither HANDRAISER_DATABASE_URL nor HANDRAISER_SECRET_KEY is set "
+            "here. If its processes have settings of their own, give this command the same ones; `handraiser apply` makes a new "
+            "database"
+        )
+    if not (workspace / "workspace.yaml").exists():
         raise UsageError(
             f"{workspace.absolute()} is no workspace: it has no workspace.yaml. Name one with --workspace, or make one: "
             "handraiser init my-workspace"

@@ -28,6 +28,7 @@ from engine.scoring.card import name_of
 from engine.settings import read_settings
 from engine.story.held_back import held_back
 from engine.story.words import entry_in_words
+from engine.whole import write_whole
 
 Named = tuple[Lead, str]  # a lead, and how it came in, as the row has it
 
@@ -57,11 +58,11 @@ def plan_command(out: Path | None, who: str | None, limit: int, workspace: Path,
     """
     compiled = compile_or_exit(workspace, as_json=as_json)
     assert compiled.plan is not None
-    _settings, database = open_workspace(workspace)
+    _settings, database = open_workspace(workspace, may_be_new=True)
     with database.read() as tx:
         work = work_out(tx, compiled.plan, compiled.artifacts)
         if out is not None:
-            out.write_text(json.dumps(as_saved(work, hash_of(compiled.plan), tx.now)), encoding="utf-8")
+            write_whole(out, json.dumps(as_saved(work, hash_of(compiled.plan), tx.now)))
         if who is None:
             paused = [f"(Now {held}.)" for held in held_back(tx)]
             print_json(work.changes.as_plain()) if as_json else click.echo("\n".join([*lines(work.changes), *paused]))

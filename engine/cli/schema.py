@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from engine.compiler.json_schema import FILES, schema_of
+from engine.whole import write_whole
 
 
 @click.command("schema")
@@ -28,7 +29,7 @@ def schema_command(out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     for name, (file, _) in FILES.items():
-        (out / f"{name}.json").write_text(text_of(name), encoding="utf-8")
+        write_whole(out / f"{name}.json", text_of(name))
         click.echo(f"{out / name}.json  for {file}")
 
 

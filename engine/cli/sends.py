@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from engine.claim import in_state
 from engine.cli.opening import open_workspace
 from engine.cli.options import NUMBER, counted, json_option, print_json, workspace_option
-from engine.cli.pause import domain_named
+from engine.cli.pause import domain_named, known
 from engine.cli.status_lines import PUT_OFF
 from engine.database import Tx
 from engine.deliver.doubt import call_accepted, call_all_accepted, send_again
@@ -19,6 +19,7 @@ from engine.domains import in_letters
 from engine.errors import UsageError
 from engine.schema import leads, sends
 from engine.story.words import in_words
+from engine.versions import declared_relays
 from engine.vocabulary import SendState, Stream
 
 MOST_LISTED = 50
@@ -94,6 +95,8 @@ def sends_command(
     if verb == "list":
         with database.read() as tx:
             found = list(listed(tx, only, limit))
+            if relay is not None and not found:
+                known(relay, "relay", declared_relays(tx))
         print_json([asdict(mail) for mail in found]) if as_json else click.echo("\n".join(lines_of(found, limit)))
         return
     with database.write() as tx:

@@ -40,6 +40,7 @@ PUT_OFF: dict[str, str] = {  # by its reason
 }
 NOTICEABLE = timedelta(seconds=5)  # what is due for less long is only on its way
 LATE = timedelta(minutes=5)
+A_WHILE = timedelta(minutes=1)  # for what somebody waits for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def figures(found: Status) -> Iterator[str]:
     yield f"going out   {rates_in_words(found.glance.rates)}"
     yield f"due now     {', '.join(due_in_words(lane, waiting, now) for lane, waiting in found.glance.standing.lanes.items())}"
     if found.glance.standing.attempting:
-        yield f"in flight   {counted(found.glance.standing.attempting, 'mail')}"
+        yield f"in flight   {in_flight_in_words(found)}"
     for relay in found.glance.relays:
         yield f"relay       {relay_in_words(relay)}{' (no address)' * (relay.name in found.glance.without_address)}"
     yield from (f"domain      {domain_in_words(domain)}" for domain in found.glance.domains)
@@ -88,6 +89,13 @@ def due_in_words(lane: str, waiting: Waiting, now: datetime) -> str:
     rows = f"{MOST_COUNTED:,} or more {ON_LANE[lane]}s" if waiting.rows >= MOST_COUNTED else counted(waiting.rows, ON_LANE[lane])
     late = waiting.late_by(now)
     return rows if late < NOTICEABLE else f"{rows} (since {spoken(late)})"
+
+
+def in_flight_in_words(found: Status) -> str:
+    mails, busiest = counted(found.glance.standing.attempting, "mail"), found.totals.busiest
+    if busiest is None or (late := found.glance.standing.now - busiest.since) < NOTICEABLE:
+        return mails
+    return f"{mails}, {busiest.mails:,} of them to {busiest.domain}, the first since {spoken(late)}"
 
 
 def relay_in_words(relay: RelayStanding) -> str:
@@ -134,6 +142,9 @@ def of_mail(found: Status) -> Iterator[str]:
         for lane, waiting in now.lanes.items():
             if (late := waiting.late_by(now.now)) > LATE:
                 yield f"{ON_LANE[lane]}s are due since {spoken(late)} and not begun: see “late” in docs/operating.md"
+    if now.awaited_put_off.late_by(now.now) > A_WHILE:
+        put_off, since = counted(now.awaited_put_off.rows, "mail"), spoken(now.awaited_put_off.late_by(now.now))
+        yield f"{put_off} that somebody waits for may not go yet, the first since {since}: `handraiser explain LEAD` tells why"
     resting = [relay for relay in found.glance.relays if relay.state == RelayState.LEFT_ALONE]
     for relay in resting:
         yield left_alone(relay, all_there_is.waiting.get(Reason.RELAY_AWAY, 0) if len(resting) == 1 else 0)

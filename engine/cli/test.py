@@ -19,6 +19,7 @@ from engine.simulate.propose import propose
 from engine.simulate.trial import open_ground, run_test
 from engine.simulate.verdict import Fault, Line, faults_of
 from engine.simulate.written import has_tests, with_tests
+from engine.whole import write_whole
 
 WIDTH = 80
 LONGEST_NAME = 34
@@ -78,7 +79,7 @@ def write_tests(compiled: Compiled, cadences: Sequence[str], workspace: Path, *,
             if each.name in files:
                 written[each.name] = propose(ground, each, compiled.artifacts)
     for name, proposed in written.items():
-        files[name].write_text(with_tests(files[name].read_text(encoding="utf-8"), proposed.tests), encoding="utf-8")
+        write_whole(files[name], with_tests(files[name].read_text(encoding="utf-8"), proposed.tests))
         if not as_json:
             click.echo(f"{files[name]}: {counted(len(proposed.tests), 'test')} written; read them before you trust them")
             for missed in proposed.missed:

@@ -23,5 +23,5 @@ def up_command(workspace: Path, threads: int) -> None:
     Example:
       handraiser up
     """
-    settings, database = open_workspace(workspace)
+    settings, database = open_workspace(workspace, may_be_new=True)
     run_up(settings, database, threads=threads, stop=begin_process(settings), say=click.echo)

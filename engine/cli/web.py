@@ -19,5 +19,5 @@ def web_command(workspace: Path) -> None:
     Example:
       HANDRAISER_WEB_LISTEN=0.0.0.0:8025 handraiser web
     """
-    settings, database = open_workspace(workspace)
+    settings, database = open_workspace(workspace, may_be_new=True)
     run_web_alone(settings, database, stop=begin_process(settings), say=click.echo)

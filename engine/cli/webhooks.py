@@ -46,6 +46,8 @@ def webhooks_command(verb: str, name: str | None, workspace: Path, as_json: bool
     settings, database = open_workspace(workspace)
     with database.read() as tx:
         found = list(told(tx))
+    if verb == "list" and name is not None:
+        raise UsageError("the list takes no NAME: it is of all")
     if verb == "list":
         print_json([asdict(one) for one in found]) if as_json else click.echo("\n".join(lines_of(found)))
         return

@@ -32,5 +32,5 @@ def worker_command(workspace: Path, threads: int, core: int | None) -> None:
             keep_to_core(core)
         except NoCoreError as error:
             raise click.BadParameter(str(error), param_hint="--core") from error
-    settings, database = open_workspace(workspace)
+    settings, database = open_workspace(workspace, may_be_new=True)
     run_worker_alone(settings, database, threads=threads, stop=begin_process(settings), say=click.echo)

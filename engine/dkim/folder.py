@@ -121,8 +121,13 @@ def make_keys(folder: Path, domain: str, selector: str) -> tuple[DkimKey, ...]:
     if taken := [str(file) for file in made if file.exists()]:
         raise UsageError(f"there is {' and '.join(taken)} already; keys are never overwritten. Choose another --selector")
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file, key in made.items():
-        write_key(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    try:
+        for file, key in made.items():
+            write_key(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    except OSError as error:
+        for file in made:
+            file.unlink(missing_ok=True)  # half a key would keep every process from starting
+        raise OSError(error.errno, error.strerror, str(place)) from error
     return tuple(map(read_key, made))
 
 

@@ -3,7 +3,8 @@
 Before: `engine.cli.doctor` reads the settings and opens the database. After: each check takes what it needs.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -23,7 +24,7 @@ FROM_A_REP = '%"is_rep":true%'  # in an artifact's JSON
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """`key_trouble`: why the keys cannot be used, `signer` having none then. `senders`: domains that stand in From. `declared`:
-    the relays of the workspace in force. `sends_from`:
+    the relays of the workspace in force; `left_alone`: those in trouble, with their words. `sends_from`:
     addresses from which mail reaches the world, as the operator says. `mx_port`, `patience` (seconds): the tests' to change.
     """
 
@@ -33,6 +34,7 @@ class Place:
     key_trouble: str = ""
     senders: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
+    left_alone: Mapping[str, str] = field(default_factory=dict)
     sends_from: tuple[str, ...] = ()
     mx_port: int = SMTP
     patience: float = 5.0

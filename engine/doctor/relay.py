@@ -29,6 +29,9 @@ def look_at_relays(place: Place) -> Iterator[Finding]:
             yield from asyncio.run(look_at_relay(name, relay_of(url, url_setting(name)), place.patience))
         except SettingsError as error:
             yield problem(Subject.RELAY, f"{name}: {error}", "correct the URL")
+        if (why := place.left_alone.get(name)) is not None:
+            said = f"{name}: it is left alone, since it met our mail with: {why}"
+            yield warning(Subject.RELAY, said, f"mend that; `handraiser resume relay {name}` tries it at once")
 
 
 async def look_at_relay(name: str, relay: Relay, patience: float) -> list[Finding]:

@@ -58,7 +58,7 @@ def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta,
     mended_at, watch, sight = float("-inf"), ClockWatch(), Sight()
     lanes: Sequence[Lane] = LANES
     chores = (*CHORES, AsideWatch().look)
-    failing = Trouble(log, "a round of the dispatcher failed; the next one is in a second")
+    failing, needs_a_job = Trouble(log, "a round of the dispatcher failed; the next one is in a second"), False
     while not stop.is_set():
         try:
             is_clear = sight.is_clear()
@@ -67,10 +67,12 @@ def run_dispatcher(database: Database, publish: PublishJob, *, lease: timedelta,
                 mended_at = ticking()
             with metrics.Timed(metrics.ROUND_SECONDS):
                 done = dispatch(database, publish, lease=lease, lanes=lanes, watch=watch)
-            failing.over()
+            if done.published or not needs_a_job:
+                failing.over()
             stop.wait(pause_after(done, database))
         except Exception as error:
             metrics.ROUNDS_FAILED.inc()
+            needs_a_job = not is_away(error)  # a broker that is away is found to be back when it takes one
             if is_away(error):
                 sight.lose()
             failing.tell(error)

@@ -65,6 +65,13 @@ def of_ledger(found: Standing) -> Iterator[Metric]:
         "handraiser_due", "Rows that are due and not begun, 10,000 at most", "lane", {lane: due.rows for lane, due in lanes}
     )
     yield labelled("handraiser_oldest_due_seconds", "How long the first of them has been due", "lane", late)
+    put_off = found.awaited_put_off
+    yield gauge("handraiser_awaited_put_off", "Mails that somebody waits for and that may not go yet", put_off.rows)
+    yield gauge(
+        "handraiser_awaited_put_off_seconds",
+        "Since when the first of them was asked for",
+        put_off.late_by(found.now).total_seconds(),
+    )
     yield gauge("handraiser_attempting", "Mails that are being handed over", found.attempting)
     yield gauge("handraiser_unknown", "Mails of which nobody knows whether they arrived, not settled yet", found.unknown)
     yield gauge("handraiser_unknown_lately", "Those of them that became so in the last day", found.unknown_lately)

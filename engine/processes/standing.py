@@ -14,7 +14,7 @@ from engine.claim import CLAIMED, NOUNS, Noun, in_state, is_set_aside
 from engine.database import Tx
 from engine.processes.lanes import AWAITED_STREAMS, LANES, TRANSACTIONAL, Lane
 from engine.schema import sends, workers
-from engine.vocabulary import SendState
+from engine.vocabulary import SendState, Stream
 
 MOST_COUNTED = 10_000  # rows of a lane; that there are more is all that matters
 Conditions = tuple[sa.ColumnElement[bool], ...]
@@ -53,10 +53,13 @@ class Working:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """As of `now`. `set_aside`: rows by noun that were tried three times and wait for a person."""
+    """As of `now`. `set_aside`: rows by noun that were tried three times and wait for a person. `awaited_put_off`: mails that
+    somebody waits for and that may not go yet, with the instant at which the first of them was asked for.
+    """
 
     now: datetime
     lanes: Mapping[str, Waiting]
+    awaited_put_off: Waiting
     attempting: int
     unknown: int
     unknown_lately: int  # in the last day
@@ -68,12 +71,26 @@ def standing(tx: Tx) -> Standing:
     return Standing(
         now=tx.now,
         lanes={lane.queue: waiting(tx, lane) for lane in LANES},
+        awaited_put_off=awaited_put_off(tx),
         attempting=count(tx, sends, in_state(sends, SendState.ATTEMPTING)),
         unknown=count(tx, sends, in_state(sends, SendState.UNKNOWN)),
         unknown_lately=count(tx, sends, in_state(sends, SendState.UNKNOWN), sends.c.ended_at > tx.now - timedelta(days=1)),
         set_aside={noun.name: number for noun in NOUNS.values() if (number := count(tx, noun.table, is_set_aside(noun)))},
         working=working(tx),
     )
+
+
+def awaited_put_off(tx: Tx) -> Waiting:
+    found = [put_off(tx, stream) for stream in AWAITED_STREAMS]
+    since = [each.oldest_at for each in found if each.oldest_at is not None]
+    return Waiting(rows=min(MOST_COUNTED, sum(each.rows for each in found)), oldest_at=min(since, default=None))
+
+
+def put_off(tx: Tx, stream: Stream) -> Waiting:
+    later = (in_state(sends, SendState.READY), sends.c.stream == stream, sends.c.due_at > tx.now, sends.c.reason.is_not(None))
+    some = sa.select(sends.c.created_at).where(*later).limit(MOST_COUNTED).subquery()
+    row = tx.run(sa.select(sa.func.count().label("rows"), sa.func.min(some.c.created_at).label("since"))).one()
+    return Waiting(rows=row.rows, oldest_at=row.since)
 
 
 def waiting(tx: Tx, lane: Lane) -> Waiting:

@@ -11,11 +11,22 @@ import sqlalchemy as sa
 
 from engine.claim import in_state
 from engine.database import Tx
+from engine.domains import domain_of
 from engine.schema import enrolments, handoffs, leads, posts, sends, suppressions, tasks, touches
 from engine.vocabulary import HandoffState, Reason, SendState, Stream, TaskState
 
 LATELY = timedelta(days=7)
+MOST_IN_FLIGHT = 2_000  # more cannot be
 WENT_OUT = (SendState.ACCEPTED, SendState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busiest:
+    """The recipient domain that most of the mails in flight go to. `since`: when the first of these left."""
+
+    domain: str
+    mails: int
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +43,7 @@ class Totals:
     passages: Mapping[str, int]
     mail: Mapping[str, int]
     waiting: Mapping[str, int]
+    busiest: Busiest | None
     posts: Mapping[str, int]
     next_touch_at: datetime | None
     handoffs: Mapping[str, int]
@@ -50,6 +62,7 @@ def totals(tx: Tx) -> Totals:
         passages=by_state(tx, enrolments),
         mail=by_state(tx, sends),
         waiting=waiting(tx),
+        busiest=busiest(tx),
         posts=by_state(tx, posts),
         next_touch_at=tx.run(sa.select(sa.func.min(touches.c.due_at)).where(in_state(touches, "waiting"))).scalar(),
         handoffs=by_state(tx, handoffs),
@@ -80,6 +93,21 @@ def waiting(tx: Tx) -> dict[str, int]:
     later = (in_state(sends, SendState.READY), sends.c.due_at > tx.now, sends.c.reason.is_not(None))
     grouped = sa.select(sends.c.reason, sa.func.count().label("rows")).where(*later).group_by(sends.c.reason)
     return {row.reason: row.rows for row in tx.run(grouped.order_by(sends.c.reason))}
+
+
+def busiest(tx: Tx) -> Busiest | None:
+    """Of mails to leads: notices go to reps."""
+    flying = sa.select(leads.c.email, sends.c.attempting_at).join_from(sends, leads, leads.c.id == sends.c.lead_id)
+    rows = tx.run(
+        flying.where(in_state(sends, SendState.ATTEMPTING), sends.c.stream != Stream.INTERNAL).limit(MOST_IN_FLIGHT)
+    ).all()
+    since: dict[str, list[datetime]] = {}
+    for row in rows:
+        since.setdefault(domain_of(row.email or ""), []).append(row.attempting_at or tx.now)
+    if not since:
+        return None
+    domain = max(since, key=lambda each: len(since[each]))
+    return Busiest(domain=domain, mails=len(since[domain]), since=min(since[domain]))
 
 
 def by_state(tx: Tx, table: sa.Table) -> dict[str, int]:

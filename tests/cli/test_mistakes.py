@@ -2,6 +2,7 @@
 
 import resource
 import shutil
+import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from engine.cli.main import main
+from engine.dkim.folder import make_keys
+from engine.whole import write_whole
 
 Call = Callable[..., tuple[int, str]]
 
@@ -175,6 +178,39 @@ def test_a_word_that_means_nothing_there_is_told(call: Call, words: tuple[str, .
     status, printed = call(*words)
 
     assert status == 2 and says in printed
+
+
+@pytest.mark.parametrize("words", [("pause", "all"), ("status",), ("sends",), ("resume", "all"), ("enrol", "x", "--all")])
+def test_a_shell_without_the_settings_makes_no_database_of_its_own(call: Call, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Production would go on while a new and empty one is paused."""
+    (tmp_path / "workspace.yaml").write_text("name: A\n")
+
+    status, printed = call(*words)
+
+    assert status == 2 and "give this command the same ones" in printed
+    assert [file.name for file in tmp_path.iterdir()] == ["workspace.yaml"]
+
+
+def test_a_disk_that_is_full_leaves_what_was_there(tmp_path: Path) -> None:
+    plan, taken = tmp_path / "a.plan", "before"
+    plan.write_text(taken)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"a\.plan"):
+            write_whole(plan, "x" * 100_000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        with pytest.raises(OSError, match=r"new\.example"):
+            make_keys(tmp_path, "new.example", "hr1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert plan.read_text() == taken
+    assert {file.name for file in tmp_path.rglob("*") if file.is_file()} == {"a.plan"}
+    write_whole(plan, "after")
+    assert plan.read_text() == "after"
 
 
 def test_a_user_of_postgresql_without_rights_is_told_what_it_needs(call: Call, postgres_url: str) -> None:

@@ -75,6 +75,35 @@ def test_a_relay_of_which_a_process_has_no_address_is_told_with_what_to_do(fille
     assert "LOOK: worker (test, 1) has no HANDRAISER_SMTP_URL and keeps in its local outbox" in told
 
 
+def test_mail_that_waits_and_a_slow_domain_are_told(filled: Database, run: Run) -> None:
+    with filled.write() as tx:
+        asked, soon = tx.now - timedelta(minutes=3), tx.now + timedelta(minutes=1)
+        for reason in ("relay_away", "temporary"):
+            add_send(tx, stream=Stream.TRANSACTIONAL, created_at=asked, due_at=soon, reason=reason)
+        for number, domain in enumerate(("slow.example", "slow.example", "fast.example")):
+            lead_id = add_lead(tx, email=f"kim{number}@{domain}")
+            add_send(tx, lead_id=lead_id, state=SendState.ATTEMPTING, attempting_at=tx.now - timedelta(seconds=40))
+
+    told = said(run, "status")
+
+    assert "in flight   3 mails, 2 of them to slow.example, the first since 4" in told
+    assert "LOOK: 2 mails that somebody waits for may not go yet, the first since 3 min" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("sends", "--relay", "mian"), "there is no relay 'mian'; did you mean 'main'?"),
+        (("webhooks", "list", "crm"), "it is of all"),
+        (("apply", "--within", "5"), "--within is for a saved plan"),
+    ],
+)
+def test_a_word_that_would_be_passed_over_is_told(words: tuple[str, ...], says: str, filled: Database, run: Run) -> None:
+    error = run(*words).exception
+
+    assert isinstance(error, UsageError) and says in str(error)
+
+
 def test_mails_are_listed_by_domain_relay_and_what_they_wait_for(filled: Database, run: Run) -> None:
     with filled.write() as tx:
         ours, theirs = (add_lead(tx, email=f"kim@{domain}") for domain in ("Slow.Example", "notslow.example"))

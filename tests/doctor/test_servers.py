@@ -90,10 +90,12 @@ def test_a_relay_whose_url_is_none_keeps_no_other_check_from_being_made(dns_serv
 
 def test_a_relay_that_is_declared_and_has_no_address_is_told(dns_server: DnsServer, tmp_path: Path):
     with running(Sink()) as sink:
-        found = list(look_at_relays(place_at(dns_server, tmp_path, SMTP_URL=sink.url, declared=("main", "bulk"))))
+        place = place_at(dns_server, tmp_path, SMTP_URL=sink.url, declared=("main", "bulk"), left_alone={"main": "530 no"})
+        found = list(look_at_relays(place))
     at_home = list(look_at_relays(place_at(dns_server, tmp_path, SMTP_URL="", declared=("main", "bulk"))))
 
-    assert levels(found) == [PROBLEM, OK] and at_home == []
+    assert levels(found) == [PROBLEM, OK, WARNING] and at_home == []
+    assert "it is left alone, since it met our mail with: 530 no" in found[2].said
     assert "bulk: relays.yaml declares it, and HANDRAISER_SMTP_URL_BULK is not set" in found[0].said
 
 
