@@ -23,6 +23,7 @@ from engine.deliver.ways import look_anew
 from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
 from engine.dkim.sign import Signer
 from engine.errors import SettingsError
+from engine.garbage import collect_apart
 from engine.log import start_logging
 from engine.posts.http import HttpPosts
 from engine.posts.wire import PostWire
@@ -47,6 +48,7 @@ LANE_OF = {lane.noun.name: lane for lane in (REACTIONS, TRANSACTIONAL, TOUCHES)}
 
 def begin_process(settings: Settings) -> threading.Event:
     """Logs and signals of a process that runs until it is stopped; the event is set by SIGTERM or Ctrl-C."""
+    collect_apart()
     start_logging(level=settings.log_level)
     crash.arm(settings.crash_at)
     return stop_on_signals()
