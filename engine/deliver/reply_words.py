@@ -6,7 +6,9 @@ table. A pattern is added here, and an example of it to `tests/deliver/replies/`
 
 import re
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
+
+from engine.log import ADDRESS
 
 
 class Words(StrEnum):
@@ -26,13 +28,30 @@ class Words(StrEnum):
 
 
 def speaks(words: Words, reply: str) -> bool:
-    return pattern(words).search(reply) is not None
+    return pattern(words).search(without_addresses(reply)) is not None
+
+
+@lru_cache(maxsize=64)  # each reply is asked for many words in a row
+def without_addresses(reply: str) -> str:
+    """With an @ for each: what somebody calls a mailbox, moderator@ or spam@, says nothing of why it is refused."""
+    return ADDRESS.sub("@", reply)
 
 
 @cache
 def pattern(words: Words) -> re.Pattern[str]:
     return re.compile("|".join(PATTERNS[words]), re.IGNORECASE)
 
+
+# A reply that merely mentions the sender ("please ask the sender") may be about the recipient. It is about us where the sender,
+# or what else is ours, is itself what is not there or not wanted.
+SENDER = r"(?<!to )(?<!to the )\bsender"
+THEIR_OWN = r"e-?mail|mail|envelope|user|account|mailbox|domain|host|server|address|name"
+IS = r"(is |was |has been |does |did |could |can )?(an? )?"
+NOT = r"(not|(do|does|is|was|could|ca)n'?t|cannot) (be |a |an )?"
+THERE = r"(exist|found|known|valid|verif|resol|rout|list|regist|deliver)"
+IS_NOT = rf"{IS}({NOT}{THERE}|un(known|verif|resol|rout)|invalid|non-?exist)"
+IS_TURNED_AWAY = rf"{IS}({NOT}(accept|allow|authori|permit)|reject|refus|denied|disabled|inactive|suspended|locked|blocked)"
+IS_BAD = rf"({IS_NOT}|{IS_TURNED_AWAY})"
 
 PATTERNS: dict[Words, tuple[str, ...]] = {
     Words.NO_RELAYING: (
@@ -156,20 +175,32 @@ PATTERNS: dict[Words, tuple[str, ...]] = {
         r"discontinued",
     ),
     Words.SENDER: (
-        r"sender (address |domain )?(is )?(rejected|refused|denied|unknown|invalid|not found|does not|verif|unverif)",
-        r"(envelope|invalid|bad|unknown|unverifiable|nonexistent) sender",
-        r"(domain of|domain for|verify) (the |your )?sender",
-        r"sender'?s (e-?mail |envelope )?(address|domain|server|host)\b.{0,40}(not|invalid|unknown|reject|unable|no )",
-        r"verification failed for <",
-        r"(return address|return[ -]?path|reverse[ -]?path)\b.{0,40}(not|n'?t|invalid|unknown|reject|unverif)",
-        r"\b(helo|ehlo|rdns|ptr)\b",
+        rf"{SENDER}'?s?( ({THEIR_OWN}))*( <?@>?)? {IS_BAD}",
+        rf"{SENDER} (verif|callout)",
+        r"(invalid|bad|unknown|unverifiable|unrout\w+|non-?existent|no such|bogus) (envelope )?sender",
+        r"(verif\w+|resolve|not a valid|not a known) (the |your )?(envelope )?sender",
+        r"your (envelope sender|sender address)",
+        r"\b(domain|host|hostname)( \S{1,255})? (of|for) (the |your )?(envelope )?sender",
+        r": sender\W*$",
+        r"(verification failed for|while (verifying|checking)) <?@",  # Exim: always a sender
+        r"in reply to (mail from|helo|ehlo) command",  # Postfix, in a bounce
+        r"after (pipelined )?mail from:",  # Exim, in a bounce
+        rf"\b(return|reverse)[ -]?(path|address)( address)?( <?@>?)? {IS_BAD}",
+        rf"\b(mail ?)?from:?( header| field| e-?mail)* (domain|address)( <?@>?)? {IS_BAD}",
+        rf"\bmail ?from:? <?@>? {IS_NOT}",
+        r"(?<![\w.])(helo|ehlo|rdns|ptr)\b(?![.=])[^,;:()=]{0,30}\b(not|no|invalid|unknown|reject|fail|record|mismatch|missing)",
+        r"\b(no|invalid|missing) (helo|ehlo|rdns|ptr)\b",
         r"reverse (dns|lookup)",
-        r"\bfrom:? address",
-        r"(spf|dkim|dmarc)\b.{0,30}(record|key|policy)",
-        r"\byour (account|sender)\b",
-        r"sending (for this )?account",
-        r"(sending|send mail)\b.{0,40}account|account\b.{0,40}\b(sending|send mail)",
-        r"address: sender",
+        r"invalid dns mx or a\b",  # GMX, behind "mailbox unavailable": of a sender's domain
+        r"\b(spf|dkim|dmarc) (record|key|policy)",
+        rf"\b(your|client|connecting|sending) (ip|host ?name|host|domain|server|mail ?server)( (address|name))?( @)? {IS_BAD}",
+        rf"\b(ip|ip address|host ?name) (of |for )?[\[(]?[\da-f.:]{{3,45}}[\])]? {IS_BAD}",
+        rf"\byour (e-?mail |mail )?account {IS_BAD}",
+        rf"\bsending account {IS_BAD}",
+        r"\bsending (for|from|by) (this|your) (account|mailbox|user|domain)",
+        r"(disabled|suspended|locked|blocked) (for|from) sending",
+        r"account (is |has been )?(disabled|suspended|locked|blocked)[^.]{0,40}to send (e-?mails?|mail|messages)(?! to)",
+        r"backscatter protection",
     ),
     Words.NOBODY: (
         r"user.{0,3}unknown",

@@ -1,5 +1,6 @@
 """Replies that servers really give, each with what it is about."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ WHERE = {"before": Where.BEFORE, "during": Where.DURING, "report": Where.REPORT}
 FOLDER = Path(__file__).parent / "replies"
 
 
-def corpus() -> list[tuple[About, Where, int | None, str]]:
-    lines = [line for path in sorted(FOLDER.glob("*.tsv")) for line in path.read_text().splitlines() if not line.startswith("#")]
+def corpus(files: str = "*.tsv") -> list[tuple[About, Where, int | None, str]]:
+    lines = [line for path in sorted(FOLDER.glob(files)) for line in path.read_text().splitlines() if not line.startswith("#")]
     return [
         (About(kind), WHERE[where], *code_and_text(said, WHERE[where]))
         for kind, where, said in (line.split("\t") for line in lines)
@@ -36,6 +37,20 @@ def test_replies_are_taken_for_what_they_are() -> None:
 
     assert len(known) >= 300
     assert len(wrong) <= 0.02 * len(known), "\n".join(f"{reply}: {found}, not {kind}" for reply, kind, found in wrong)
+
+
+@pytest.mark.parametrize(("kind", "where", "code", "reply"), corpus("whose.tsv"))
+def test_a_refusal_of_ours_and_one_of_theirs_are_never_mistaken(kind: About, where: Where, code: int | None, reply: str) -> None:
+    assert about(code, reply, where) == kind
+
+
+@pytest.mark.parametrize("letters", ["sender ", "a" * 7, "<a@b ", "mail from:", "domain ", "helo ", "your account ", "a@"])
+def test_a_long_reply_is_read_in_no_time(letters: str) -> None:
+    began = time.process_time()
+
+    about(550, "5.1.1 " + letters * 10_000, Where.DURING)
+
+    assert time.process_time() - began < 1
 
 
 def test_no_reply_about_us_ever_suppresses_anybody() -> None:
