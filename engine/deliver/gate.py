@@ -115,7 +115,7 @@ def count_warming(tx: Tx, policy: Policy, ways: Ways, through: set[int]) -> None
 def soon_where_room_is_left(now: datetime, batch: Sequence[Loaded], ways: Ways, through: set[int]) -> dict[int, Held]:
     """Mails before these were to have the room of a warm-up, and then met a cap or a suppression."""
     carried = Counter(ways.relays[send_id] for send_id in through)
-    has_room = {name for name, room in ways.rooms.items() if carried[name] < room}
+    has_room = {name for name, room in ways.rooms.items() if carried[name] < min(room, ways.taken[name])}
     full = [send for send in batch if send.send_id in ways.held and ways.held[send.send_id].reason == Reason.WARM_UP]
     soon = [send for send in full if has_room.intersection(send.relays)]
     return {send.send_id: Held(reason=Reason.WARM_UP, due_at=in_its_window(send, now + SOON)) for send in soon}

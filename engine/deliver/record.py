@@ -69,16 +69,27 @@ def record_outcomes(tx: Tx, flown: Sequence[Flown]) -> datetime:
     late yes corrects an unknown.
     """
     rows = [settled(tx, one) for one in flown]
+    give_back_uncarried(tx, [one for one, row in zip(flown, rows, strict=True) if not row.fate.counts or is_ours(one.outcome)])
     settle(tx, rows, SendState.ATTEMPTING)
-    uncarried = [
-        (one.relay, one.marked_at) for one, row in zip(flown, rows, strict=True) if one.marked_at and not row.fate.counts
-    ]
-    if uncarried:
-        give_back(tx, live_rules(tx).policy, uncarried)
     refused = [one for one, row in zip(flown, rows, strict=True) if row.fate.state == SendState.REFUSED]
     record_events(tx, [event for one in refused if (event := bounce(tx, one)) is not None])
     note_trouble(tx, flown)
     return tx.now
+
+
+def is_ours(outcome: Outcome) -> bool:
+    return isinstance(outcome, OurFault)
+
+
+def give_back_uncarried(tx: Tx, uncarried: Sequence[Flown]) -> None:
+    """To the warm-ups of their relays; of those that nobody has settled yet, since what is written down may be written twice.
+    Before passages are locked: a mark locks relays before leads.
+    """
+    if not uncarried:
+        return
+    states = {row.id: row.state for row in STATES.rows(tx, ids=[one.send.send_id for one in uncarried])}
+    left = [one for one in uncarried if states.get(one.send.send_id) == SendState.ATTEMPTING]
+    give_back(tx, live_rules(tx).policy, [(one.relay, one.marked_at) for one in left if one.marked_at is not None])
 
 
 def record_held(tx: Tx, held: Sequence[tuple[Loaded, Held]]) -> None:

@@ -81,7 +81,7 @@ def open_mails(
 ) -> list[Rival]:
     rank, priorities = RANKS[policy.between.first], {plan.name: plan.priority for plan in plans}
     found = []
-    for row in tx.run(OPEN_MAILS, {"address_keys": address_keys, "before": before}):
+    for row in tx.run(OPEN_MAILS, {"address_keys": address_keys, "before": before, "now": tx.now}):
         way = course(tx, row.version_id)
         step = way.steps.get(row.step_id)
         if isinstance(step, EmailStep) and not (step.shadow or way.plan.shadow):
@@ -118,7 +118,7 @@ def end_of_today(now: datetime, send: Loaded) -> datetime:
     return first_instant(send.local_date(now) + ONE_DAY, MIDNIGHT, send.zone)
 
 
-# Waiting for these, a mail takes no room from another: nobody knows when it goes.
+# As long as it waits for these, a mail takes no room from another: nobody knows when it goes.
 STUCK = (Reason.PAUSED, Reason.RELAY_AWAY, Reason.NO_RELAY, Reason.DOMAIN_PAUSED, Reason.WARM_UP)
 IN_FORCE = Prepared(sa.select(cadences.c.version_id).where(cadences.c.version_id.is_not(None)))
 WAITS = sa.and_(touches.c.state.in_((TouchState.WAITING, TouchState.CLAIMED)), touches.c.due_at < sa.bindparam("before"))
@@ -126,7 +126,11 @@ IS_WITH_THE_MAIL = sa.and_(
     touches.c.state == TouchState.SENDING,
     sends.c.state.in_((SendState.READY, SendState.CLAIMED)),
     sends.c.due_at < sa.bindparam("before"),
-    sa.or_(sends.c.reason.is_(None), ~sa.or_(*(sends.c.reason == reason for reason in STUCK))),
+    sa.or_(
+        sends.c.due_at <= sa.bindparam("now"),  # it keeps its reason, and may go
+        sends.c.reason.is_(None),
+        ~sa.or_(*(sends.c.reason == reason for reason in STUCK)),
+    ),
 )
 OPEN_MAILS = (
     sa.select(

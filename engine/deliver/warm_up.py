@@ -35,9 +35,10 @@ def count_mails(tx: Tx, policy: Policy, mails: Mapping[str, int]) -> None:
 
 
 def give_back(tx: Tx, policy: Policy, marked: Iterable[tuple[str, datetime]]) -> None:
-    """Of mails that were counted then through these relays, and that no relay carried. Relays without a warm-up have no rows."""
-    counted = Counter((name, today(at, policy)) for name, at in marked)
-    ADD.run_each(tx, [{"of_relay": name, "of_day": day, "more": -mails} for (name, day), mails in sorted(counted.items())])
+    """Of mails that were counted then through these relays, and that no relay carried."""
+    warming = {relay.name for relay in policy.relays if relay.warm_up is not None}
+    counted = Counter((name, today(at, policy)) for name, at in marked if name in warming)
+    BACK.run_each(tx, [{"of_relay": name, "of_day": day, "back": mails} for (name, day), mails in sorted(counted.items())])
 
 
 def today(now: datetime, policy: Policy) -> date:
@@ -55,4 +56,13 @@ ADD = Prepared(
     sa.update(relay_days)
     .where(relay_days.c.relay == sa.bindparam("of_relay"), relay_days.c.day == sa.bindparam("of_day"))
     .values(mails=relay_days.c.mails + sa.bindparam("more", type_=sa.Integer))
+)
+BACK = Prepared(
+    sa.update(relay_days)
+    .where(
+        relay_days.c.relay == sa.bindparam("of_relay"),
+        relay_days.c.day == sa.bindparam("of_day"),
+        relay_days.c.mails >= sa.bindparam("back", type_=sa.Integer),
+    )
+    .values(mails=relay_days.c.mails - sa.bindparam("back", type_=sa.Integer))
 )

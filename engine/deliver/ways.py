@@ -131,7 +131,8 @@ def way_of(send: Loaded, policy: Policy, around: Around, ways: Ways) -> str | He
         if why is None:
             return name
         shut.append(why)
-    never = Held(reason=Reason.NO_RELAY, due_at=around.now + LOOK_AGAIN)
+    soon = LOOK_AGAIN if send.stream == Stream.MARKETING else PROBE_TAKES  # another process may know one
+    never = Held(reason=Reason.NO_RELAY, due_at=around.now + soon)
     return min(shut, key=lambda held: held.due_at, default=never)
 
 
@@ -212,5 +213,8 @@ def look_anew(tx: Tx, *reasons: Reason) -> None:
 
 def lay_out_anew(tx: Tx, before: Policy, after: Policy) -> None:
     """Relays or limits are others now: what waited for the old ones is judged by the new."""
-    follow_edit(tx, before, after)
-    look_anew(tx, Reason.NO_RELAY, Reason.PACED, Reason.WARM_UP)
+    if before.relays != after.relays:
+        look_anew(tx, Reason.NO_RELAY, Reason.WARM_UP)
+    if before.limits != after.limits:
+        look_anew(tx, Reason.PACED)
+        follow_edit(tx, before, after)

@@ -83,8 +83,8 @@ again after one second. *When*: the state of the due mail when its recipient opt
 ## The points
 
 Where a process was told to kill itself, by its name in the source. A kill can leave in doubt what a process has marked and not
-recorded: at most 12 mails for each of its 2 connections here. Of these, marketing stays *unknown*, and what somebody waits for is
-*tried again* and accepted.
+recorded: at most 12 mails of nurture for each of its 2 connections here, and one awaited mail in each thread. Of these,
+marketing stays *unknown*, and what somebody waits for is *tried again* and accepted.
 
 {table(POINTS, point_rows(trials))}
 """

@@ -15,14 +15,19 @@ from engine.clock import VirtualClock
 from engine.compiler.plan import Between, Caps, Window, to_json
 from engine.compiler.relay import DomainLimit, Relay, WarmUp
 from engine.database import Database
+from engine.deliver.batch import load
 from engine.deliver.breaker import RELAYS, ROUTES, Key, Kind, Strike, may_probe, recover, strike
+from engine.deliver.gate import mark
 from engine.deliver.places import MOST_IN_DOUBT, Places
+from engine.deliver.record import record_outcomes
 from engine.deliver.replies import AT_ONCE
 from engine.deliver.send import deliver
 from engine.deliver.smtp import open_wires
+from engine.deliver.trouble import Flown
 from engine.deliver.ways import lay_out_anew
+from engine.deliver.wire import NotBegun
 from engine.schedule.pause import pause, resume
-from engine.schema import relay_days, relay_states, rules, sends
+from engine.schema import domain_states, relay_days, relay_states, rules, sends
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
 from engine.suppression import Suppression, suppress
@@ -162,6 +167,61 @@ def test_a_mail_that_cannot_go_takes_no_room_from_one_that_can(database: Databas
         place.deliver([free])
 
         assert (reason_of(place, stuck), place.got) == (Reason.PAUSED, {"a": [], "b": ["maya@school.example"]})
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("loser", ["delay", "drop"])
+def test_what_was_held_back_and_may_go_now_is_a_rival_again(
+    database: Database, clock: VirtualClock, tmp_path: Path, loser: str
+) -> None:
+    with several(database, tmp_path, MAIN) as place:
+        policy = a_policy(Caps(per_day=1, per_week=None, per_month=None), Between(loser=loser))
+        with database.write() as tx:
+            tx.run(sa.insert(rules).values(kind="policy", hash="3" * 64, body=to_json(policy), applied_at=tx.now))
+            lead_id = add_lead(tx)
+            usual = add_mail(tx, place.version_id, lead_id=lead_id, due_at=tx.now)
+            first = add_mail(tx, add_cadence(tx, urgent()), lead_id=lead_id, cadence=URGENT, due_at=tx.now)
+            pause(tx, PauseKind.ALL)
+        place.deliver([usual])
+        place.deliver([first])
+        with database.write() as tx:
+            resume(tx, PauseKind.ALL)
+            tx.run(sa.update(sends).values(due_at=tx.now))
+            claims = dict(take_due(tx, SEND, limit=10, lease=timedelta(minutes=5)))
+        for send_id, _epoch in (usual, first):
+            deliver(place.runtime, [(send_id, claims[send_id])])
+
+        assert send_of(database, first[0]).state == SendState.ACCEPTED
+        assert reason_of(place, usual) == Reason.OUTRANKED
+
+
+@pytest.mark.both_databases
+def test_room_of_a_warm_up_is_given_back_once(database: Database, tmp_path: Path) -> None:
+    with several(database, tmp_path, ten_a_day()) as place:
+        claims = to_readers(place, 8)
+        with database.write() as tx:
+            loaded = load(tx, place.runtime.places, claims).sends
+            marked = mark(tx, loaded, live_rules(tx).policy, place.runtime.worker_id)
+        unsaid = [Flown(send=send, outcome=NotBegun(reply="put down"), marked_at=marked.at) for send in loaded]
+        for _ in range(2):  # the answer to the first COMMIT was lost
+            with database.write() as tx:
+                record_outcomes(tx, unsaid)
+
+        with database.read() as tx:
+            assert tx.run(sa.select(relay_days.c.mails)).scalars().all() == [0]
+
+
+@pytest.mark.both_databases
+def test_a_lower_limit_holds_nobody_up_for_longer_than_an_hour(database: Database, clock: VirtualClock, tmp_path: Path) -> None:
+    with several(database, tmp_path, MAIN) as place:
+        place.declare(MAIN, **{SLOW: DomainLimit(per_hour=5_000)})
+        place.deliver(to_readers(place, 100, domain=SLOW))
+        with database.write() as tx:
+            before = live_rules(tx).policy
+        place.declare(MAIN, **{SLOW: DomainLimit(per_hour=10)})
+        with database.write() as tx:
+            lay_out_anew(tx, before, live_rules(tx).policy)
+            assert tx.now < tx.run(sa.select(domain_states.c.paced_until)).scalar_one() <= tx.now + timedelta(hours=1)
 
 
 @pytest.mark.both_databases

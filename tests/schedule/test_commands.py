@@ -67,7 +67,7 @@ def test_an_edit_of_limits_holds_for_what_waits(applied: Path, file: str, is_due
 
     with database.read() as tx:
         due = tx.run(sa.select(sends.c.id).where(sends.c.due_at <= tx.now)).scalars().all()
-    assert set(due) == (set(waiting) if is_due else set()) and away not in due
+    assert due == (waiting[:1] if is_due else []) and away not in due  # no relay is another one
 
 
 def test_a_plan_shows_what_would_change_and_changes_nothing(applied: Path):
