@@ -139,7 +139,9 @@ def add_send(
 def add_post(tx: Tx, *, touch_id: int | None = None, **values: object) -> int:
     """A post that is due now."""
     touch_id = add_touch(tx, state=TouchState.DONE) if touch_id is None else touch_id
-    lead_id = tx.run(sa.select(enrolments.c.lead_id).join(touches).where(touches.c.id == touch_id)).scalar_one()
+    lead_id = tx.run(
+        sa.select(enrolments.c.lead_id).join(touches, touches.c.enrolment_id == enrolments.c.id).where(touches.c.id == touch_id)
+    ).scalar_one()
     defaults = {"touch_id": touch_id, "lead_id": lead_id, "webhook": "crm", "fields": [], "state": "ready", "due_at": tx.now}
     return insert(tx, posts, defaults | {"created_at": tx.now} | values)
 

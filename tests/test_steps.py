@@ -202,7 +202,9 @@ def test_whoever_may_not_enter_has_the_reason_on_the_step(database: Database):
 
         advance_due(tx)
 
-        of_step = sa.select(enrolments.c.lead_id, touches.c.state, touches.c.reason).join(enrolments)
+        of_step = sa.select(enrolments.c.lead_id, touches.c.state, touches.c.reason).join(
+            enrolments, enrolments.c.id == touches.c.enrolment_id
+        )
         found = {row.lead_id: (row.state, row.reason) for row in tx.run(of_step.where(touches.c.step_id == "enter-other"))}
         assert found == {
             inside: ("skipped", "inside"),

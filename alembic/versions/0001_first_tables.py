@@ -337,7 +337,6 @@ def upgrade() -> None:
         sa.Column("planned_on", sa.Date(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolments.id"], name=op.f("fk_touches_enrolment_id_enrolments")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_touches")),
         sa.UniqueConstraint("enrolment_id", "step_id", name=op.f("uq_touches_enrolment_id_step_id")),
         sqlite_autoincrement=True,
@@ -543,7 +542,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'unknown'"),
         postgresql_where=sa.text("state = 'unknown'"),
     )
-    op.create_index("ix_sends_cap", "sends", ["address_key", "cap_on"], unique=False)
+    op.create_index(
+        "ix_sends_cap",
+        "sends",
+        ["address_key", "cap_on"],
+        unique=False,
+        sqlite_where=sa.text("cap_on IS NOT NULL"),
+        postgresql_where=sa.text("cap_on IS NOT NULL"),
+    )
     op.create_index(
         "ix_sends_aside",
         "sends",
@@ -648,7 +654,12 @@ def downgrade() -> None:
     op.drop_index(
         "ix_sends_due", table_name="sends", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
     )
-    op.drop_index("ix_sends_cap", table_name="sends")
+    op.drop_index(
+        "ix_sends_cap",
+        table_name="sends",
+        sqlite_where=sa.text("cap_on IS NOT NULL"),
+        postgresql_where=sa.text("cap_on IS NOT NULL"),
+    )
     op.drop_index(
         "ix_sends_unknown",
         table_name="sends",

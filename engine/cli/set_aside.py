@@ -71,7 +71,10 @@ def lines_of(found: Sequence[Aside]) -> Iterator[str]:
 
 
 TOLD = {
-    TOUCH.name: (enrolments.c.cadence + " / " + touches.c.step_id, touches.join(enrolments).join(leads)),
+    TOUCH.name: (
+        enrolments.c.cadence + " / " + touches.c.step_id,
+        touches.join(enrolments, enrolments.c.id == touches.c.enrolment_id).join(leads),
+    ),
     SEND.name: (sends.c.email, sends.join(leads, leads.c.id == sends.c.lead_id)),
     REACTION.name: (events.c.type, reactions.join(events).outerjoin(leads)),
     POST.name: (posts.c.webhook, posts.join(leads)),

@@ -108,7 +108,11 @@ def release_resumed(tx: Tx, standing: Sequence[Loaded]) -> None:
     """Of these some may go on since we looked. Whoever resumed their passages saw no mail to release."""
     if standing:
         theirs = touches.c.id.in_([send.touch_id for send in standing])
-        going = sa.select(enrolments.c.id).join(touches).where(theirs, enrolments.c.state == EnrolmentState.ACTIVE)
+        going = (
+            sa.select(enrolments.c.id)
+            .join(touches, touches.c.enrolment_id == enrolments.c.id)
+            .where(theirs, enrolments.c.state == EnrolmentState.ACTIVE)
+        )
         release_sends(tx, tx.run(going).scalars().all())
 
 

@@ -246,7 +246,9 @@ def check_reasons(tx: Tx, mails: Sequence[Mail], late: Late, off: timedelta) -> 
 def check_accounts(tx: Tx, mails: Sequence[Mail]) -> None:
     """Of each step: enrolled = sent + done + waiting + skipped (late) + not reached, no other fate; `totals` says the same."""
     came, reached = Counter[str](), Counter[str]()
-    taken = sa.select(enrolments.c.cadence, sa.func.count(touches.c.id).label("steps")).join(touches, isouter=True)
+    taken = sa.select(enrolments.c.cadence, sa.func.count(touches.c.id).label("steps")).join(
+        touches, touches.c.enrolment_id == enrolments.c.id, isouter=True
+    )
     for row in tx.run(taken.group_by(enrolments.c.id, enrolments.c.cadence)):
         came[row.cadence] += 1
         reached.update(STEPS[row.cadence][: row.steps])

@@ -161,7 +161,7 @@ def test_who_comes_into_a_paused_cadence_begins_when_it_goes_on(database: Databa
 
 def due(tx: Tx) -> dict[str, set[datetime | None]]:
     found: dict[str, set[datetime | None]] = {}
-    for row in tx.run(sa.select(enrolments.c.cadence, touches.c.due_at).join(touches)):
+    for row in tx.run(sa.select(enrolments.c.cadence, touches.c.due_at).join(touches, touches.c.enrolment_id == enrolments.c.id)):
         found.setdefault(row.cadence, set()).add(row.due_at)
     return found
 
