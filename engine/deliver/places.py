@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 MOST_IN_DOUBT = 12  # mails of nurture for each connection that may be marked and not yet recorded
-MICRO_BATCH = 8  # mails that find out how a relay is
+MICRO_BATCH = 8  # mails that are put down together where a connection broke
 LOAD = 4  # mails in hand for each connection that is opened; and how many for a domain with a limit go over one in a row
 MOST_CONNECTIONS = 16  # to a relay, unless its URL says otherwise
 EVERY = ""  # in the place of a relay's name: all of them

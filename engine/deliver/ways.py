@@ -30,7 +30,7 @@ MIDNIGHT = time(0)
 # At what a person has paused, or a mail that no relay takes; whoever mends that does not leave it waiting so long.
 LOOK_AGAIN = timedelta(minutes=10)
 MARKETING_FIRST = timedelta(minutes=1)  # for so long nothing that somebody waits for finds out how a relay is
-PROBES = {RELAYS: MICRO_BATCH, ROUTES: 1}  # how many mails find out how something is
+CANDIDATES = MICRO_BATCH  # mails of which one finds out how something is: the first that no cap or limit stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,8 @@ class Around:
 
 @dataclass(slots=True)
 class Ways:
-    """{send id: its relay}, and those that are held back. `probing`: what is in trouble, and the mails that are to find out."""
+    """{send id: its relay}, and those that are held back. `probing`: what is in trouble, and the mails of which
+    one is to find out."""
 
     relays: dict[int, str] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)
@@ -178,7 +179,7 @@ def on_the_next_day(send: Loaded, policy: Policy, around: Around) -> datetime:
 def may_try(trouble: Trouble, kind: Kind, key: Key, around: Around, ways: Ways) -> bool:
     if trouble.until is None:
         return True
-    return trouble.until <= around.now and len(ways.probing.get((kind, key), ())) < PROBES[kind]
+    return trouble.until <= around.now and len(ways.probing.get((kind, key), ())) < CANDIDATES
 
 
 def is_given_up(key: Key, around: Around) -> bool:
@@ -196,12 +197,14 @@ def after(trouble: Trouble, send: Loaded, now: datetime) -> datetime:
 
 
 def begin_probes(tx: Tx, ways: Ways, going: set[int]) -> dict[int, Held]:
-    """Of all workers one finds out; these mails of ours are held back where that is another."""
+    """Of all workers one finds out, and by one mail, since a server that gives no answer swallows it; these mails of ours are
+    held back meanwhile.
+    """
     lost: dict[int, Held] = {}
     for (kind, key), send_ids in sorted(ways.probing.items(), key=lambda item: (item[0][0].called, item[0][1])):
         ours = [send_id for send_id in send_ids if send_id in going and send_id not in lost]
-        if ours and not may_probe(tx, kind, key):
-            lost.update(dict.fromkeys(ours, Held(reason=kind.reason, due_at=tx.now + PROBE_TAKES)))
+        going_first = 1 if ours and may_probe(tx, kind, key) else 0
+        lost.update(dict.fromkeys(ours[going_first:], Held(reason=kind.reason, due_at=tx.now + PROBE_TAKES)))
     return lost
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from engine.claim import SEND, Claim, take_due
 from engine.clock import VirtualClock
+from engine.compiler.plan import Caps
 from engine.compiler.relay import Relay, WarmUp
 from engine.database import Database, Tx
 from engine.deliver.breaker import PROBE_TAKES, RELAYS, Strike, ask_again, may_probe, strike
@@ -151,6 +152,37 @@ def test_of_all_who_ask_at_once_one_finds_out(database: Database, clock: Virtual
         assert sorted(threads.map(ask, range(8))) == [False] * 7 + [True]
     clock.move_to(clock.now() + PROBE_TAKES)
     assert ask(0), "whoever began may have died"
+
+
+@pytest.mark.both_databases
+def test_one_mail_finds_out_how_a_relay_is_the_first_that_no_cap_stops(database: Database, tmp_path: Path) -> None:
+    """A relay that takes texts and answers nothing swallows whatever it is asked with."""
+    one_a_day = Caps(per_day=1, per_week=None, per_month=None)
+    with database.write() as tx:
+        version_id = add_workspace(tx, caps=one_a_day)
+        full = add_lead(tx, email="full@school.example")
+        earlier = add_mail(tx, version_id, lead_id=full, due_at=tx.now, **DUE)
+    with runtime_over(database, Sink(), tmp_path) as runtime:
+        deliver_due(runtime)
+        with database.write() as tx:
+            capped = add_mail(tx, version_id, lead_id=full, due_at=tx.now, **DUE)
+            others = [add_due(tx, version_id, f"r{n}@school.example") for n in range(12)]
+            away = {"failures": 3, "open_until": tx.now, "tried_at": tx.now, "why": "", "since": tx.now}
+            tx.run(sa.insert(relay_states).values(relay="main", **away))
+            marked = mark(
+                tx, load_sends(tx, claimed(tx, [capped, *others]), live_rules(tx)), a_policy(caps=one_a_day), runtime.worker_id
+            )
+
+    assert send_of(database, earlier[0]).state == SendState.ACCEPTED
+    assert [send.send_id for send in marked.through] == [others[0][0]]
+    why = {send.send_id: held.reason for send, held in marked.held}
+    assert why == {capped[0]: Reason.CAP} | dict.fromkeys([send_id for send_id, _epoch in others[1:]], Reason.RELAY_AWAY)
+
+
+def claimed(tx: Tx, due: list[Claim]) -> list[Claim]:
+    """The same, in the order given."""
+    epochs = dict(take_due(tx, SEND, limit=100, lease=timedelta(minutes=5)))
+    return [(send_id, epochs[send_id]) for send_id, _epoch in due]
 
 
 def test_a_refused_login_is_enough_at_once(sqlite_database: Database, tmp_path: Path) -> None:
