@@ -19,6 +19,7 @@ from engine.tokens import Tokens
 
 FINGERPRINT = "address key fingerprint"
 ID = "installation id"
+LEAVES = "mail leaves"  # since a process that had a mail server's address began to send
 MACHINE_ID = Path("/etc/machine-id")  # the same until the system is installed anew; not there in many containers
 
 

@@ -26,6 +26,7 @@ KNOWN = (
 )  # fmt: skip
 RELAY = re.compile(r"SMTP_URL(?:_([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*))?")  # of the setting with a relay's address
 MAIN = "main"  # the relay of SMTP_URL
+OUTBOX = "outbox:"  # in the place of its address: mail is to stay here
 DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 SIGNS = "signs such as @ : / in the user or password are written %40 %3A %2F"
 RELAY_URL = f"smtp://user:password@host:587 or smtps://host:465; {SIGNS}"
@@ -55,6 +56,7 @@ class Settings:
     database_url: str
     broker_url: str
     relay_urls: Mapping[str, str]  # the mail servers that mail leaves through, by the relay's name
+    is_outbox_meant: bool  # somebody said that mail is to stay here
     public_url: str
     secret_keys: tuple[str, ...]
     webhook_key: str | None
@@ -123,6 +125,7 @@ def read_settings(workspace: Path, environ: Mapping[str, str] | None = None) -> 
         database_url=with_driver(value("DATABASE_URL", f"sqlite:///{(workspace / 'handraiser.db').absolute()}")),
         broker_url=value("BROKER_URL", "memory:"),
         relay_urls=relay_urls_in(given),
+        is_outbox_meant=given.get(url_setting(MAIN)) == OUTBOX,
         public_url=public_url,
         secret_keys=tuple(key.strip() for key in value("SECRET_KEY", "").split(",") if key.strip()),
         webhook_key=given.get(PREFIX + "WEBHOOK_KEY"),
@@ -158,6 +161,11 @@ def check(settings: Settings) -> None:
     if not is_url(settings.public_url, "http", "https") or not urlsplit(settings.public_url).hostname:
         raise SettingsError(f"HANDRAISER_PUBLIC_URL is {settings.public_url!r}; it must start with https:// (or http://)")
     for name, url in settings.relay_urls.items():
+        if settings.is_outbox_meant:
+            raise SettingsError(
+                f"{url_setting(MAIN)} is {OUTBOX}, so mail is to stay here, and {url_setting(name)} has a mail server's address: "
+                "say one or the other"
+            )
         if not is_url(url, "smtp", "smtps"):
             raise SettingsError(f"{url_setting(name)} must look like {RELAY_URL}")
     if not DOMAIN.fullmatch(settings.reply_domain):
@@ -183,8 +191,10 @@ def unknown(name: str) -> str:
 
 def relay_urls_in(given: Mapping[str, str]) -> dict[str, str]:
     """The relays that have an address, `main` first."""
-    named = ((relay_named(name), url) for name, url in given.items())
-    return dict(sorted(((name, url) for name, url in named if name), key=lambda each: (each[0] != MAIN, each[0])))
+    urls = {relay: url for name, url in given.items() if (relay := relay_named(name))}
+    if urls.get(MAIN) == OUTBOX:
+        del urls[MAIN]
+    return dict(sorted(urls.items(), key=lambda each: (each[0] != MAIN, each[0])))
 
 
 def relay_named(setting: str) -> str | None:

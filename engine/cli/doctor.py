@@ -24,6 +24,7 @@ from engine.doctor.names import Names, is_address
 from engine.doctor.place import Place, sender_domains
 from engine.doctor.receivers import Held, held
 from engine.errors import HandraiserError, SettingsError, UsageError
+from engine.installation import LEAVES, said
 from engine.schema import relay_states
 from engine.settings import Settings, read_settings
 from engine.versions import declared_relays, live_rules
@@ -70,16 +71,18 @@ def place_of(settings: Settings, database: Database, sends_from: tuple[str, ...]
         senders=known.senders,
         declared=known.declared,
         left_alone=known.left_alone,
+        has_left=known.has_left,
         sends_from=sends_from,
     )
 
 
 class Known(NamedTuple):
-    """The domains that stand in From, the relays, and the words of those in trouble."""
+    """The domains that stand in From, the relays, the words of those in trouble, and whether mail ever left through one."""
 
     senders: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
     left_alone: Mapping[str, str] = MappingProxyType({})
+    has_left: bool = False
 
 
 def known_of(database: Database) -> Known:
@@ -90,7 +93,10 @@ def known_of(database: Database) -> Known:
         with database.read() as tx:
             left_alone = sa.select(relay_states.c.relay, relay_states.c.why).where(relay_states.c.open_until.is_not(None))
             return Known(
-                sender_domains(tx, live_rules(tx)), tuple(declared_relays(tx)), {row.relay: row.why for row in tx.run(left_alone)}
+                sender_domains(tx, live_rules(tx)),
+                tuple(declared_relays(tx)),
+                {row.relay: row.why for row in tx.run(left_alone)},
+                said(tx, LEAVES) is not None,
             )
     except (sa.exc.SQLAlchemyError, HandraiserError):
         return Known()

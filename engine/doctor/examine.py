@@ -19,6 +19,7 @@ from engine.doctor.sender import look_at_senders
 from engine.doctor.sending import look_at_pointers
 from engine.doctor.spf import look_at_spf
 from engine.doctor.store import look_at_broker, look_at_database, look_at_disk
+from engine.settings import OUTBOX
 
 ASKS_THE_DNS: dict[Subject, Callable[[Place], Iterable[Finding]]] = {
     Subject.SPF: look_at_spf,
@@ -28,7 +29,7 @@ ASKS_THE_DNS: dict[Subject, Callable[[Place], Iterable[Finding]]] = {
     Subject.MX: look_at_exchanges,
 }
 AT_HOME = (
-    "HANDRAISER_SMTP_URL is not set and there are no DKIM keys: mail is captured in the local outbox and nothing is sent to "
+    "no mail server has an address here and there are no DKIM keys: mail is captured in the local outbox and nothing is sent to "
     "anyone, so the DNS is not looked at"
 )
 
@@ -44,10 +45,19 @@ def examine(place: Place, database: Database) -> Iterator[Finding]:
         yield ok(Subject.RELAY, AT_HOME)
         return
     if not place.relays:
-        yield warning(Subject.RELAY, "no mail leaves yet: HANDRAISER_SMTP_URL is not set", "set it when what follows is well")
+        yield without_relay(place)
     yield from look_at_relays(place)
     yield from look_at_senders(place)
     yield from look_at_the_dns(place)
+
+
+def without_relay(place: Place) -> Finding:
+    if not place.has_left or place.settings.is_outbox_meant:
+        return warning(Subject.RELAY, "no mail leaves yet: HANDRAISER_SMTP_URL is not set", "set it when what follows is well")
+    said = "mail of this database went out through a mail server before, and HANDRAISER_SMTP_URL is not set here"
+    return problem(
+        Subject.RELAY, said, f"set it, or to {OUTBOX} where mail is to stay; until then no process here that sends starts"
+    )
 
 
 def look_at_the_dns(place: Place) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from engine.deliver.wire import Flight, NotBegun, Outcome, Recheck, Wire
 from engine.dkim.sign import Signer
 from engine.errors import SettingsError
 from engine.garbage import collect_apart
+from engine.installation import LEAVES, first_said, said
 from engine.log import start_logging
 from engine.posts.http import HttpPosts
 from engine.posts.wire import PostWire
@@ -35,7 +36,7 @@ from engine.processes.presence import Presence, bury_dead_neighbours, present
 from engine.processes.reach import is_in_process
 from engine.processes.standing import working
 from engine.runtime import Marked, Runtime, unnoted
-from engine.settings import MAIN, Settings, url_setting
+from engine.settings import MAIN, OUTBOX, Settings, url_setting
 from engine.simulate.sink import Sink, running
 from engine.tokens import Tokens
 from engine.versions import declared_relays
@@ -126,16 +127,20 @@ def sending(settings: Settings, database: Database, *, kind: str) -> Iterator[Pr
     relays = settings.relay_urls if settings.sends_for_real else None
     with present(database, kind=kind, lease=settings.worker_lease, relays=relays) as presence:
         with database.write() as tx:
+            if relays is not None:
+                first_said(tx, LEAVES, "through relays")
             look_anew(tx, Reason.NO_RELAY)
         yield presence
 
 
 def require_relays(settings: Settings, database: Database) -> None:
     """Raises SettingsError where mail leaves, and a relay that the workspace declares has no address here; or where others of
-    this database send for real, and what this process takes would stay in its outbox.
+    this database send for real, or did, and what this process takes would stay in its outbox.
     """
     if not settings.sends_for_real:
         require_no_senders(database)
+        if not settings.is_outbox_meant:
+            require_that_none_left(database)
         return
     with database.read() as tx:
         missing = [name for name in declared_relays(tx) if name not in settings.relay_urls]
@@ -156,6 +161,18 @@ def require_no_senders(database: Database) -> None:
             f"other processes of this database send mail for real, such as the {one.kind} on {one.host} ({one.pid}), and "
             f"{url_setting(MAIN)} is not set here: what this one takes would stay in its local outbox. Set it, or stop them "
             "first; one that was killed counts for as long as its lease, a minute."
+        )
+
+
+def require_that_none_left(database: Database) -> None:
+    """An address that was lost with a server's settings must not turn all that is due into mails that count as sent."""
+    with database.read() as tx:
+        leaves = said(tx, LEAVES) is not None
+    if leaves:
+        raise SettingsError(
+            f"the mail of this database went out through a mail server before, and {url_setting(MAIN)} is not set now: what is "
+            "due would stay in the local outbox and count as sent. Set it to the server's address; or, where mail is to stay on "
+            f"this machine, to {OUTBOX}"
         )
 
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from engine.cli.main import handraiser
 from engine.database import Database
 from engine.dkim.folder import make_keys
+from engine.installation import LEAVES, say
 from engine.migrations import upgrade
 from engine.settings import read_settings
 from tests.deliver.given import add_workspace
@@ -33,6 +34,22 @@ def test_with_nothing_set_it_says_so_and_looks_at_the_rest(place: Path) -> None:
     assert "ok       secret" in result.output and "ok       disk" in result.output
     assert "SPF" not in result.output and "Gmail" not in result.output
     assert not (place / "handraiser.db").exists()
+
+
+def test_a_server_that_lost_its_relays_address_is_told_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database.open(read_settings(place).database_url)
+    upgrade(database)
+    with database.write() as tx:
+        add_workspace(tx)
+        say(tx, LEAVES, "through relays")
+    database.close()
+
+    with serving_dns(DnsServer({})) as server:
+        lost = run(place, "--dns", server.address)
+    monkeypatch.setenv("HANDRAISER_SMTP_URL", "outbox:")
+
+    assert "problem  relay     mail of this database went out through a mail server before" in lost.output
+    assert "mail is captured in the local outbox" in run(place).output
 
 
 def test_before_the_first_mail_it_says_what_is_missing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

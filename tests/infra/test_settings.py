@@ -31,6 +31,17 @@ def test_without_an_address_nothing_leaves(tmp_path: Path) -> None:
     assert not settings_with(tmp_path).sends_for_real
 
 
+def test_who_says_that_mail_stays_here_names_no_server_beside(tmp_path: Path) -> None:
+    assert settings_with(tmp_path, SMTP_URL="outbox:").is_outbox_meant
+
+    with pytest.raises(
+        SettingsError, match="HANDRAISER_SMTP_URL is outbox:, so mail is to stay here, and HANDRAISER_SMTP_URL_BULK"
+    ):
+        settings_with(tmp_path, SMTP_URL="outbox:", SMTP_URL_BULK=INSIDE)
+    with pytest.raises(SettingsError, match="HANDRAISER_SMTP_URL_BULK must look like"):
+        settings_with(tmp_path, SMTP_URL_BULK="outbox:")
+
+
 @pytest.mark.parametrize("name", ["SMTP_URL_", "SMTP_URL_bulk", "SMTP_URLS", "SMTP_URL__A", "SMTP_URL_9", "SMTP_URL_MAIN"])
 def test_a_setting_that_names_no_relay_is_unknown(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=f"unknown setting HANDRAISER_{name}"):

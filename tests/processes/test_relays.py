@@ -76,7 +76,22 @@ def test_no_process_keeps_in_its_outbox_what_others_send_for_real(database: Data
             require_relays(captures, database)
         with sending(captures, database, kind="up"), database.read() as tx:  # both began in the same moment
             assert [one.kind for one in glance(tx).capturing] == ["up"]
-    require_relays(captures, database)
+
+
+@pytest.mark.both_databases
+def test_an_address_that_was_lost_keeps_no_mail_here_unless_somebody_says_so(database: Database, tmp_path: Path) -> None:
+    """It would count as sent."""
+    without, meant = settings_with(tmp_path), settings_with(tmp_path, SMTP_URL="outbox:")
+    with sending(without, database, kind="up"):
+        require_relays(settings_with(tmp_path, SMTP_URL=HERE), database)
+    require_relays(without, database)
+    with sending(settings_with(tmp_path, SMTP_URL=HERE), database, kind="up"), pytest.raises(SettingsError, match="for real"):
+        require_relays(meant, database)
+
+    with pytest.raises(SettingsError, match="would stay in the local outbox and count as sent"):
+        require_relays(without, database)
+    require_relays(meant, database)
+    assert not meant.sends_for_real
 
 
 def test_mail_goes_to_the_local_outbox_whatever_relays_there_are(sqlite_database: Database, tmp_path: Path) -> None:
