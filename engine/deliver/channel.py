@@ -34,7 +34,8 @@ class LostError(HandraiserError, ConnectionError):
 class Timeouts:
     """How long to wait, in seconds; the defaults are those of RFC 5321 section 4.5.3.2 (`connect` is ours)."""
 
-    connect: float = 60.0  # and then for the greeting; giving up early costs nothing there
+    call: float = 15.0  # until its machine answers; giving up early costs nothing there, nor at the next
+    connect: float = 60.0  # the greeting
     command: float = 300.0  # EHLO, STARTTLS, AUTH, MAIL, RCPT
     data: float = 120.0  # the invitation after DATA
     block: float = 180.0  # until the server has taken what was written of a body

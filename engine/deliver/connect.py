@@ -5,6 +5,7 @@ aiosmtplib does the work; the words over the open connection are ours (`engine.d
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from functools import partial
 from typing import cast
 
 import aiosmtplib
+from aiohappyeyeballs import start_connection
 
 from engine.deliver.channel import LONGEST_LINE, Channel, Timeouts
 from engine.deliver.login import Login, NoTokenError
@@ -21,6 +23,8 @@ from engine.deliver.wire import Deferred
 from engine.errors import SHORT_OF
 from engine.said import on_one_line
 from engine.vocabulary import SmtpPhase
+
+NEXT_ADDRESS_AFTER = 0.25  # seconds (RFC 8305 section 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,6 @@ async def open_channel(relay: Relay, timeouts: Timeouts, local_hostname: str) ->
     """Raises NoConnectionError, which says what is wrong and what to do."""
     client = aiosmtplib.SMTP(
         hostname=relay.host,
-        port=relay.port,
         use_tls=relay.tls == "wrapped",
         start_tls=False,
         timeout=timeouts.command,
@@ -63,13 +66,34 @@ Step = Callable[[aiosmtplib.SMTP], Awaitable[object]]
 
 def steps(relay: Relay, timeouts: Timeouts) -> Iterator[tuple[SmtpPhase, Step]]:
     """What is done one after another, and the phase to which its failure belongs."""
-    yield SmtpPhase.CONNECT, lambda client: client.connect(timeout=min(timeouts.connect, timeouts.command))
+    yield SmtpPhase.CONNECT, partial(greet, relay, timeouts)
     yield SmtpPhase.EHLO, introduce
     if relay.tls == "starttls":
         yield SmtpPhase.TLS, lambda client: client.starttls()
         yield SmtpPhase.EHLO, introduce
     if relay.login is not None:
         yield SmtpPhase.AUTH, partial(log_in, relay.login)
+
+
+async def greet(relay: Relay, timeouts: Timeouts, client: aiosmtplib.SMTP) -> None:
+    line = await call(relay, timeouts)
+    await client.connect(sock=line, timeout=min(timeouts.connect, timeouts.command))
+
+
+async def call(relay: Relay, timeouts: Timeouts) -> socket.socket:
+    """A line to the first of its addresses that answers (RFC 8305): one at which nobody does, as where IPv6 leads nowhere, holds
+    up no mail. Raises SMTPConnectError.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeouts.connect):
+            addresses = await loop.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM)
+        async with asyncio.timeout(min(timeouts.call, timeouts.connect)):
+            line = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_AFTER, interleave=1, loop=loop)
+    except OSError as error:
+        raise aiosmtplib.SMTPConnectError(str(error)) from error
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return line
 
 
 async def introduce(client: aiosmtplib.SMTP) -> None:
