@@ -90,7 +90,7 @@ async def call(relay: Relay, timeouts: Timeouts) -> socket.socket:
             addresses = await loop.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM)
         async with asyncio.timeout(min(timeouts.call, timeouts.connect)):
             line = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_AFTER, interleave=1, loop=loop)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # uvloop raises the latter, too
         raise aiosmtplib.SMTPConnectError(str(error)) from error
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return line
