@@ -92,7 +92,7 @@ def domain_named(name: str) -> str:
         domain = in_ascii(name.strip().rstrip(".")).lower()
     except ValueError:
         domain = ""
-    if "." not in domain or not is_name(domain):
+    if "." not in domain or not is_name(domain) or domain.rpartition(".")[2].isdigit():  # an IP address
         raise ValueError(f"{name!r} is no domain; it should look like example.com")
     return domain
 

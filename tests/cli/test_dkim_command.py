@@ -42,6 +42,7 @@ def test_a_machine_reads_the_same(place: Path) -> None:
 
 def test_make_wants_a_domain(place: Path) -> None:
     assert "say for which domain" in str(run(place, "make").exception)
+    assert "'203.0.113.7' is no domain" in str(run(place, "make", "203.0.113.7").exception)
 
 
 def test_nothing_is_made_outside_a_workspace(tmp_path: Path) -> None:
