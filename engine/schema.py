@@ -374,8 +374,7 @@ Index("ix_sends_attempting", sends.c.worker_id, sqlite_where=ATTEMPTING, postgre
 UNKNOWN = text("state = 'unknown'")
 Index("ix_sends_unknown", sends.c.ended_at, sqlite_where=UNKNOWN, postgresql_where=UNKNOWN)
 Index("ix_sends_lead", sends.c.lead_id)
-COUNTED = text("cap_on IS NOT NULL")
-Index("ix_sends_cap", sends.c.address_key, sends.c.cap_on, sqlite_where=COUNTED, postgresql_where=COUNTED)
+Index("ix_sends_cap", sends.c.address_key, sends.c.cap_on)
 Index("ix_sends_touch", sends.c.touch_id, unique=True)
 OF_NO_TOUCH = text("touch_id IS NULL")  # for the others `ix_sends_touch` does it: each index has three entries of a mail
 Index("uq_sends_source", sends.c.source, unique=True, sqlite_where=OF_NO_TOUCH, postgresql_where=OF_NO_TOUCH)

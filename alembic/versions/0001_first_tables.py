@@ -542,14 +542,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'unknown'"),
         postgresql_where=sa.text("state = 'unknown'"),
     )
-    op.create_index(
-        "ix_sends_cap",
-        "sends",
-        ["address_key", "cap_on"],
-        unique=False,
-        sqlite_where=sa.text("cap_on IS NOT NULL"),
-        postgresql_where=sa.text("cap_on IS NOT NULL"),
-    )
+    op.create_index("ix_sends_cap", "sends", ["address_key", "cap_on"], unique=False)
     op.create_index(
         "ix_sends_aside",
         "sends",
@@ -654,12 +647,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_sends_due", table_name="sends", sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'")
     )
-    op.drop_index(
-        "ix_sends_cap",
-        table_name="sends",
-        sqlite_where=sa.text("cap_on IS NOT NULL"),
-        postgresql_where=sa.text("cap_on IS NOT NULL"),
-    )
+    op.drop_index("ix_sends_cap", table_name="sends")
     op.drop_index(
         "ix_sends_unknown",
         table_name="sends",
