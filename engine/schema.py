@@ -310,7 +310,7 @@ touches = Table(
     metadata,
     Column("id", Id, primary_key=True),
     # No foreign key, as in `sends`: who writes a touch holds its passage, which stays. To have it looked up and locked once more
-    # took a third of what the row cost.
+    # took a quarter of what the row cost.
     Column("enrolment_id", Id, nullable=False),
     Column("step_id", Name, nullable=False),
     *claim_columns("waiting"),
