@@ -21,10 +21,10 @@ from engine.deliver.fates import OWN_LIMITS, SOON, is_held_too_long
 from engine.deliver.flights import Ready
 from engine.deliver.load import Loaded
 from engine.deliver.openings import in_its_window, opening_on
-from engine.deliver.pace import without_turn
+from engine.deliver.pace import pace_for, without_turn
 from engine.deliver.room import without_room
 from engine.deliver.warm_up import count_mails
-from engine.deliver.ways import Held, Ways, begin_probes, find_ways, is_stopped
+from engine.deliver.ways import Held, Ways, begin_probes, choose_probes, find_ways, is_stopped
 from engine.deliver.wire import NotBegun, Stopped
 from engine.pauses import pauses_seen
 from engine.prepared import Prepared
@@ -63,7 +63,8 @@ def mark(tx: Tx, batch: Sequence[Loaded], policy: Policy, worker_id: str, *, roo
     held = ways.held
     held |= over_caps(tx, [send for send in batch if send.send_id not in held], policy)
     flying = [send for send in batch if send.send_id not in held and not send.is_shadow]
-    held |= out_of_turn(tx, flying, policy)
+    held |= behind_probes(tx, ways, flying, policy)
+    held |= out_of_turn(tx, [send for send in flying if send.send_id not in held], policy)
     held |= begin_probes(tx, ways, {send.send_id for send in flying if send.send_id not in held})
     flying = [send for send in flying if send.send_id not in held]
     through = begin_flights(tx, flying, ways, worker_id) if flying else set()
@@ -104,6 +105,16 @@ def over_caps(tx: Tx, batch: Sequence[Loaded], policy: Policy) -> dict[int, Held
 def out_of_turn(tx: Tx, flying: Sequence[Loaded], policy: Policy) -> dict[int, Held]:
     turns, send_of = without_turn(tx, flying, policy), {send.send_id: send for send in flying}
     return {send_id: Held(reason=Reason.PACED, due_at=in_its_window(send_of[send_id], turn)) for send_id, turn in turns.items()}
+
+
+def behind_probes(tx: Tx, ways: Ways, flying: Sequence[Loaded], policy: Policy) -> dict[int, Held]:
+    """Before any of them takes its domain's turn: what could find out how something is and waits for the one that does."""
+    if not ways.probing:
+        return {}
+    stopped = stopped_of(tx, [send.send_id for send in flying], SendState.CLAIMED)
+    free = [send.send_id for send in flying if pace_for(send.domain, policy) is None]
+    limited = [send.send_id for send in flying if pace_for(send.domain, policy) is not None]
+    return choose_probes(tx.now, ways, [send_id for send_id in (*free, *limited) if send_id not in stopped])
 
 
 def count_warming(tx: Tx, policy: Policy, ways: Ways, through: set[int]) -> None:

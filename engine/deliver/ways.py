@@ -30,7 +30,7 @@ MIDNIGHT = time(0)
 # At what a person has paused, or a mail that no relay takes; whoever mends that does not leave it waiting so long.
 LOOK_AGAIN = timedelta(minutes=10)
 MARKETING_FIRST = timedelta(minutes=1)  # for so long nothing that somebody waits for finds out how a relay is
-CANDIDATES = MICRO_BATCH  # mails of which one finds out how something is: the first that no cap or limit stops
+CANDIDATES = MICRO_BATCH  # mails of which one finds out how something is: the first that no cap, limit or suppression stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,16 +196,36 @@ def after(trouble: Trouble, send: Loaded, now: datetime) -> datetime:
     return trouble.until if send.stream != Stream.MARKETING else trouble.until + came
 
 
-def begin_probes(tx: Tx, ways: Ways, going: set[int]) -> dict[int, Held]:
-    """Of all workers one finds out, and by one mail, since a server that gives no answer swallows it; these mails of ours are
-    held back meanwhile.
+def choose_probes(now: datetime, ways: Ways, able: Sequence[int]) -> dict[int, Held]:
+    """Of the candidates for each probe the first of `able` is left, since a server that gives no answer swallows what it is asked
+    with; the other candidates are held back.
     """
+    behind: dict[int, Held] = {}
+    for (kind, key), send_ids in in_order(ways):
+        going = [send_id for send_id in able if send_id in send_ids and send_id not in behind]
+        ways.probing[kind, key] = going[:1]
+        behind.update(dict.fromkeys(going[1:], held_behind(kind, now)))
+    return behind
+
+
+def begin_probes(tx: Tx, ways: Ways, going: set[int]) -> dict[int, Held]:
+    """Of all workers one finds out; these mails of ours are held back where that is another."""
     lost: dict[int, Held] = {}
-    for (kind, key), send_ids in sorted(ways.probing.items(), key=lambda item: (item[0][0].called, item[0][1])):
+    for (kind, key), send_ids in in_order(ways):
         ours = [send_id for send_id in send_ids if send_id in going and send_id not in lost]
-        going_first = 1 if ours and may_probe(tx, kind, key) else 0
-        lost.update(dict.fromkeys(ours[going_first:], Held(reason=kind.reason, due_at=tx.now + PROBE_TAKES)))
+        if ours and not may_probe(tx, kind, key):
+            lost.update(dict.fromkeys(ours, held_behind(kind, tx.now)))
     return lost
+
+
+def in_order(ways: Ways) -> list[tuple[tuple[Kind, Key], list[int]]]:
+    """Routes before relays, each by their keys, as all lock them."""
+    return sorted(ways.probing.items(), key=lambda item: (item[0][0].called, item[0][1]))
+
+
+def held_behind(kind: Kind, now: datetime) -> Held:
+    """While another finds out."""
+    return Held(reason=kind.reason, due_at=now + PROBE_TAKES)
 
 
 def look_anew(tx: Tx, *reasons: Reason) -> None:

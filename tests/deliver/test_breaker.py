@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from engine.claim import SEND, Claim, take_due
 from engine.clock import VirtualClock
 from engine.compiler.plan import Caps
-from engine.compiler.relay import Relay, WarmUp
+from engine.compiler.relay import DomainLimit, Relay, WarmUp
 from engine.database import Database, Tx
 from engine.deliver.breaker import PROBE_TAKES, RELAYS, Strike, ask_again, may_probe, strike
 from engine.deliver.fates import policy_for
 from engine.deliver.gate import mark
 from engine.deliver.load import load_sends
+from engine.deliver.pace import pace_of
 from engine.deliver.record import record_held
 from engine.deliver.replies import AT_ONCE, FAILING
 from engine.deliver.send import deliver
@@ -28,9 +29,10 @@ from engine.deliver.wire import Deferred
 from engine.processes.totals import totals
 from engine.runtime import Runtime
 from engine.schedule.pause import pause, resume
-from engine.schema import relay_days, relay_states, route_states, sends, touches
+from engine.schema import domain_states, relay_days, relay_states, route_states, sends, touches
 from engine.simulate.sink import Sink
 from engine.simulate.sink_rules import Fault, Phase, Rule
+from engine.suppression import Suppression, suppress
 from engine.versions import live_rules
 from engine.vocabulary import PauseKind, Reason, SendState, SmtpPhase
 from tests.deliver.given import WORKER, a_policy, add_mail, add_workspace, runtime_over, send_of
@@ -183,6 +185,33 @@ def claimed(tx: Tx, due: list[Claim]) -> list[Claim]:
     """The same, in the order given."""
     epochs = dict(take_due(tx, SEND, limit=100, lease=timedelta(minutes=5)))
     return [(send_id, epochs[send_id]) for send_id, _epoch in due]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("what", ["relay", "domain"])
+def test_a_probe_takes_one_turn_of_a_limited_domain_and_no_suppressed_mail_is_one(database: Database, what: str) -> None:
+    limits = {"school.example": DomainLimit(per_hour=10)}
+    away = {"relay": "main", "open_until": None, "tried_at": None, "why": "", "since": None}
+    with database.write() as tx:
+        version_id = add_workspace(tx, limits=limits)
+        due = [add_due(tx, version_id, f"r{n}@school.example") for n in range(6)]
+        suppress(tx, [Suppression(address_key=key_of(tx, due[0]), scope="everything", reason="asked", source="t")])
+        away |= {"open_until": tx.now, "tried_at": tx.now, "since": tx.now}
+        if what == "relay":
+            tx.run(sa.insert(relay_states).values(**away, failures=3))
+        else:
+            tx.run(sa.insert(route_states).values(**away, domain="school.example", strikes=1))
+        marked = mark(tx, load_sends(tx, claimed(tx, due), live_rules(tx)), a_policy(limits=limits), WORKER)
+        used = tx.run(sa.select(domain_states.c.paced_until)).scalar_one() - tx.now
+
+    assert [send.send_id for send in marked.through] == [due[1][0]]
+    assert [(send.send_id, why) for send, why in marked.over] == [(due[0][0], Reason.SUPPRESSED)]
+    assert {why.due_at for _send, why in marked.held} == {marked.at + PROBE_TAKES}
+    assert used <= 2 * pace_of(10).every, "its own turn, and that of the one that is suppressed"
+
+
+def key_of(tx: Tx, claim: Claim) -> str:
+    return str(tx.run(sa.select(sends.c.address_key).where(sends.c.id == claim[0])).scalar_one())
 
 
 def test_a_refused_login_is_enough_at_once(sqlite_database: Database, tmp_path: Path) -> None:
