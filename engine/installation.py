@@ -19,7 +19,7 @@ from engine.tokens import Tokens
 
 FINGERPRINT = "address key fingerprint"
 ID = "installation id"
-LEAVES = "mail leaves"  # since a process that had a mail server's address began to send
+LEAVES = "mail leaves"  # since a process ran that sends and had a mail server's address
 MACHINE_ID = Path("/etc/machine-id")  # the same until the system is installed anew; not there in many containers
 
 

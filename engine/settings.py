@@ -26,10 +26,10 @@ KNOWN = (
 )  # fmt: skip
 RELAY = re.compile(r"SMTP_URL(?:_([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*))?")  # of the setting with a relay's address
 MAIN = "main"  # the relay of SMTP_URL
-OUTBOX = "outbox:"  # in the place of its address: mail is to stay here
 DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+OUTBOX = "outbox:"  # in the place of its address: mail is to stay here
 SIGNS = "signs such as @ : / in the user or password are written %40 %3A %2F"
-RELAY_URL = f"smtp://user:password@host:587 or smtps://host:465; {SIGNS}"
+RELAY_URL = f"smtp://user:password@host:587 or smtps://host:465 (or {OUTBOX} where mail is to stay here); {SIGNS}"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LAST_PORT = 65_535
 LONGEST_LEASE = timedelta(hours=1)  # one that lies further ahead was written by a clock that was wrong
@@ -164,7 +164,7 @@ def check(settings: Settings) -> None:
         if settings.is_outbox_meant:
             raise SettingsError(
                 f"{url_setting(MAIN)} is {OUTBOX}, so mail is to stay here, and {url_setting(name)} has a mail server's address: "
-                "say one or the other"
+                "say one or the other (in the environment, an empty value takes back what .env says)"
             )
         if not is_url(url, "smtp", "smtps"):
             raise SettingsError(f"{url_setting(name)} must look like {RELAY_URL}")

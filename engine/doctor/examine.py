@@ -19,7 +19,7 @@ from engine.doctor.sender import look_at_senders
 from engine.doctor.sending import look_at_pointers
 from engine.doctor.spf import look_at_spf
 from engine.doctor.store import look_at_broker, look_at_database, look_at_disk
-from engine.settings import OUTBOX
+from engine.settings import MAIN, OUTBOX, url_setting
 
 ASKS_THE_DNS: dict[Subject, Callable[[Place], Iterable[Finding]]] = {
     Subject.SPF: look_at_spf,
@@ -29,7 +29,7 @@ ASKS_THE_DNS: dict[Subject, Callable[[Place], Iterable[Finding]]] = {
     Subject.MX: look_at_exchanges,
 }
 AT_HOME = (
-    "no mail server has an address here and there are no DKIM keys: mail is captured in the local outbox and nothing is sent to "
+    "HANDRAISER_SMTP_URL is not set and there are no DKIM keys: mail is captured in the local outbox and nothing is sent to "
     "anyone, so the DNS is not looked at"
 )
 
@@ -41,23 +41,24 @@ def examine(place: Place, database: Database) -> Iterator[Finding]:
     yield from look_at_disk(place.settings, database)
     yield look_at_listener(place)
     yield from look_at_address(place)
-    if not place.is_meant_for_the_world:
-        yield ok(Subject.RELAY, AT_HOME)
-        return
     if not place.relays:
         yield without_relay(place)
+    if not place.is_meant_for_the_world:
+        return
     yield from look_at_relays(place)
     yield from look_at_senders(place)
     yield from look_at_the_dns(place)
 
 
 def without_relay(place: Place) -> Finding:
-    if not place.has_left or place.settings.is_outbox_meant:
-        return warning(Subject.RELAY, "no mail leaves yet: HANDRAISER_SMTP_URL is not set", "set it when what follows is well")
-    said = "mail of this database went out through a mail server before, and HANDRAISER_SMTP_URL is not set here"
-    return problem(
-        Subject.RELAY, said, f"set it, or to {OUTBOX} where mail is to stay; until then no process here that sends starts"
-    )
+    if place.settings.is_outbox_meant:
+        return ok(Subject.RELAY, f"{url_setting(MAIN)} is {OUTBOX} so mail stays in the local outbox and nobody is sent any")
+    if place.has_left:
+        said = f"{url_setting(MAIN)} is not set here, and processes of this database had a mail server's address before"
+        return warning(Subject.RELAY, said, "set it where `up` or a worker is to run: none starts here without")
+    if place.is_meant_for_the_world:
+        return warning(Subject.RELAY, f"no mail leaves yet: {url_setting(MAIN)} is not set", "set it when what follows is well")
+    return ok(Subject.RELAY, AT_HOME)
 
 
 def look_at_the_dns(place: Place) -> Iterator[Finding]:

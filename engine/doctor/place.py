@@ -24,8 +24,8 @@ FROM_A_REP = '%"is_rep":true%'  # in an artifact's JSON
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """`key_trouble`: why the keys cannot be used, `signer` having none then. `senders`: domains that stand in From. `declared`:
-    the relays of the workspace in force; `left_alone`: those in trouble, with their words. `has_left`: mail of this database has
-    gone out through one. `sends_from`: addresses from which mail reaches the world, as the operator says. `mx_port`, `patience`
+    the relays of the workspace in force; `left_alone`: those in trouble, with their words. `has_left`: a process of this database
+    had the address of one. `sends_from`: addresses from which mail reaches the world, as the operator says. `mx_port`, `patience`
     (seconds): the tests' to change.
     """
 
@@ -54,9 +54,8 @@ class Place:
 
     @property
     def is_meant_for_the_world(self) -> bool:
-        """Whether mail leaves, did, or is about to: keys are made for nothing else."""
-        has_lost_its_way = self.has_left and not self.settings.is_outbox_meant
-        return bool(self.relays or self.signer.keys or self.key_trouble or has_lost_its_way)
+        """Whether mail leaves, or is about to: keys are made for nothing else."""
+        return bool(self.relays or self.signer.keys or self.key_trouble)
 
 
 def is_nobodys(domain: str) -> bool:

@@ -135,7 +135,7 @@ def sending(settings: Settings, database: Database, *, kind: str) -> Iterator[Pr
 
 def require_relays(settings: Settings, database: Database) -> None:
     """Raises SettingsError where mail leaves, and a relay that the workspace declares has no address here; or where others of
-    this database send for real, or did, and what this process takes would stay in its outbox.
+    this database send for real, or were to, and what this process takes would stay in its outbox.
     """
     if not settings.sends_for_real:
         require_no_senders(database)
@@ -170,7 +170,7 @@ def require_that_none_left(database: Database) -> None:
         leaves = said(tx, LEAVES) is not None
     if leaves:
         raise SettingsError(
-            f"the mail of this database went out through a mail server before, and {url_setting(MAIN)} is not set now: what is "
+            f"processes of this database had a mail server's address before, and {url_setting(MAIN)} is not set now: what is "
             "due would stay in the local outbox and count as sent. Set it to the server's address; or, where mail is to stay on "
             f"this machine, to {OUTBOX}"
         )

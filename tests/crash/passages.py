@@ -29,9 +29,10 @@ def complaints_about_passages(database: Database) -> list[str]:
 
 
 def complaints_about_orphans(database: Database) -> list[str]:
-    """Mails that name a lead or a touch that is not there: for these two the database has no foreign keys."""
+    """Mails that name a lead or a touch that is not there, and touches of no passage: here the database has no foreign keys."""
     with database.read() as tx:
-        return [f"a mail without its lead or its touch: {row}" for row in tx.run(ORPHANS)]
+        mails = [f"a mail without its lead or its touch: {row}" for row in tx.run(ORPHANS)]
+        return mails + [f"a touch without its passage: {row}" for row in tx.run(STRAYS)]
 
 
 def complaints_about_posts(database: Database, received: Collection[str]) -> list[str]:
@@ -68,6 +69,11 @@ ORPHANS = (
     .join_from(sends, leads, leads.c.id == sends.c.lead_id, isouter=True)
     .join(touches, touches.c.id == sends.c.touch_id, isouter=True)
     .where(sa.or_(leads.c.id.is_(None), sa.and_(sends.c.touch_id.is_not(None), touches.c.id.is_(None))))
+)
+STRAYS = (
+    sa.select(touches.c.id, touches.c.enrolment_id)
+    .join_from(touches, enrolments, enrolments.c.id == touches.c.enrolment_id, isouter=True)
+    .where(enrolments.c.id.is_(None))
 )
 STEPS = (
     sa.select(
